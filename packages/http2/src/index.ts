@@ -1,0 +1,9 @@
+/**
+ * @since 0.1.0
+ */
+export * as ErrorCode from "./ErrorCode.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Session from "./Session.js"

@@ -1,0 +1,16 @@
+import { fileURLToPath } from "node:url"
+import { defineConfig } from "vitest/config"
+
+const conditions = ["@effect-apns/source"]
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    setupFiles: [fileURLToPath(new URL("./vitest.setup.ts", import.meta.url))],
+    // tests of one file share a mock server, so they run in order; files run side by side
+    fakeTimers: { toFake: [] },
+    testTimeout: 30_000,
+    hookTimeout: 30_000
+  }
+})
