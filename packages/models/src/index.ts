@@ -1,4 +1,69 @@
 /**
  * @since 0.1.0
  */
-export {}
+export * as ApnsId from "./ApnsId.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as ChannelId from "./ChannelId.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as CollapseId from "./CollapseId.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as DeviceToken from "./DeviceToken.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Expiration from "./Expiration.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as KeyId from "./KeyId.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as MessageStoragePolicy from "./MessageStoragePolicy.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Priority from "./Priority.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as PushType from "./PushType.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Reason from "./Reason.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Rejection from "./Rejection.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as TeamId from "./TeamId.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Topic from "./Topic.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as UnixTime from "./UnixTime.js"

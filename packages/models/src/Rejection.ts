@@ -1,0 +1,817 @@
+/**
+ * One typed error for each reason that APNs gives, and for the reasons it may give one day.
+ *
+ * @since 0.1.0
+ */
+import * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Reason from "./Reason.js"
+
+/**
+ * Whether APNs can have acted on the notification: `"no"` provably not, `"unknown"` nobody can tell, `"yes"` it
+ * answered.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Processed = "no" | "unknown" | "yes"
+
+/**
+ * The Schema of {@link Processed}.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Processed: Schema.Literal<["no", "unknown", "yes"]> = Schema.Literal("no", "unknown", "yes")
+
+/**
+ * The fields that every rejection has.
+ *
+ * - `status`: the HTTP status of the answer (of the documented answer, when the reason came otherwise)
+ * - `reason`: the reason exactly as it came
+ * - `origin`: an answer to this request, the GOAWAY that closed its connection, or a check before anything was sent
+ * - `processed`: whether APNs can have acted on the notification
+ * - `attempts`: how often the notification was handed to a connection
+ * - `apnsId`, `uniqueId`: the `apns-id` and `apns-unique-id` of the answer
+ * - `retryAfter`: what the answer's `Retry-After` asked for, in seconds
+ * - `timestamp`: when APNs confirmed that the device token was no longer valid (status 410)
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const fields = {
+  status: Schema.Int,
+  reason: Schema.String,
+  origin: Schema.Literal("response", "goaway", "local"),
+  processed: Processed,
+  attempts: Schema.NonNegativeInt,
+  apnsId: Schema.optional(Schema.String),
+  uniqueId: Schema.optional(Schema.String),
+  retryAfter: Schema.optional(Schema.NonNegative),
+  timestamp: Schema.optional(Schema.DateTimeUtc)
+}
+
+/**
+ * The fields that every rejection has.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Fields extends Schema.Struct.Type<typeof fields> {}
+
+type Class<Self, Tag extends string, Extra extends Schema.Struct.Fields> = Schema.TaggedErrorClass<
+  Self,
+  Tag,
+  { readonly _tag: Schema.tag<Tag> } & typeof fields & Extra
+>
+
+// The one shape of all rejections. The overload names the precise class of each; the body builds it once.
+function define<Self>(): {
+  <const Tag extends string>(tag: Tag): Class<Self, Tag, {}>
+  <const Tag extends string, Extra extends Schema.Struct.Fields>(tag: Tag, extra: Extra): Class<Self, Tag, Extra>
+}
+function define() {
+  return (tag: string, extra: Schema.Struct.Fields = {}) => {
+    const rejected = Schema.TaggedError<Fields>(`@effect-apns/models/Rejection/${tag}`)(tag, { ...fields, ...extra })
+    Object.defineProperty(rejected.prototype, "message", {
+      configurable: true,
+      get(this: Fields & { readonly size?: number; readonly limit?: number }) {
+        return explain(this)
+      }
+    })
+    return rejected
+  }
+}
+
+const explain = (error: Fields & { readonly size?: number; readonly limit?: number }): string => {
+  const info = Reason.info(error.reason, error.status)
+  const since = error.timestamp === undefined ? "" : ` since ${DateTime.formatIso(error.timestamp)}`
+  const size = error.size === undefined || error.limit === undefined
+    ? ""
+    : ` (${error.size} bytes, limit ${error.limit})`
+  const where = error.origin === "goaway"
+    ? "; APNs closed the connection with this reason"
+    : error.origin === "local"
+    ? "; found before anything was sent"
+    : ""
+  const later = error.retryAfter === undefined ? "" : `; APNs asks to wait ${error.retryAfter} s`
+  const id = error.apnsId === undefined ? "" : ` [apns-id ${error.apnsId}]`
+  return `${error.reason} (${error.status}): ${info.meaning}${since}${size}${where}; ${info.advice}${later}${id}.`
+}
+
+/**
+ * Status 403: The client certificate is not valid for APNs.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadCertificate extends define<BadCertificate>()("BadCertificate") {}
+
+/**
+ * Status 403: The client certificate belongs to the other environment.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadCertificateEnvironment extends define<BadCertificateEnvironment>()("BadCertificateEnvironment") {}
+
+/**
+ * Status 400: The channel id is badly encoded or too long.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadChannelId extends define<BadChannelId>()("BadChannelId") {}
+
+/**
+ * Status 400: The collapse id is longer than 64 bytes.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadCollapseId extends define<BadCollapseId>()("BadCollapseId") {}
+
+/**
+ * Status 400: The device token is malformed or belongs to the other environment.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadDeviceToken extends define<BadDeviceToken>()("BadDeviceToken") {}
+
+/**
+ * Status 403: The signing key belongs to the other environment.
+ * APNs also spells it `BadEnvironmentKeyInToken`; `reason` keeps the spelling that came.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadEnvironmentKeyIdInToken extends define<BadEnvironmentKeyIdInToken>()("BadEnvironmentKeyIdInToken") {}
+
+/**
+ * Status 400: The expiration is not one that APNs takes.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadExpirationDate extends define<BadExpirationDate>()("BadExpirationDate") {}
+
+/**
+ * Status 400: The apns-id is not a valid UUID.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadMessageId extends define<BadMessageId>()("BadMessageId") {}
+
+/**
+ * Status 404: The request path is wrong.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadPath extends define<BadPath>()("BadPath") {}
+
+/**
+ * Status 400: The priority is not one that APNs takes for this push type.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadPriority extends define<BadPriority>()("BadPriority") {}
+
+/**
+ * Status 400: The channel request has an attribute that APNs does not know.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadRequestParams extends define<BadRequestParams>()("BadRequestParams") {}
+
+/**
+ * Status 400: The channel request is not readable JSON.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadRequestPayload extends define<BadRequestPayload>()("BadRequestPayload") {}
+
+/**
+ * Status 400: The topic is not valid.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadTopic extends define<BadTopic>()("BadTopic") {}
+
+/**
+ * Status 400: The app has all the channels it may have in this environment (10,000).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CannotCreateChannelConfig extends define<CannotCreateChannelConfig>()("CannotCreateChannelConfig") {}
+
+/**
+ * Status 400: The channel does not exist in this environment.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ChannelNotRegistered extends define<ChannelNotRegistered>()("ChannelNotRegistered") {}
+
+/**
+ * Status 400: The device token belongs to another app than the topic names.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DeviceTokenNotForTopic extends define<DeviceTokenNotForTopic>()("DeviceTokenNotForTopic") {}
+
+/**
+ * Status 400: A header was sent twice.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DuplicateHeaders extends define<DuplicateHeaders>()("DuplicateHeaders") {}
+
+/**
+ * Status 403: The provider token is older than an hour.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ExpiredProviderToken extends define<ExpiredProviderToken>()("ExpiredProviderToken") {}
+
+/**
+ * Status 410: The device token has expired.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ExpiredToken extends define<ExpiredToken>()("ExpiredToken") {}
+
+/**
+ * Status 400: The app has no broadcast capability.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class FeatureNotEnabled extends define<FeatureNotEnabled>()("FeatureNotEnabled") {}
+
+/**
+ * Status 403: APNs does not allow this action.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Forbidden extends define<Forbidden>()("Forbidden") {}
+
+/**
+ * Status 400: APNs closed the connection because it was idle too long.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class IdleTimeout extends define<IdleTimeout>()("IdleTimeout") {}
+
+/**
+ * Status 500: APNs had an internal error.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InternalServerError extends define<InternalServerError>()("InternalServerError") {}
+
+/**
+ * Status 403: APNs cannot verify the provider token.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidProviderToken extends define<InvalidProviderToken>()("InvalidProviderToken") {}
+
+/**
+ * Status 400: The push type is not one that APNs takes here.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidPushType extends define<InvalidPushType>()("InvalidPushType") {}
+
+/**
+ * Status 405: The HTTP method is not allowed on this path.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MethodNotAllowed extends define<MethodNotAllowed>()("MethodNotAllowed") {}
+
+/**
+ * Status 400: The channel id is missing.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MissingChannelId extends define<MissingChannelId>()("MissingChannelId") {}
+
+/**
+ * Status 400: The path has no device token.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MissingDeviceToken extends define<MissingDeviceToken>()("MissingDeviceToken") {}
+
+/**
+ * Status 403: The request carried neither a provider token nor a client certificate.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MissingProviderToken extends define<MissingProviderToken>()("MissingProviderToken") {}
+
+/**
+ * Status 400: The push type is missing.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MissingPushType extends define<MissingPushType>()("MissingPushType") {}
+
+/**
+ * Status 400: The topic is missing, and these credentials serve more than one.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MissingTopic extends define<MissingTopic>()("MissingTopic") {}
+
+/**
+ * Status 400: The body is empty.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PayloadEmpty extends define<PayloadEmpty>()("PayloadEmpty") {}
+
+/**
+ * Status 413: The payload is larger than APNs takes.
+ * Found locally before a byte leaves (`processed: "no"`, with the `size` and the `limit` in bytes), or said by APNs.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PayloadTooLarge extends define<PayloadTooLarge>()("PayloadTooLarge", {
+  size: Schema.optional(Schema.NonNegativeInt),
+  limit: Schema.optional(Schema.NonNegativeInt)
+}) {}
+
+/**
+ * Status 503: APNs is unavailable.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ServiceUnavailable extends define<ServiceUnavailable>()("ServiceUnavailable") {}
+
+/**
+ * Status 503: This APNs server is shutting down.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Shutdown extends define<Shutdown>()("Shutdown") {}
+
+/**
+ * Status 429: The provider token changed more than once in 20 minutes.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TooManyProviderTokenUpdates extends define<TooManyProviderTokenUpdates>()("TooManyProviderTokenUpdates") {}
+
+/**
+ * Status 429: Too many notifications went to the same device token or channel in a row.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TooManyRequests extends define<TooManyRequests>()("TooManyRequests") {}
+
+/**
+ * Status 400: These credentials may not send to this topic.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TopicDisallowed extends define<TopicDisallowed>()("TopicDisallowed") {}
+
+/**
+ * Status 403: The bundle ID in the path is not covered by the credentials.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TopicMismatch extends define<TopicMismatch>()("TopicMismatch") {}
+
+/**
+ * Status 410: The device token is no longer active for the topic, for example because the app was removed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Unregistered extends define<Unregistered>()("Unregistered") {}
+
+/**
+ * Status 403: The signing key is not related to the key that this connection began with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnrelatedKeyIdInToken extends define<UnrelatedKeyIdInToken>()("UnrelatedKeyIdInToken") {}
+
+/**
+ * A reason that this library does not know, or an answer without one: `reason` and `status` keep what came.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnknownReason extends define<UnknownReason>()("UnknownReason") {}
+
+const classes = {
+  BadCertificate,
+  BadCertificateEnvironment,
+  BadChannelId,
+  BadCollapseId,
+  BadDeviceToken,
+  BadEnvironmentKeyIdInToken,
+  BadExpirationDate,
+  BadMessageId,
+  BadPath,
+  BadPriority,
+  BadRequestParams,
+  BadRequestPayload,
+  BadTopic,
+  CannotCreateChannelConfig,
+  ChannelNotRegistered,
+  DeviceTokenNotForTopic,
+  DuplicateHeaders,
+  ExpiredProviderToken,
+  ExpiredToken,
+  FeatureNotEnabled,
+  Forbidden,
+  IdleTimeout,
+  InternalServerError,
+  InvalidProviderToken,
+  InvalidPushType,
+  MethodNotAllowed,
+  MissingChannelId,
+  MissingDeviceToken,
+  MissingProviderToken,
+  MissingPushType,
+  MissingTopic,
+  PayloadEmpty,
+  PayloadTooLarge,
+  ServiceUnavailable,
+  Shutdown,
+  TooManyProviderTokenUpdates,
+  TooManyRequests,
+  TopicDisallowed,
+  TopicMismatch,
+  Unregistered,
+  UnrelatedKeyIdInToken,
+  UnknownReason
+} satisfies Record<Reason.Canonical | "UnknownReason", object>
+
+/**
+ * Any rejection.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type Rejection =
+  | BadCertificate
+  | BadCertificateEnvironment
+  | BadChannelId
+  | BadCollapseId
+  | BadDeviceToken
+  | BadEnvironmentKeyIdInToken
+  | BadExpirationDate
+  | BadMessageId
+  | BadPath
+  | BadPriority
+  | BadRequestParams
+  | BadRequestPayload
+  | BadTopic
+  | CannotCreateChannelConfig
+  | ChannelNotRegistered
+  | DeviceTokenNotForTopic
+  | DuplicateHeaders
+  | ExpiredProviderToken
+  | ExpiredToken
+  | FeatureNotEnabled
+  | Forbidden
+  | IdleTimeout
+  | InternalServerError
+  | InvalidProviderToken
+  | InvalidPushType
+  | MethodNotAllowed
+  | MissingChannelId
+  | MissingDeviceToken
+  | MissingProviderToken
+  | MissingPushType
+  | MissingTopic
+  | PayloadEmpty
+  | PayloadTooLarge
+  | ServiceUnavailable
+  | Shutdown
+  | TooManyProviderTokenUpdates
+  | TooManyRequests
+  | TopicDisallowed
+  | TopicMismatch
+  | Unregistered
+  | UnrelatedKeyIdInToken
+  | UnknownReason
+
+/**
+ * The Schema of any rejection: it survives being stored, queued or sent to another process.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Rejection: Schema.Union<[
+  typeof BadCertificate,
+  typeof BadCertificateEnvironment,
+  typeof BadChannelId,
+  typeof BadCollapseId,
+  typeof BadDeviceToken,
+  typeof BadEnvironmentKeyIdInToken,
+  typeof BadExpirationDate,
+  typeof BadMessageId,
+  typeof BadPath,
+  typeof BadPriority,
+  typeof BadRequestParams,
+  typeof BadRequestPayload,
+  typeof BadTopic,
+  typeof CannotCreateChannelConfig,
+  typeof ChannelNotRegistered,
+  typeof DeviceTokenNotForTopic,
+  typeof DuplicateHeaders,
+  typeof ExpiredProviderToken,
+  typeof ExpiredToken,
+  typeof FeatureNotEnabled,
+  typeof Forbidden,
+  typeof IdleTimeout,
+  typeof InternalServerError,
+  typeof InvalidProviderToken,
+  typeof InvalidPushType,
+  typeof MethodNotAllowed,
+  typeof MissingChannelId,
+  typeof MissingDeviceToken,
+  typeof MissingProviderToken,
+  typeof MissingPushType,
+  typeof MissingTopic,
+  typeof PayloadEmpty,
+  typeof PayloadTooLarge,
+  typeof ServiceUnavailable,
+  typeof Shutdown,
+  typeof TooManyProviderTokenUpdates,
+  typeof TooManyRequests,
+  typeof TopicDisallowed,
+  typeof TopicMismatch,
+  typeof Unregistered,
+  typeof UnrelatedKeyIdInToken,
+  typeof UnknownReason
+]> = Schema.Union(
+  BadCertificate,
+  BadCertificateEnvironment,
+  BadChannelId,
+  BadCollapseId,
+  BadDeviceToken,
+  BadEnvironmentKeyIdInToken,
+  BadExpirationDate,
+  BadMessageId,
+  BadPath,
+  BadPriority,
+  BadRequestParams,
+  BadRequestPayload,
+  BadTopic,
+  CannotCreateChannelConfig,
+  ChannelNotRegistered,
+  DeviceTokenNotForTopic,
+  DuplicateHeaders,
+  ExpiredProviderToken,
+  ExpiredToken,
+  FeatureNotEnabled,
+  Forbidden,
+  IdleTimeout,
+  InternalServerError,
+  InvalidProviderToken,
+  InvalidPushType,
+  MethodNotAllowed,
+  MissingChannelId,
+  MissingDeviceToken,
+  MissingProviderToken,
+  MissingPushType,
+  MissingTopic,
+  PayloadEmpty,
+  PayloadTooLarge,
+  ServiceUnavailable,
+  Shutdown,
+  TooManyProviderTokenUpdates,
+  TooManyRequests,
+  TopicDisallowed,
+  TopicMismatch,
+  Unregistered,
+  UnrelatedKeyIdInToken,
+  UnknownReason
+)
+
+/**
+ * What an answer said, and what the sender knows beside it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** The HTTP status; the documented one of the reason when left out. */
+  readonly status?: number | undefined
+  /** The reason as it came; empty when the answer had none. */
+  readonly reason: string
+  /** Where the reason came from; `"response"` when left out. */
+  readonly origin?: Fields["origin"] | undefined
+  /** Whether APNs can have acted on the notification; `"yes"` when left out, since an answer came. */
+  readonly processed?: Processed | undefined
+  /** How often the notification was handed to a connection; 1 when left out. */
+  readonly attempts?: number | undefined
+  readonly apnsId?: string | undefined
+  readonly uniqueId?: string | undefined
+  /** `Retry-After`, in seconds. */
+  readonly retryAfterSeconds?: number | undefined
+  /** The answer's `timestamp`, in milliseconds since 1970. */
+  readonly timestampMillis?: number | undefined
+  /** Only with `PayloadTooLarge`: the size of the payload, in bytes. */
+  readonly size?: number | undefined
+  /** Only with `PayloadTooLarge`: the limit, in bytes. */
+  readonly limit?: number | undefined
+}
+
+const skipValidation = { disableValidation: true } as const
+
+/**
+ * The typed error for an answer. An unknown reason gives {@link UnknownReason} and loses nothing.
+ *
+ * @example
+ * ```ts
+ * import { Rejection } from "@effect-apns/models"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.fail(Rejection.make({ status: 410, reason: "Unregistered", timestampMillis: 1704067200000 }))
+ *
+ * Effect.runSync(program.pipe(
+ *   Effect.catchTag("Unregistered", ({ timestamp }) => Effect.log("delete the token, gone since", timestamp)),
+ *   Effect.catchAll(({ message }) => Effect.log(message))
+ * ))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options): Rejection => {
+  const tag = Reason.canonical(options.reason)
+  const props = {
+    status: options.status ?? Reason.info(options.reason, 0).status,
+    reason: options.reason,
+    origin: options.origin ?? "response",
+    processed: options.processed ?? "yes",
+    attempts: options.attempts ?? 1,
+    ...(options.apnsId === undefined ? undefined : { apnsId: options.apnsId }),
+    ...(options.uniqueId === undefined ? undefined : { uniqueId: options.uniqueId }),
+    ...(options.retryAfterSeconds === undefined ? undefined : { retryAfter: options.retryAfterSeconds }),
+    ...timestamp(options.timestampMillis)
+  }
+  if (tag === "PayloadTooLarge") {
+    return new PayloadTooLarge({
+      ...props,
+      ...(options.size === undefined ? undefined : { size: options.size }),
+      ...(options.limit === undefined ? undefined : { limit: options.limit })
+    }, skipValidation)
+  }
+  return new classes[tag ?? "UnknownReason"](props, skipValidation)
+}
+
+// A timestamp that is no instant is worth less than the rejection that carries it.
+const timestamp = (millis: number | undefined): { readonly timestamp: DateTime.Utc } | undefined =>
+  millis === undefined
+    ? undefined
+    : Option.match(DateTime.make(millis), { onNone: () => undefined, onSome: (timestamp) => ({ timestamp }) })
+
+/**
+ * Whether the input is a rejection, whatever its reason.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isRejection = (input: unknown): input is Rejection => {
+  if (typeof input !== "object" || input === null || !("_tag" in input) || typeof input._tag !== "string") return false
+  return Object.hasOwn(classes, input._tag) && input instanceof classes[input._tag as keyof typeof classes]
+}
+
+/**
+ * Whether the device token is gone for good, and since when, as far as APNs said. Delete the token unless the app
+ * registered it again after that instant. Takes any error and answers `None` for all others.
+ *
+ * @since 0.1.0
+ * @category advice
+ */
+export const tokenIsDead = (error: unknown): Option.Option<{ readonly since: Option.Option<DateTime.Utc> }> =>
+  isRejection(error) && Reason.info(error.reason, error.status).token === "dead"
+    ? Option.some({ since: Option.fromNullable(error.timestamp) })
+    : Option.none()
+
+/**
+ * When and how the notification may be sent again: `how` as {@link Reason.Retry} explains, `delaySeconds` what APNs
+ * asked for in `Retry-After`, else what Apple documents. `None` where it may not, or not before something was fixed.
+ *
+ * @since 0.1.0
+ * @category advice
+ */
+export const retry = (
+  error: unknown
+): Option.Option<{
+  readonly how: Exclude<Reason.Retry, "never" | "after-fix">
+  readonly delaySeconds: Option.Option<number>
+}> => {
+  if (!isRejection(error)) return Option.none()
+  const info = Reason.info(error.reason, error.status)
+  return info.retry === "never" || info.retry === "after-fix"
+    ? Option.none()
+    : Option.some({
+      how: info.retry,
+      delaySeconds: Option.fromNullable(error.retryAfter ?? info.retryDelaySeconds)
+    })
+}
+
+/**
+ * What a person must change about the key, certificate or entitlement before anything can be delivered. `None` when the
+ * credentials are not at fault.
+ *
+ * @since 0.1.0
+ * @category advice
+ */
+export const fixCredentials = (error: unknown): Option.Option<string> => {
+  if (!isRejection(error)) return Option.none()
+  const info = Reason.info(error.reason, error.status)
+  return info.class === "credential-fatal" || info.class === "entitlement" || info.credentials === "suspect"
+    ? Option.some(info.advice)
+    : Option.none()
+}
+
+/**
+ * The one thing to do about a rejection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Action =
+  | "delete-token"
+  | "quarantine-token"
+  | "retry"
+  | "fix-request"
+  | "fix-credentials"
+  | "fix-channel"
+  | "free-quota"
+
+/**
+ * What to do about a rejection, in one word.
+ *
+ * @since 0.1.0
+ * @category advice
+ */
+export const action = (error: Rejection): Action => {
+  const info = Reason.info(error.reason, error.status)
+  switch (info.class) {
+    case "token-dead":
+      return "delete-token"
+    case "token-suspect":
+      return "quarantine-token"
+    case "credential-fatal":
+    case "entitlement":
+      return "fix-credentials"
+    case "credential-refresh":
+    case "credential-throttle":
+    case "connection":
+    case "throttle":
+    case "server":
+      return "retry"
+    case "channel":
+      return "fix-channel"
+    case "quota":
+      return "free-quota"
+    case "request":
+      return info.credentials === "suspect" ? "fix-credentials" : "fix-request"
+  }
+}
