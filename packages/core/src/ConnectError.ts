@@ -1,0 +1,83 @@
+/**
+ * Why a connection to APNs could not be opened.
+ *
+ * @example
+ * ```ts
+ * import type { ConnectError } from "@effect-apns/core/ConnectError"
+ *
+ * // What a person must repair, against what may pass by itself.
+ * export const isTransient = (error: ConnectError): boolean =>
+ *   error.reason === "Dns" || error.reason === "Refused" || error.reason === "Reset" || error.reason === "Timeout"
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import type { Endpoint } from "./Endpoint.js"
+
+/**
+ * What went wrong.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type Reason =
+  /** The host name has no address, or no name server answered. */
+  | "Dns"
+  /** Nothing listens at the address (ECONNREFUSED). */
+  | "Refused"
+  /** No route to the address, or a firewall forbids it. */
+  | "Unreachable"
+  /** The other side closed the connection before it was usable. */
+  | "Reset"
+  /** The connect timeout passed; `phase` says in which step. */
+  | "Timeout"
+  /** The server's certificate is not signed by a trusted authority, or not valid now. */
+  | "UntrustedServer"
+  /** The server's certificate is for another name. */
+  | "HostnameMismatch"
+  /** The server does not speak HTTP/2 (ALPN, RFC 7301). */
+  | "NoH2"
+  /** The server refused the client certificate. */
+  | "ClientCertificateRefused"
+  /** The client certificate is past its validity. */
+  | "ClientCertificateExpired"
+  /** The certificate authority given is not PEM. */
+  | "InvalidCa"
+  /** The TLS handshake failed in another way, such as a server below TLS 1.2. */
+  | "Tls"
+  /** The proxy could not be reached, or could not reach the server. */
+  | "Proxy"
+  /** The proxy wants credentials, or refused those given. */
+  | "ProxyAuthenticationRequired"
+  /** The proxy's address, from the options or the environment, is not usable. */
+  | "InvalidProxy"
+  /** The key log file could not be opened. */
+  | "KeyLog"
+  /** Another socket error; see `code`. */
+  | "Socket"
+
+/**
+ * The step that failed, in the order they are taken.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type Phase = "setup" | "dns" | "proxy" | "tcp" | "tls"
+
+/**
+ * A connection that could not be opened. No request was sent on it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConnectError extends Data.TaggedError("ConnectError")<{
+  readonly reason: Reason
+  readonly phase: Phase
+  readonly endpoint: Endpoint
+  /** The code of the socket, DNS or TLS error, such as `ECONNREFUSED`, or the proxy's status, such as `HTTP_502`. */
+  readonly code?: string | undefined
+  /** One sentence: what happened and what to change. */
+  readonly message: string
+  readonly cause?: unknown
+}> {}

@@ -1,0 +1,291 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Credentials from "@effect-apns/core/Credentials"
+import * as ProviderToken from "@effect-apns/core/ProviderToken"
+import { Config, ConfigProvider, Effect, Exit, Fiber, Redacted, TestClock } from "effect"
+import { decodeJwt, decodeProtectedHeader, importSPKI, jwtVerify } from "jose"
+import * as crypto from "node:crypto"
+import * as util from "node:util"
+
+const pair = () =>
+  crypto.generateKeyPairSync("ec", {
+    namedCurve: "P-256",
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" }
+  })
+
+const keys = pair()
+const options = { key: Redacted.make(keys.privateKey), keyId: "ABC123DEFG", teamId: "DEF123GHIJ" }
+
+const start = 1_700_000_000_000
+
+// Real clocks do not start at 0, and neither do these tests.
+const signer = (extra?: Partial<ProviderToken.Options>) =>
+  Effect.zipRight(TestClock.setTime(start), ProviderToken.make({ ...options, ...extra }))
+
+describe("ProviderToken", () => {
+  describe("the JWT", () => {
+    it.effect("is what Apple wants: ES256, kid, iss, a numeric iat, and no more", () =>
+      Effect.gen(function*() {
+        const { current } = yield* signer()
+        const token = yield* current
+        const jwt = Redacted.value(token.jwt)
+        assert.deepStrictEqual({ ...decodeProtectedHeader(jwt) }, { alg: "ES256", kid: "ABC123DEFG" })
+        assert.deepStrictEqual({ ...decodeJwt(jwt) }, { iss: "DEF123GHIJ", iat: 1_700_000_000 })
+        assert.strictEqual(token.header, `bearer ${jwt}`)
+        assert.strictEqual(token.issuedAt, start)
+        assert.strictEqual(token.refreshAt, start + 50 * 60_000)
+        assert.strictEqual(token.expiresAt, start + 60 * 60_000)
+      }))
+
+    it.effect("verifies with jose, and with node:crypto as the raw r||s of RFC 7518 section 3.4", () =>
+      Effect.gen(function*() {
+        const { current } = yield* signer()
+        const jwt = Redacted.value((yield* current).jwt)
+        const key = yield* Effect.promise(() => importSPKI(keys.publicKey, "ES256"))
+        yield* Effect.promise(() => jwtVerify(jwt, key, { currentDate: new Date(start) }))
+        const [header, payload, signature] = jwt.split(".")
+        const raw = Buffer.from(signature ?? "", "base64url")
+        assert.strictEqual(raw.length, 64)
+        const verify = (text: string) =>
+          crypto.verify("sha256", Buffer.from(text), { key: keys.publicKey, dsaEncoding: "ieee-p1363" }, raw)
+        assert.isTrue(verify(`${header}.${payload}`))
+        assert.isFalse(verify(`${header}.${payload}x`))
+      }))
+
+    it.effect("stays out of inspection and JSON, as does the key", () =>
+      Effect.gen(function*() {
+        const made = yield* signer()
+        const token = yield* made.current
+        const jwt = Redacted.value(token.jwt)
+        const shown = [String(token.jwt), JSON.stringify(token.jwt), util.inspect(token.jwt)].join()
+        assert.notInclude(shown, jwt)
+        const secret = keys.privateKey.split("\n")[1] ?? "?"
+        const inspect = (u: unknown) => util.inspect(u, { depth: 10, showHidden: true })
+        for (const text of [JSON.stringify([made, token]), inspect(made), inspect(token), String(made)]) {
+          assert.notInclude(text, jwt)
+          assert.notInclude(text, secret)
+        }
+      }))
+  })
+
+  describe("refresh", () => {
+    it.effect("reuses the token at 48 minutes and replaces it at 56", () =>
+      Effect.gen(function*() {
+        const { current, signings, unsafeCurrent } = yield* signer()
+        assert.isUndefined(unsafeCurrent())
+        const first = yield* current
+        yield* TestClock.adjust("48 minutes")
+        assert.strictEqual(yield* current, first)
+        assert.strictEqual(unsafeCurrent(), first)
+        assert.strictEqual(yield* signings, 1)
+        yield* TestClock.adjust("8 minutes")
+        const second = yield* current
+        assert.strictEqual(second.issuedAt, first.issuedAt + 56 * 60_000)
+        assert.notStrictEqual(second.header, first.header)
+        assert.strictEqual(yield* signings, 2)
+      }))
+
+    it.effect("refreshes exactly at the age asked for", () =>
+      Effect.gen(function*() {
+        const { current } = yield* signer({ refreshAfter: "20 minutes" })
+        const first = yield* current
+        yield* TestClock.adjust("1199999 millis")
+        assert.strictEqual(yield* current, first)
+        yield* TestClock.adjust("1 millis")
+        assert.notStrictEqual(yield* current, first)
+      }))
+
+    it.effect("takes ages from 20 to 60 minutes", () =>
+      Effect.gen(function*() {
+        for (const refreshAfter of ["20 minutes", "60 minutes"] as const) {
+          yield* signer({ refreshAfter })
+        }
+        for (const refreshAfter of ["1199999 millis", "3600001 millis", "0 millis", Infinity] as const) {
+          const error = yield* Effect.flip(signer({ refreshAfter }))
+          assert.strictEqual(error.reason, "InvalidRefreshAge")
+          assert.include(error.message, "from 20 to 60 minutes")
+        }
+      }))
+
+    it.effect("signs anew when the clock was set back far", () =>
+      Effect.gen(function*() {
+        const { current } = yield* signer()
+        const first = yield* current
+        yield* TestClock.setTime(start - 5 * 60 * 60_000)
+        assert.isBelow((yield* current).issuedAt, first.issuedAt)
+      }))
+  })
+
+  describe("one signer", () => {
+    it.effect("is shared by everyone who makes it for the same key and Clock", () =>
+      Effect.gen(function*() {
+        const one = yield* signer()
+        const two = yield* signer()
+        assert.strictEqual(yield* one.current, yield* two.current)
+        assert.strictEqual(yield* two.signings, 1)
+      }))
+
+    it.effect("is not shared with another team, key id or key", () =>
+      Effect.gen(function*() {
+        const made = [
+          yield* signer(),
+          yield* signer({ teamId: "OTHERTEAM1" }),
+          yield* signer({ keyId: "OTHERKEY12" }),
+          yield* signer({ key: Redacted.make(pair().privateKey) })
+        ]
+        const headers = yield* Effect.forEach(made, (_) => Effect.map(_.current, ({ header }) => header))
+        assert.strictEqual(new Set(headers).size, 4)
+      }))
+
+    it.effect("is not shared with another Clock", () =>
+      Effect.gen(function*() {
+        const { current, signings } = yield* signer()
+        assert.strictEqual(yield* signings, 0)
+        yield* current
+        assert.strictEqual(yield* signings, 1)
+      }))
+
+    it.effect("signs once for any number of concurrent callers", () =>
+      Effect.gen(function*() {
+        const { current, signings } = yield* signer()
+        const tokens = yield* Effect.all(Array.from({ length: 100 }, () => current), { concurrency: "unbounded" })
+        assert.strictEqual(new Set(tokens).size, 1)
+        assert.strictEqual(yield* signings, 1)
+      }))
+
+    it.effect("leaves the others their token when the caller that started signing is interrupted", () =>
+      Effect.gen(function*() {
+        const { current, signings } = yield* signer()
+        const leader = yield* Effect.fork(current)
+        yield* Effect.yieldNow()
+        const follower = yield* Effect.fork(current)
+        yield* Effect.yieldNow()
+        assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(leader)))
+        assert.isString((yield* Fiber.join(follower)).header)
+        assert.strictEqual(yield* signings, 1)
+      }))
+  })
+
+  describe("ExpiredProviderToken", () => {
+    it.effect("makes exactly one new token for 100 concurrent reports", () =>
+      Effect.gen(function*() {
+        const { current, expired, signings } = yield* signer()
+        const old = yield* current
+        const fresh = yield* Effect.all(Array.from({ length: 100 }, () => expired(old)), { concurrency: "unbounded" })
+        assert.strictEqual(new Set(fresh).size, 1)
+        assert.notStrictEqual(fresh[0], old)
+        assert.strictEqual(yield* current, fresh[0])
+        assert.strictEqual(yield* signings, 2)
+      }))
+
+    it.effect("gives late reporters of an old token the current one", () =>
+      Effect.gen(function*() {
+        const { current, expired, signings } = yield* signer()
+        const old = yield* current
+        const fresh = yield* expired(old)
+        yield* TestClock.adjust("30 minutes")
+        assert.strictEqual(yield* expired(old), fresh)
+        assert.strictEqual(yield* signings, 2)
+      }))
+
+    it.effect("a second report within 20 minutes of the re-sign is refused, and no third token is made", () =>
+      Effect.gen(function*() {
+        const { current, expired, signings } = yield* signer()
+        const fresh = yield* expired(yield* current)
+        yield* TestClock.adjust("1199999 millis")
+        const errors = yield* Effect.all(Array.from({ length: 100 }, () => Effect.flip(expired(fresh))), {
+          concurrency: "unbounded"
+        })
+        for (const error of errors) {
+          assert.strictEqual(error._tag, "TokenRefreshRefused")
+          assert.strictEqual(error.reason, "SignedRecently")
+          assert.strictEqual(error.retryAt, fresh.issuedAt + 20 * 60_000)
+          assert.include(error.message, "check the clock")
+          assert.notInclude(JSON.stringify(error) + error.message, Redacted.value(fresh.jwt))
+        }
+        assert.strictEqual(yield* signings, 2)
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual((yield* expired(fresh)).issuedAt, start + 20 * 60_000)
+        assert.strictEqual(yield* signings, 3)
+      }))
+
+    it.effect("allows a re-sign again after a regular refresh", () =>
+      Effect.gen(function*() {
+        const { current, expired, signings } = yield* signer()
+        yield* expired(yield* current)
+        yield* TestClock.adjust("50 minutes")
+        const regular = yield* current
+        assert.notStrictEqual(yield* expired(regular), regular)
+        assert.strictEqual(yield* signings, 4)
+      }))
+
+    it.effect("race: reported while a refresh is being signed, it waits for that one", () =>
+      Effect.gen(function*() {
+        const { current, expired, signings } = yield* signer()
+        const old = yield* current
+        yield* TestClock.adjust("50 minutes")
+        const [refreshed, reported] = yield* Effect.all([current, expired(old)], { concurrency: "unbounded" })
+        assert.strictEqual(refreshed, reported)
+        assert.strictEqual(yield* signings, 2)
+      }))
+
+    it.effect("race: a refresh asked for while a report is being served, it waits for that one", () =>
+      Effect.gen(function*() {
+        const { current, expired, signings } = yield* signer()
+        const old = yield* current
+        yield* TestClock.adjust("50 minutes")
+        const [reported, refreshed] = yield* Effect.all([expired(old), current], { concurrency: "unbounded" })
+        assert.strictEqual(refreshed, reported)
+        assert.strictEqual(yield* signings, 2)
+      }))
+  })
+
+  describe("TooManyProviderTokenUpdates", () => {
+    it.effect("stops all signing for 20 minutes; the token in hand goes on, even beyond its hour", () =>
+      Effect.gen(function*() {
+        const { current, expired, signings, tooManyUpdates } = yield* signer()
+        const token = yield* current
+        yield* TestClock.adjust("49 minutes")
+        yield* tooManyUpdates(token)
+        const refused = yield* Effect.flip(expired(token))
+        assert.strictEqual(refused.reason, "TooManyUpdates")
+        assert.strictEqual(refused.retryAt, start + 69 * 60_000)
+        yield* TestClock.adjust("1199999 millis")
+        assert.strictEqual(yield* current, token)
+        assert.strictEqual(yield* signings, 1)
+        yield* TestClock.adjust("1 millis")
+        assert.notStrictEqual(yield* current, token)
+        assert.strictEqual(yield* signings, 2)
+      }))
+  })
+
+  it.effect("fails as Credentials.token does for a key that cannot sign", () =>
+    Effect.gen(function*() {
+      const rsa = crypto.generateKeyPairSync("rsa", {
+        modulusLength: 2048,
+        privateKeyEncoding: { type: "pkcs8", format: "pem" },
+        publicKeyEncoding: { type: "spki", format: "pem" }
+      })
+      const error = yield* Effect.flip(signer({ key: Redacted.make(rsa.privateKey) }))
+      assert.strictEqual(error.reason, "NotEcP256")
+    }))
+
+  it.effect("takes Credentials.Token as it is, and layers publish it", () =>
+    Effect.gen(function*() {
+      const credentials = yield* Credentials.token(options)
+      const header = Effect.flatMap(ProviderToken.ProviderToken, (_) => Effect.map(_.current, (token) => token.header))
+      const one = yield* Effect.provide(header, ProviderToken.layer(credentials))
+
+      const two = yield* header.pipe(
+        Effect.provide(ProviderToken.layerConfig({
+          key: Config.redacted("KEY"),
+          keyId: Config.string("KEY_ID"),
+          teamId: Config.string("TEAM_ID")
+        })),
+        Effect.withConfigProvider(ConfigProvider.fromMap(
+          new Map([["KEY", keys.privateKey], ["KEY_ID", options.keyId], ["TEAM_ID", options.teamId]])
+        ))
+      )
+      assert.strictEqual(two, one)
+    }))
+})
