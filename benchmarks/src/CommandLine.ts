@@ -1,0 +1,66 @@
+/**
+ * The flags of `npm run bench`.
+ *
+ * @since 0.1.0
+ */
+import { Console, Effect } from "effect"
+import { parseArgs } from "node:util"
+import { BenchmarkError } from "./BenchmarkError.js"
+import { rows } from "./Rows.js"
+
+const help = `npm run bench -- [flags]
+
+  --quick       smaller and fewer rounds, under a minute; the figures are rough, the verification is the same
+  --rows a,b    only these rows (${rows.map((row) => row.name).join(", ")})
+  --rounds n    interleaved rounds (default 5; 2 with --quick)
+  --json        one line of JSON at the end
+  --help        this text`
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly json: boolean
+  readonly quick: boolean
+  readonly rounds: number
+  readonly rows: ReadonlyArray<string> | undefined
+}
+
+const fail = (reason: string) => Effect.fail(new BenchmarkError({ reason, where: "npm run bench" }))
+
+/**
+ * Reads the flags of this process; interrupts after printing the help.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const parse: Effect.Effect<Options, BenchmarkError> = Effect.gen(function*() {
+  const { values } = yield* Effect.try({
+    try: () =>
+      parseArgs({
+        options: {
+          help: { type: "boolean", default: false },
+          json: { type: "boolean", default: false },
+          quick: { type: "boolean", default: false },
+          rounds: { type: "string" },
+          rows: { type: "string" }
+        }
+      }),
+    catch: (error) => new BenchmarkError({ reason: `${String(error)}\n\n${help}`, where: "npm run bench" })
+  })
+  if (values.help) {
+    yield* Console.log(help)
+    return yield* Effect.interrupt
+  }
+  const rounds = values.rounds === undefined ? (values.quick ? 2 : 5) : Number(values.rounds)
+  if (!Number.isInteger(rounds) || rounds < 1) {
+    return yield* fail(`--rounds takes a whole number from 1 up, not ${String(values.rounds)}`)
+  }
+  const chosen = values.rows?.split(",")
+  const unknown = chosen?.find((name) => !rows.some((row) => row.name === name))
+  if (unknown !== undefined) {
+    return yield* fail(`there is no row ${unknown}; there are ${rows.map((row) => row.name).join(", ")}`)
+  }
+  return { json: values.json, quick: values.quick, rounds, rows: chosen }
+})

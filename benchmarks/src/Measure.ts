@@ -1,0 +1,131 @@
+/**
+ * One measurement: a row in a fresh process, warmed up, measured, verified.
+ *
+ * @since 0.1.0
+ */
+import type { Target } from "./Client.js"
+import type { Row } from "./Rows.js"
+import type { Sink } from "./Sink.js"
+import type { Order, Ran, Reply } from "./worker.js"
+import { BenchmarkError } from "./BenchmarkError.js"
+import * as Processes from "./Processes.js"
+import { type Behavior, defaultBehavior, type Report } from "./sink/Protocol.js"
+import * as Workload from "./Workload.js"
+import { Effect } from "effect"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly count: number
+  readonly warmUp: number
+  readonly nodeFlags?: ReadonlyArray<string> | undefined
+  readonly connections?: number | undefined
+  readonly inFlight?: number | undefined
+  readonly behavior?: Partial<Behavior> | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Measurement {
+  readonly cpuSecondsPer100k: number
+  readonly perSecond: number
+  readonly rssMb: number
+  /** Decrypted bytes of a request and of its answer, and the sink's own CPU; nothing where nothing is received. */
+  readonly requestBytes: number | undefined
+  readonly answerBytes: number | undefined
+  readonly sinkCpuSecondsPer100k: number | undefined
+  readonly connections: number
+}
+
+/**
+ * What all measurements of a run share.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Bench {
+  readonly sink: Sink
+  readonly ca: string
+  readonly signingKey: string
+}
+
+const verifyIds = (row: Row, ran: Ran, report: Report): Effect.Effect<void, BenchmarkError> => {
+  const { ids } = ran
+  if (ids === undefined) return Effect.void
+  const { count, distinct, sum } = ids
+  return count === report.requests && distinct === count && sum === report.idSum ? Effect.void : Effect.fail(
+    new BenchmarkError({
+      reason:
+        `it returned ${count} ids (${distinct} different, sum ${sum}) for ${report.requests} answers with sum ${report.idSum}`,
+      where: row.name
+    })
+  )
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const measure = (
+  bench: Bench,
+  row: Row,
+  path: string,
+  options: Options
+): Effect.Effect<Measurement, BenchmarkError> =>
+  Effect.scoped(Effect.gen(function*() {
+    const behavior = { ...defaultBehavior, ...options.behavior }
+    const target: Target = {
+      ca: bench.ca,
+      connections: options.connections ?? 1,
+      floorAnswerBytes: behavior.floorAnswerBytes,
+      floorRequestBytes: behavior.floorRequestBytes,
+      inFlight: options.inFlight ?? Workload.inFlight,
+      port: bench.sink.port,
+      signingKey: bench.signingKey
+    }
+    yield* bench.sink.reset(behavior, row.priority)
+    const worker = yield* Processes.start<Order, Reply>({
+      name: row.name,
+      nodeFlags: options.nodeFlags,
+      path: "./worker.js"
+    })
+    const order = <Type extends Reply["type"]>(question: Order, type: Type) =>
+      Effect.flatMap(worker.ask(question), (reply) => {
+        if (reply.type === type) return Effect.succeed(reply as Extract<Reply, { readonly type: Type }>)
+        const reason = reply.type === "failed" ? reply.reason : `it answered ${reply.type} to ${question.type}`
+        return Effect.fail(new BenchmarkError({ reason, where: row.name }))
+      })
+    const run = (first: number, count: number, collectIds: boolean) =>
+      Effect.gen(function*() {
+        yield* bench.sink.clear
+        const ran = yield* order({ type: "run", collectIds, count, first }, "ran")
+        if (row.against === "nothing") return { ran, report: undefined }
+        const report = yield* bench.sink.verify(row.name, {
+          count,
+          distinct: Workload.distinctTokens,
+          first,
+          floor: row.against === "floor"
+        })
+        yield* verifyIds(row, ran, report)
+        return { ran, report }
+      })
+
+    yield* order({ type: "open", module: path, target }, "opened")
+    yield* run(0, options.warmUp, row.ids)
+    const { ran, report } = yield* run(options.warmUp, options.count, false)
+    yield* order({ type: "close" }, "closed")
+    yield* worker.end
+    return {
+      answerBytes: report === undefined ? undefined : report.bytesOut / options.count,
+      connections: report?.connections ?? 0,
+      cpuSecondsPer100k: ran.cpuSeconds / options.count * 100_000,
+      perSecond: options.count / ran.wallSeconds,
+      requestBytes: report === undefined ? undefined : report.bytesIn / options.count,
+      rssMb: ran.rssMb,
+      sinkCpuSecondsPer100k: report === undefined ? undefined : report.cpuSeconds / options.count * 100_000
+    }
+  }))

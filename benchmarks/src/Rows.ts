@@ -1,0 +1,119 @@
+/**
+ * The rows of the benchmark.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Row {
+  readonly name: string
+  readonly summary: string
+  /** The module that opens the client; a row without one says why it is left out. */
+  readonly module: { readonly path: string } | { readonly leftOut: string }
+  /** Notifications sent in one round, and before it to warm up. */
+  readonly count: number
+  readonly warmUp: number
+  /** What is on the other end: the verifying sink, the sink counting bytes, or nothing at all. */
+  readonly against: "sink" | "floor" | "nothing"
+  /** The client returns the `apns-id` of what it sent, so that what it read can be verified too. */
+  readonly ids: boolean
+  readonly priority: "required" | "optional"
+}
+
+const sending = { against: "sink", ids: true, priority: "required" } as const
+
+/**
+ * @since 0.1.0
+ * @category constants
+ */
+export const rows: ReadonlyArray<Row> = [
+  {
+    ...sending,
+    name: "tls-floor",
+    summary: "as many bytes through node:tls, no HTTP/2",
+    module: { path: "./rows/TlsFloor.js" },
+    against: "floor",
+    ids: false,
+    count: 400_000,
+    warmUp: 100_000
+  },
+  {
+    ...sending,
+    name: "session",
+    summary: "@effect-apns/http2 Session over node:tls, callbacks",
+    module: { path: "./rows/Session.js" },
+    count: 300_000,
+    warmUp: 100_000
+  },
+  {
+    ...sending,
+    name: "effect-floor",
+    summary: "1,000 fibers over one bare Effect.async with a canceler, nothing sent",
+    module: { path: "./rows/EffectFloor.js" },
+    against: "nothing",
+    ids: false,
+    count: 100_000,
+    warmUp: 50_000
+  },
+  {
+    ...sending,
+    name: "connection-post",
+    summary: "Connection.post, 1,000 fibers",
+    module: { leftOut: "@effect-apns/core is not there yet" },
+    count: 80_000,
+    warmUp: 40_000
+  },
+  {
+    ...sending,
+    name: "pool-post",
+    summary: "ApnsPool.post, 1,000 fibers",
+    module: { leftOut: "@effect-apns/pool is not there yet" },
+    count: 80_000,
+    warmUp: 40_000
+  },
+  {
+    ...sending,
+    name: "send",
+    summary: "send, 1,000 fibers",
+    module: { leftOut: "@effect-apns/pool is not there yet" },
+    count: 80_000,
+    warmUp: 40_000
+  },
+  {
+    ...sending,
+    name: "send-all",
+    summary: "sendAll over a Stream of tokens",
+    module: { leftOut: "@effect-apns/pool is not there yet" },
+    count: 300_000,
+    warmUp: 100_000
+  },
+  {
+    ...sending,
+    name: "node-http2",
+    summary: "bare node:http2 loop",
+    module: { path: "./rows/NodeHttp2.js" },
+    count: 15_000,
+    warmUp: 8_000
+  },
+  {
+    ...sending,
+    name: "node-apn",
+    summary: "@parse/node-apn Provider.send",
+    module: { path: "./rows/NodeApn.js" },
+    count: 10_000,
+    warmUp: 5_000
+  },
+  {
+    ...sending,
+    name: "apns2",
+    summary: "apns2 ApnsClient.send, its own 32 connections",
+    module: { path: "./rows/Apns2.js" },
+    ids: false,
+    priority: "optional",
+    count: 4_000,
+    warmUp: 2_000
+  }
+]
