@@ -3,15 +3,15 @@
  *
  * @since 0.1.0
  */
+import { Effect } from "effect"
+import { BenchmarkError } from "./BenchmarkError.js"
 import type { Target } from "./Client.js"
+import * as Processes from "./Processes.js"
 import type { Row } from "./Rows.js"
 import type { Sink } from "./Sink.js"
-import type { Order, Ran, Reply } from "./worker.js"
-import { BenchmarkError } from "./BenchmarkError.js"
-import * as Processes from "./Processes.js"
 import { type Behavior, defaultBehavior, type Report } from "./sink/Protocol.js"
+import type { Order, Ran, Reply } from "./worker.js"
 import * as Workload from "./Workload.js"
-import { Effect } from "effect"
 
 /**
  * @since 0.1.0

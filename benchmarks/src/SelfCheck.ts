@@ -4,13 +4,13 @@
  *
  * @since 0.1.0
  */
-import type { Bench } from "./Measure.js"
-import type { Expectation } from "./sink/Protocol.js"
-import { bearer } from "./Bearer.js"
-import { BenchmarkError } from "./BenchmarkError.js"
-import * as Workload from "./Workload.js"
 import { Effect } from "effect"
 import * as Tls from "node:tls"
+import { bearer } from "./Bearer.js"
+import { BenchmarkError } from "./BenchmarkError.js"
+import type { Bench } from "./Measure.js"
+import type { Expectation } from "./sink/Protocol.js"
+import * as Workload from "./Workload.js"
 
 type Field = readonly [name: string, value: string]
 

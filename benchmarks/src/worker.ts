@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
+import { readFileSync } from "node:fs"
 import type { Client, Open, Target } from "./Client.js"
 import { addId } from "./sink/Answer.js"
-import { readFileSync } from "node:fs"
 
 /**
  * @since 0.1.0

@@ -3,13 +3,13 @@
  *
  * @since 0.1.0
  */
-import type { Client, Target } from "../Client.js"
+import { Session } from "@effect-apns/http2"
 import type * as NodeTls from "node:tls"
 import { bearer } from "../Bearer.js"
+import type { Client, Target } from "../Client.js"
 import * as Workload from "../Workload.js"
 import { Pump } from "./Pump.js"
 import * as Tls from "./Tls.js"
-import { Session } from "@effect-apns/http2"
 
 class Driver implements Session.Handler<Session.Stream> {
   readonly session: Session.Session<Session.Stream>

@@ -4,11 +4,11 @@
  *
  * @since 0.1.0
  */
-import type { Ledger } from "./Ledger.js"
-import type { Behavior } from "./Protocol.js"
 import type { TLSSocket } from "node:tls"
 import * as Answer from "./Answer.js"
 import { HeaderReader } from "./HeaderReader.js"
+import type { Ledger } from "./Ledger.js"
+import type { Behavior } from "./Protocol.js"
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1")
 

@@ -4,9 +4,9 @@
  *
  * @since 0.1.0
  */
-import type { Expectation, Report } from "./Protocol.js"
-import { expectedAt, suffixBytes } from "../Workload.js"
 import { isDeepStrictEqual } from "node:util"
+import { expectedAt, suffixBytes } from "../Workload.js"
+import type { Expectation, Report } from "./Protocol.js"
 
 /**
  * One bit for each header field that a request must have once.
