@@ -1,0 +1,237 @@
+/**
+ * A byte stream between a TLS socket and a `node:http2` session that watches the frames of both directions, keeps some
+ * of them back, writes frames of its own between others, and hands bytes out in small pieces when told to.
+ *
+ * @internal
+ */
+import type { Timeline } from "./Timeline.js"
+import type { Socket } from "node:net"
+import type { TLSSocket } from "node:tls"
+import { Flag, FrameScanner, FrameType } from "./frames.js"
+import { Duplex } from "node:stream"
+
+/** @internal */
+export interface FrameListener {
+  readonly onPing: (ack: boolean) => void
+  readonly onRstStream: (streamId: number, code: number) => void
+  readonly onGoaway: (lastStreamId: number, code: number, debug: string) => void
+  readonly onSettingsAck: () => void
+}
+
+/** Hand out `bytes` at a time, waiting `everyMillis` between two pieces. */
+/** @internal */
+export interface Pace {
+  readonly bytes: number
+  readonly everyMillis: number
+}
+
+/** How many stream ids are remembered as answered by hand: late frames for older ones cannot be pending anymore. */
+const maxDetached = 20_000
+
+/** @internal */
+export class FaultDuplex extends Duplex {
+  /** Swallow the client's PINGs, so that they stay without an answer. */
+  muffled = false
+  /** Keep WINDOW_UPDATE frames back; they are sent when this turns false through `setWindowsHeld`. */
+  private windowsHeld = false
+  private readonly heldWindows: Array<readonly [streamId: number, increment: number]> = []
+  /** Keep the acknowledgements of SETTINGS back. */
+  settingsAckHeld = false
+  pace: Pace | undefined = undefined
+  bytesIn = 0
+  bytesOut = 0
+
+  private readonly detached = new Set<number>()
+  private readonly injected: Array<{ readonly bytes: Uint8Array; readonly done: (() => void) | undefined }> = []
+  private readonly injectedDone: Array<() => void> = []
+  private readonly paced: Array<{ readonly bytes: Uint8Array; readonly done: (() => void) | undefined }> = []
+  private pacing = false
+  private readonly inbound: FrameScanner
+  private readonly outbound: FrameScanner
+  private readonly emitInbound = (piece: Buffer): void => {
+    if (!this.push(piece)) this.socket.pause()
+  }
+  private outgoing: Array<Buffer> = []
+  private readonly emitOutbound = (piece: Buffer): void => {
+    this.outgoing.push(piece)
+    if (this.injected.length > 0) this.outgoing.push(...this.takeInjected())
+  }
+
+  constructor(
+    readonly socket: TLSSocket,
+    private readonly raw: Socket,
+    private readonly timeline: Timeline,
+    listener: FrameListener
+  ) {
+    super({ decodeStrings: true, allowHalfOpen: true })
+    this.inbound = new FrameScanner({
+      passes: (type, flags) => {
+        if (type === FrameType.ping) return !this.muffled
+        if (type === FrameType.settings && (flags & Flag.ack) !== 0) listener.onSettingsAck()
+        return true
+      },
+      control: (type, flags, streamId, payload) => {
+        if (type === FrameType.ping) listener.onPing((flags & Flag.ack) !== 0)
+        else if (type === FrameType.rstStream && payload.length >= 4) {
+          listener.onRstStream(streamId, payload.readUInt32BE(0))
+        } else if (type === FrameType.goaway && payload.length >= 8) {
+          listener.onGoaway(payload.readUInt32BE(0), payload.readUInt32BE(4), payload.toString("utf8", 8))
+        }
+      },
+      heldWindowUpdate: () => {}
+    }, true)
+    this.outbound = new FrameScanner({
+      passes: (type, flags, streamId) => {
+        if (type === FrameType.windowUpdate && this.windowsHeld) return false
+        if (type === FrameType.settings && this.settingsAckHeld && (flags & Flag.ack) !== 0) return false
+        return streamId === 0 || this.detached.size === 0 || !this.detached.has(streamId)
+      },
+      control: () => {},
+      heldWindowUpdate: (streamId, increment) => {
+        if (this.windowsHeld) this.heldWindows.push([streamId, increment])
+      }
+    }, false)
+    socket.on("data", this.onData)
+    socket.on("end", this.onEnd)
+    socket.on("error", this.onError)
+    socket.on("close", this.onClose)
+  }
+
+  /** From now on nothing that the session writes for this stream leaves: its answer was written by hand. */
+  detach(streamId: number): void {
+    this.detached.add(streamId)
+    if (this.detached.size > maxDetached) {
+      for (const oldest of this.detached) {
+        this.detached.delete(oldest)
+        break
+      }
+    }
+  }
+
+  /** Writes whole frames between those of the session, at once where no frame is half written. */
+  inject(bytes: Uint8Array, done?: () => void): void {
+    if (this.destroyed || this.socket.destroyed) {
+      done?.()
+      return
+    }
+    if (this.outbound.atBoundary) this.send(bytes, done)
+    else this.injected.push({ bytes, done })
+  }
+
+  setWindowsHeld(held: boolean, frame: (streamId: number, increment: number) => Uint8Array): void {
+    this.windowsHeld = held
+    if (held) return
+    for (const [streamId, increment] of this.heldWindows.splice(0)) this.inject(frame(streamId, increment))
+  }
+
+  /** Ends the TCP connection: with FIN when `reset` is false, with RST when it is true. */
+  cut(reset: boolean): void {
+    if (reset) this.raw.resetAndDestroy()
+    this.socket.destroy()
+    this.destroy()
+  }
+
+  override _read(): void {
+    this.socket.resume()
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    this.outbound.scan(chunk, this.emitOutbound)
+    this.flush(callback)
+  }
+
+  override _writev(
+    chunks: Array<{ chunk: Buffer; encoding: BufferEncoding }>,
+    callback: (error?: Error | null) => void
+  ): void {
+    for (const { chunk } of chunks) this.outbound.scan(chunk, this.emitOutbound)
+    this.flush(callback)
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    this.socket.end(() => callback())
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.socket.off("data", this.onData)
+    this.socket.off("end", this.onEnd)
+    for (const { done } of this.paced.splice(0)) done?.()
+    // what the session has written last, such as its GOAWAY, leaves before the socket closes
+    if (!this.socket.destroyed) this.socket.end(() => this.socket.destroy())
+    callback(error)
+  }
+
+  private takeInjected(): Array<Buffer> {
+    if (!this.outbound.atBoundary) return []
+    return this.injected.splice(0).map(({ bytes, done }) => {
+      if (done !== undefined) this.injectedDone.push(done)
+      return Buffer.from(bytes)
+    })
+  }
+
+  private flush(callback: (error?: Error | null) => void): void {
+    if (this.injected.length > 0) this.outgoing.push(...this.takeInjected())
+    const pieces = this.outgoing
+    const [first] = pieces
+    if (first === undefined) {
+      callback()
+      return
+    }
+    this.outgoing = []
+    const done = this.injectedDone.splice(0)
+    this.send(pieces.length === 1 ? first : Buffer.concat(pieces), () => {
+      for (const finished of done) finished()
+      callback()
+    })
+  }
+
+  private send(bytes: Uint8Array, done: (() => void) | undefined): void {
+    this.bytesOut += bytes.length
+    if (this.pace === undefined && this.paced.length === 0) {
+      if (this.socket.writable) this.socket.write(bytes, () => done?.())
+      else done?.()
+      return
+    }
+    const step = this.pace?.bytes ?? bytes.length
+    for (let at = 0; at < bytes.length; at += step) {
+      this.paced.push({ bytes: bytes.subarray(at, at + step), done: at + step >= bytes.length ? done : undefined })
+    }
+    this.sendPaced()
+  }
+
+  private sendPaced(): void {
+    if (this.pacing) return
+    const next = this.paced.shift()
+    if (next === undefined) return
+    this.pacing = true
+    const goOn = (): void => {
+      this.pacing = false
+      next.done?.()
+      this.sendPaced()
+    }
+    if (!this.socket.writable) return goOn()
+    this.socket.write(next.bytes, () => {
+      const wait = this.pace?.everyMillis ?? 0
+      if (wait > 0) this.timeline.schedule(wait, goOn)
+      else goOn()
+    })
+  }
+
+  private readonly onData = (chunk: Buffer): void => {
+    this.bytesIn += chunk.length
+    this.inbound.scan(chunk, this.emitInbound)
+  }
+
+  private readonly onEnd = (): void => {
+    this.push(null)
+  }
+
+  private readonly onError = (): void => {
+    this.destroy()
+  }
+
+  private readonly onClose = (): void => {
+    this.socket.off("close", this.onClose)
+    this.destroy()
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * One connection of the mock.
+ *
+ * @internal
+ */
+import type { Behavior } from "../Behavior.js"
+import type { ConnectionInfo } from "../ConnectionInfo.js"
+import type { Principal } from "./checks.js"
+import type { Timeline } from "./Timeline.js"
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2"
+import type { Socket } from "node:net"
+import type { TLSSocket } from "node:tls"
+import { FaultDuplex } from "./FaultDuplex.js"
+import * as frames from "./frames.js"
+import { ReceivedRequest } from "./ReceivedRequest.js"
+import { readPushCertificate } from "./x509.js"
+
+const maxRemembered = 10_000
+
+/** A request between its arrival and its end. */
+/** @internal */
+export class Exchange {
+  /** Ended, or disowned by a GOAWAY: nothing may be processed or answered for it anymore. */
+  gone = false
+  arrived = false
+  duplicates = false
+  pieces: Array<Buffer> = []
+  size = 0
+
+  constructor(
+    readonly connection: MockConnection,
+    readonly stream: ServerHttp2Stream,
+    readonly request: ReceivedRequest,
+    public behavior: Behavior | undefined
+  ) {}
+}
+
+/** @internal */
+export interface ConnectionHooks {
+  /** The headers of a request are there. */
+  readonly onHeaders: (exchange: Exchange, rawHeaders: ReadonlyArray<string>) => void
+  /** Something changed that somebody may be waiting for. */
+  readonly onChange: () => void
+  readonly onClose: (connection: MockConnection) => void
+}
+
+const readCertificate = (socket: TLSSocket): Principal["certificate"] => {
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate === undefined) return undefined
+  const uid = /^UID=(.*)$/m.exec(certificate.subject)
+  return { ...readPushCertificate(certificate.raw), trusted: socket.authorized, userId: uid?.[1] }
+}
+
+/** @internal */
+export class MockConnection {
+  readonly duplex: FaultDuplex
+  readonly principal: Principal
+  readonly exchanges = new Map<number, Exchange>()
+  session: ServerHttp2Session | undefined = undefined
+  authenticated = false
+  lastStreamId = 0
+  /** Streams above are not processed: a GOAWAY said so. */
+  goawayAt = Infinity
+  open = true
+  private closedAt: number | undefined = undefined
+  private requests = 0
+  private maxOpenStreams = 0
+  private pings = 0
+  private pingAcks = 0
+  private settingsAcks = 0
+  private readonly resets: Array<{ readonly streamId: number; readonly code: number }> = []
+  private readonly goaways: Array<{ readonly lastStreamId: number; readonly code: number; readonly debug: string }> = []
+  private readonly openedAt: number
+  private readonly tls: string | undefined
+
+  constructor(
+    readonly id: number,
+    private readonly socket: TLSSocket,
+    readonly raw: Socket,
+    timeline: Timeline,
+    private readonly hooks: ConnectionHooks
+  ) {
+    this.openedAt = timeline.now()
+    this.tls = socket.getProtocol() ?? undefined
+    this.principal = {
+      certificate: readCertificate(socket),
+      teamId: undefined,
+      keyId: undefined,
+      lastToken: undefined,
+      lastTokenAt: 0
+    }
+    this.duplex = new FaultDuplex(socket, raw, timeline, {
+      onPing: (ack) => {
+        if (ack) this.pingAcks++
+        else this.pings++
+        hooks.onChange()
+      },
+      onRstStream: (streamId, code) => {
+        if (this.resets.length >= maxRemembered) this.resets.shift()
+        this.resets.push({ streamId, code })
+        hooks.onChange()
+      },
+      onGoaway: (lastStreamId, code, debug) => {
+        this.goaways.push({ lastStreamId, code, debug })
+        hooks.onChange()
+      },
+      onSettingsAck: () => {
+        this.settingsAcks++
+        hooks.onChange()
+      }
+    })
+    this.duplex.on("error", () => {})
+    this.duplex.once("close", () => {
+      this.open = false
+      this.closedAt = timeline.now()
+      for (const exchange of this.exchanges.values()) exchange.gone = true
+      this.exchanges.clear()
+      hooks.onClose(this)
+    })
+  }
+
+  attach(session: ServerHttp2Session): void {
+    this.session = session
+    session.on("error", () => {})
+    session.on(
+      "stream",
+      (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, rawHeaders: ReadonlyArray<string>) =>
+        this.onStream(stream, headers, rawHeaders)
+    )
+  }
+
+  private onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: ReadonlyArray<string>): void {
+    const id = stream.id ?? 0
+    stream.on("error", () => {})
+    if (id > this.lastStreamId) this.lastStreamId = id
+    if (id > this.goawayAt) {
+      this.forget(stream)
+      return
+    }
+    this.requests++
+    const exchange = new Exchange(this, stream, new ReceivedRequest(this.id, id, headers), undefined)
+    this.exchanges.set(id, exchange)
+    if (this.exchanges.size > this.maxOpenStreams) this.maxOpenStreams = this.exchanges.size
+    stream.once("close", () => {
+      exchange.gone = true
+      if (this.exchanges.delete(id)) this.hooks.onChange()
+    })
+    this.hooks.onHeaders(exchange, rawHeaders)
+  }
+
+  /** Lets the session forget a stream without a word to the client. */
+  forget(stream: ServerHttp2Stream): void {
+    const id = stream.id ?? 0
+    this.duplex.detach(id)
+    stream.resume()
+    stream.close()
+  }
+
+  /** Ends an exchange with frames written by hand. */
+  finish(exchange: Exchange, bytes: Uint8Array, done?: () => void): void {
+    exchange.gone = true
+    this.duplex.inject(bytes, done)
+    this.forget(exchange.stream)
+  }
+
+  /** Sends GOAWAY; the streams above `lastStreamId` are disowned from this moment on. */
+  goaway(lastStreamId: number, code: number, debug: string, done?: () => void): void {
+    this.goawayAt = Math.min(this.goawayAt, lastStreamId)
+    for (const [id, exchange] of this.exchanges) {
+      if (id <= lastStreamId) continue
+      exchange.gone = true
+      this.exchanges.delete(id)
+      this.forget(exchange.stream)
+    }
+    this.duplex.inject(frames.goaway(lastStreamId, code, debug), done)
+    this.hooks.onChange()
+  }
+
+  info(): ConnectionInfo {
+    const { certificate, teamId } = this.principal
+    return {
+      id: this.id,
+      open: this.open,
+      openedAt: this.openedAt,
+      closedAt: this.closedAt,
+      alpn: this.socket.alpnProtocol === false || this.socket.alpnProtocol === null
+        ? undefined
+        : this.socket.alpnProtocol,
+      tls: this.tls,
+      serverName: serverName(this.socket),
+      clientCertificate: certificate === undefined
+        ? undefined
+        : { trusted: certificate.trusted, bundleId: certificate.userId, topics: certificate.topics },
+      teamId,
+      openStreams: this.exchanges.size,
+      maxOpenStreams: this.maxOpenStreams,
+      requests: this.requests,
+      lastStreamId: this.lastStreamId,
+      pings: this.pings,
+      pingAcks: this.pingAcks,
+      settingsAcks: this.settingsAcks,
+      resets: this.resets.slice(),
+      goaways: this.goaways.slice(),
+      bytesIn: this.duplex.bytesIn,
+      bytesOut: this.duplex.bytesOut
+    }
+  }
+
+  get counts(): {
+    readonly pings: number
+    readonly pingAcks: number
+    readonly settingsAcks: number
+    readonly resets: number
+    readonly goaways: number
+  } {
+    return {
+      pings: this.pings,
+      pingAcks: this.pingAcks,
+      settingsAcks: this.settingsAcks,
+      resets: this.resets.length,
+      goaways: this.goaways.length
+    }
+  }
+}
+
+const serverName = (socket: TLSSocket): string | undefined => {
+  const name: unknown = Reflect.get(socket, "servername")
+  return typeof name === "string" ? name : undefined
+}

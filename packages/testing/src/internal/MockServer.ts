@@ -1,0 +1,606 @@
+/**
+ * The server: sockets, sessions, and what becomes of each request. Plain callbacks; `MockApns` dresses it in Effect.
+ *
+ * @internal
+ */
+import * as Duration from "effect/Duration"
+import { randomUUID } from "node:crypto"
+import * as http2 from "node:http2"
+import * as net from "node:net"
+import * as tls from "node:tls"
+import type { Behavior } from "../Behavior.js"
+import type { Received } from "../Received.js"
+import { check, hasDuplicates, type Rules, type Verdict } from "./checks.js"
+import type { Pace } from "./FaultDuplex.js"
+import * as frames from "./frames.js"
+import type { Exchange } from "./MockConnection.js"
+import { MockConnection } from "./MockConnection.js"
+import type { ReceivedRequest } from "./ReceivedRequest.js"
+import type { Timeline } from "./Timeline.js"
+
+/** @internal */
+export type TlsFault =
+  | "close"
+  | "reset"
+  | "silent"
+  | "garbage"
+  | "closeInHandshake"
+  | "untrusted"
+  | "wrongHost"
+  | "expired"
+  | "oldVersion"
+  | "noAlpn"
+  | "otherAlpn"
+  | "silentHttp2"
+  | "garbageHttp2"
+  | "http1"
+
+/** @internal */
+export interface ServerOptions {
+  readonly rules: Rules
+  readonly settings: http2.Settings
+  readonly oneStreamUntilAuthenticated: boolean
+  readonly maxRecorded: number
+  readonly onReceived: ((received: Received) => void) | undefined
+  readonly certificateFor: (fault: TlsFault | undefined) => { readonly cert: string; readonly key: string }
+  readonly clientCa: string
+  readonly timeline: Timeline
+}
+
+/** @internal */
+export interface Totals {
+  readonly attempts: number
+  readonly openConnections: number
+  readonly requests: number
+  readonly arrived: number
+  readonly received: number
+  readonly accepted: number
+  readonly inFlight: number
+  readonly pings: number
+  readonly pingAcks: number
+  readonly settingsAcks: number
+  readonly resets: number
+  readonly goaways: number
+}
+
+/** How the decision of a script comes back. */
+/** @internal */
+export type Script = (request: Received, decided: (behavior: Behavior | undefined) => void) => void
+
+interface Waiter {
+  readonly ready: (totals: Totals) => boolean
+  readonly resume: () => void
+}
+
+const maxClosedRemembered = 1000
+
+const immediate = (behavior: Behavior): boolean =>
+  behavior._tag === "Reset" && !behavior.processed || behavior._tag === "Stall" && !behavior.processed ||
+  behavior._tag === "Drop" && behavior.when === "before" || behavior._tag === "GoAway" && behavior.when === "before"
+
+/** @internal */
+export class MockServer {
+  readonly queue: Array<Behavior> = []
+  script: Script | undefined = undefined
+  delayMillis = 0
+  pace: Pace | undefined = undefined
+  muffled = false
+  windowsHeld = false
+  settingsAckHeld = false
+  port = 0
+  received: Array<ReceivedRequest> = []
+  private tlsFault: TlsFault | undefined = undefined
+  private tlsFaultsLeft = Infinity
+  private attempts = 0
+  private requests = 0
+  private arrived = 0
+  private receivedCount = 0
+  private acceptedCount = 0
+  private nextConnection = 1
+  private gone = { pings: 0, pingAcks: 0, settingsAcks: 0, resets: 0, goaways: 0 }
+  private readonly connections: Array<MockConnection> = []
+  private readonly sockets = new Set<net.Socket>()
+  private readonly listeners: Array<net.Server> = []
+  private readonly tlsServers = new Map<TlsFault | undefined, tls.Server>()
+  private readonly waiters = new Set<Waiter>()
+  private readonly http: http2.Http2Server
+  private adopting: MockConnection | undefined = undefined
+  private maxStreams: number
+
+  constructor(private readonly options: ServerOptions) {
+    this.maxStreams = options.settings.maxConcurrentStreams ?? 1000
+    // a mock is hit by design: what node:http2 would count as abuse must not end its connections
+    const lenient = {
+      settings: options.settings,
+      maxSessionMemory: 100_000,
+      maxSessionRejectedStreams: 0x7fffffff,
+      maxSessionInvalidFrames: 0x7fffffff,
+      maxOutstandingSettings: 1000,
+      maxOutstandingPings: 1000,
+      maxSendHeaderBlockLength: 1024 * 1024,
+      streamResetBurst: 1_000_000_000,
+      streamResetRate: 1_000_000_000
+    }
+    this.http = http2.createServer(lenient)
+    this.http.on("session", (session) => this.adopting?.attach(session))
+    this.http.on("sessionError", () => {})
+  }
+
+  // ------------------------------------------------------------------------------------------------------- sockets
+
+  async listen(port: number, host: string | undefined): Promise<void> {
+    if (host !== undefined) {
+      this.port = await this.open(port, host)
+      return
+    }
+    this.port = await this.open(port, "127.0.0.1")
+    // "localhost" may mean ::1; a machine without IPv6 does without
+    await this.open(this.port, "::1").catch(() => {})
+  }
+
+  private open(port: number, host: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const server = net.createServer({ noDelay: true }, (socket) => this.onSocket(socket))
+      server.once("error", reject)
+      server.listen({ port, host, backlog: 1024 }, () => {
+        server.off("error", reject)
+        server.on("error", () => {})
+        this.listeners.push(server)
+        const address = server.address()
+        resolve(typeof address === "object" && address !== null ? address.port : port)
+      })
+    })
+  }
+
+  get listening(): boolean {
+    return this.listeners.length > 0
+  }
+
+  stopListening(): Promise<void> {
+    const closed = this.listeners.splice(0).map((server) =>
+      new Promise<void>((resolve) => {
+        // the listening socket closes at once; the callback waits for connections, which live on
+        server.close()
+        resolve()
+      })
+    )
+    return Promise.all(closed).then(() => {})
+  }
+
+  failTls(fault: TlsFault | undefined, times: number): void {
+    this.tlsFault = fault
+    this.tlsFaultsLeft = times
+  }
+
+  private takeFault(): TlsFault | undefined {
+    if (this.tlsFault === undefined || this.tlsFaultsLeft <= 0) return undefined
+    this.tlsFaultsLeft--
+    return this.tlsFault
+  }
+
+  private onSocket(socket: net.Socket): void {
+    this.attempts++
+    this.sockets.add(socket)
+    socket.on("error", () => {})
+    socket.once("close", () => {
+      this.sockets.delete(socket)
+      this.changed()
+    })
+    const fault = this.takeFault()
+    this.changed()
+    switch (fault) {
+      case "close":
+        socket.destroy()
+        return
+      case "reset":
+        socket.resetAndDestroy()
+        return
+      case "silent":
+        socket.resume()
+        return
+      case "closeInHandshake":
+        socket.once("data", () => socket.destroy())
+        return
+      case "garbage":
+        socket.once("data", () => socket.end("220 mail.example.com ESMTP\r\n"))
+        return
+      default: {
+        const client = `${socket.remoteAddress}:${socket.remotePort}`
+        this.rawOf.set(client, socket)
+        socket.once("close", () => this.rawOf.delete(client))
+        this.tlsServer(fault).emit("connection", socket)
+      }
+    }
+  }
+
+  private tlsServer(fault: TlsFault | undefined): tls.Server {
+    const known = this.tlsServers.get(fault)
+    if (known !== undefined) return known
+    const server = tls.createServer({
+      ...this.options.certificateFor(fault),
+      ca: this.options.clientCa,
+      requestCert: true,
+      rejectUnauthorized: false,
+      ...(fault === "oldVersion"
+        ? { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" }
+        : { minVersion: "TLSv1.2" }),
+      ...(fault === "noAlpn" ? {} : { ALPNProtocols: [fault === "otherAlpn" ? "http/1.1" : "h2"] })
+    })
+    server.on("tlsClientError", () => {})
+    server.on("secureConnection", (socket) => this.onSecure(socket, fault))
+    this.tlsServers.set(fault, server)
+    return server
+  }
+
+  /** Sockets in their TLS handshake, by the client's address: a TLS socket does not tell which one it wraps. */
+  private readonly rawOf = new Map<string, net.Socket>()
+
+  private onSecure(socket: tls.TLSSocket, fault: TlsFault | undefined): void {
+    const raw = this.rawOf.get(`${socket.remoteAddress}:${socket.remotePort}`)
+    socket.on("error", () => {})
+    if (raw === undefined) {
+      socket.destroy()
+      return
+    }
+    switch (fault) {
+      case "silentHttp2":
+        socket.resume()
+        return
+      case "garbageHttp2":
+        socket.write("\u0000\u0001\u0002 this is not HTTP/2 \u0003\u0004\u0005\r\n\r\n")
+        socket.resume()
+        return
+      case "http1":
+        socket.end("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        socket.resume()
+        return
+      default:
+        this.serve(socket, raw)
+    }
+  }
+
+  private serve(socket: tls.TLSSocket, raw: net.Socket): void {
+    const connection = new MockConnection(this.nextConnection++, socket, raw, this.options.timeline, {
+      onHeaders: (exchange, rawHeaders) => this.onHeaders(exchange, rawHeaders),
+      onChange: () => this.changed(),
+      onClose: (closed) => this.onClosed(closed)
+    })
+    this.connections.push(connection)
+    connection.duplex.muffled = this.muffled
+    connection.duplex.settingsAckHeld = this.settingsAckHeld
+    connection.duplex.pace = this.pace
+    if (this.windowsHeld) connection.duplex.setWindowsHeld(true, frames.windowUpdate)
+    this.adopting = connection
+    this.http.emit("connection", connection.duplex)
+    this.adopting = undefined
+    this.changed()
+  }
+
+  private onClosed(connection: MockConnection): void {
+    const closed = this.connections.filter((other) => !other.open)
+    if (closed.length > maxClosedRemembered) {
+      const [oldest] = closed
+      if (oldest !== undefined) {
+        const { counts } = oldest
+        this.gone = {
+          pings: this.gone.pings + counts.pings,
+          pingAcks: this.gone.pingAcks + counts.pingAcks,
+          settingsAcks: this.gone.settingsAcks + counts.settingsAcks,
+          resets: this.gone.resets + counts.resets,
+          goaways: this.gone.goaways + counts.goaways
+        }
+        this.connections.splice(this.connections.indexOf(oldest), 1)
+      }
+    }
+    connection.raw.destroy()
+    this.changed()
+  }
+
+  select(id: number | undefined): ReadonlyArray<MockConnection> {
+    return this.connections.filter((connection) => connection.open && (id === undefined || connection.id === id))
+  }
+
+  all(): ReadonlyArray<MockConnection> {
+    return this.connections
+  }
+
+  updateSettings(settings: http2.Settings, id: number | undefined): void {
+    if (id === undefined) {
+      this.http.updateSettings({ ...this.options.settings, ...settings })
+      if (settings.maxConcurrentStreams !== undefined) this.maxStreams = settings.maxConcurrentStreams
+    }
+    for (const connection of this.select(id)) {
+      if (connection.session?.destroyed === false) connection.session.settings(settings)
+    }
+  }
+
+  /** Ends everything at once; `drained` when the last socket is gone. */
+  async close(): Promise<void> {
+    await this.stopListening()
+    this.options.timeline.close()
+    for (const connection of this.select(undefined)) connection.session?.destroy()
+    this.http.close()
+    for (const server of this.tlsServers.values()) server.removeAllListeners("secureConnection")
+    await new Promise<void>((resolve) => {
+      if (this.sockets.size === 0) return resolve()
+      let left = this.sockets.size
+      for (const socket of this.sockets) {
+        socket.once("close", () => {
+          left--
+          if (left === 0) resolve()
+        })
+        socket.destroySoon()
+        socket.destroy()
+      }
+    })
+    this.waiters.clear()
+  }
+
+  // ------------------------------------------------------------------------------------------------------ requests
+
+  private onHeaders(exchange: Exchange, rawHeaders: ReadonlyArray<string>): void {
+    this.requests++
+    exchange.duplicates = hasDuplicates(rawHeaders)
+    exchange.behavior = this.queue.shift()
+    if (exchange.behavior !== undefined && immediate(exchange.behavior)) {
+      this.perform(exchange, exchange.behavior)
+      return
+    }
+    const { stream } = exchange
+    stream.on("data", (piece: Buffer) => {
+      // a body far above every limit needs no memory to be called too large
+      if (exchange.size < 65_536) exchange.pieces.push(piece)
+      exchange.size += piece.length
+    })
+    stream.once("end", () => this.onBody(exchange))
+  }
+
+  private onBody(exchange: Exchange): void {
+    if (exchange.gone) return
+    const { behavior, pieces, request } = exchange
+    // node hands out views of a large buffer: a copy keeps a small body from holding on to it
+    request.body = pieces.length === 0
+      ? request.body
+      : Uint8Array.from(pieces.length === 1 ? pieces[0] ?? [] : Buffer.concat(pieces))
+    exchange.pieces = []
+    exchange.arrived = true
+    request.time = this.options.timeline.now()
+    request.apnsId = request.header("apns-id") ?? request.header("apns-request-id") ?? randomUUID()
+    this.arrived++
+    if (behavior !== undefined || this.script === undefined) this.later(exchange, behavior)
+    else this.script(request, (decided) => this.later(exchange, decided))
+    this.changed()
+  }
+
+  private later(exchange: Exchange, behavior: Behavior | undefined): void {
+    const slow = behavior?._tag === "Slow" ? behavior : undefined
+    const wait = slow === undefined ? this.delayMillis : Duration.toMillis(slow.delay)
+    const next = slow === undefined ? behavior : slow.then
+    if (wait > 0) this.options.timeline.schedule(wait, () => this.perform(exchange, next))
+    else this.perform(exchange, next)
+  }
+
+  private perform(exchange: Exchange, behavior: Behavior | undefined): void {
+    if (exchange.gone) return
+    const { connection, request } = exchange
+    if (behavior === undefined) return this.judge(exchange, (verdict) => this.answer(exchange, verdict))
+    switch (behavior._tag) {
+      case "Slow":
+        return this.later(exchange, behavior)
+      case "Accept":
+        this.record(request, 200, undefined, true)
+        return this.reply(exchange, 200, {
+          "apns-id": behavior.apnsId ?? request.apnsId,
+          ...(behavior.uniqueId === undefined ? {} : { "apns-unique-id": behavior.uniqueId }),
+          ...behavior.headers
+        }, undefined)
+      case "Respond": {
+        if (behavior.reason === "ExpiredProviderToken") this.disown(exchange)
+        this.record(request, behavior.status, behavior.reason, behavior.status === 200)
+        return this.reply(exchange, behavior.status, {
+          "apns-id": request.apnsId,
+          ...(behavior.reason === undefined ? {} : { "content-type": "application/json" }),
+          ...behavior.headers
+        }, behavior.body)
+      }
+      case "Reset": {
+        const reset = (): void => {
+          const rst = Buffer.concat(behavior.codes.map((code) => frames.rstStream(request.streamId, code)))
+          connection.finish(exchange, behavior.afterHeaders ? Buffer.concat([this.promise(request), rst]) : rst)
+        }
+        return behavior.processed ? this.process(exchange, reset) : reset()
+      }
+      case "Stall":
+        if (!behavior.processed) {
+          exchange.stream.resume()
+          return
+        }
+        return this.process(exchange, () => {
+          if (behavior.afterHeaders) connection.duplex.inject(this.promise(request))
+        })
+      case "Drop":
+        if (behavior.when === "before") return connection.duplex.cut(behavior.reset)
+        return this.process(exchange, () => {
+          if (behavior.when === "after") return connection.duplex.cut(behavior.reset)
+          const body = frames.data(request.streamId, Buffer.from("{\"reason\":\"BadDeviceToken\"}"), true)
+          const half = Buffer.concat([this.promise(request), body.subarray(0, 20)])
+          connection.finish(exchange, half, () => connection.duplex.cut(behavior.reset))
+        })
+      case "GoAway": {
+        const debug = behavior.debug ??
+          (behavior.reason === undefined ? "" : JSON.stringify({ reason: behavior.reason }))
+        if (behavior.when === "before") {
+          const before = Math.max(0, request.streamId - 2)
+          return connection.goaway(Math.min(behavior.lastStreamId ?? before, before), behavior.code, debug)
+        }
+        if (behavior.when === "after") {
+          connection.goaway(behavior.lastStreamId ?? request.streamId, behavior.code, debug)
+          return this.perform(exchange, undefined)
+        }
+        const last = behavior.lastStreamId ?? (behavior.reason === undefined ? request.streamId : 0)
+        const leave = (): void => connection.goaway(last, behavior.code, debug, () => connection.duplex.cut(false))
+        return last >= request.streamId ? this.process(exchange, leave) : leave()
+      }
+      case "Written": {
+        const write = (): void => connection.finish(exchange, behavior.bytes(request.streamId, request.apnsId))
+        if (behavior.reason !== undefined) {
+          this.record(request, behavior.status, behavior.reason, false)
+          return write()
+        }
+        return behavior.processed ? this.process(exchange, write, behavior.status) : write()
+      }
+    }
+  }
+
+  /** The headers of a rejection whose body does not come. */
+  private promise(request: ReceivedRequest): Uint8Array {
+    const block = frames.headerBlock([
+      [":status", "400"],
+      ["apns-id", request.apnsId],
+      ["content-type", "application/json"]
+    ])
+    return frames.headers(request.streamId, block, false)
+  }
+
+  private judge(exchange: Exchange, then: (verdict: Verdict) => void): void {
+    const verdict = check(this.options.rules, exchange.connection.principal, exchange.request, exchange.duplicates)
+    if (!(verdict instanceof Promise)) return then(verdict)
+    void verdict.then((settled) => {
+      if (!exchange.gone) then(settled)
+    })
+  }
+
+  /** Processes the notification as APNs does, and goes on without answering. */
+  private process(exchange: Exchange, then: () => void, status?: number): void {
+    this.judge(exchange, (verdict) => {
+      this.record(exchange.request, status, verdict.reason, verdict.reason === undefined)
+      then()
+    })
+  }
+
+  private answer(exchange: Exchange, verdict: Verdict): void {
+    const { connection, request } = exchange
+    this.record(request, verdict.status, verdict.reason, verdict.reason === undefined)
+    const device = request.header(":path")?.startsWith("/3/") === true
+    const ids = device ? { "apns-id": request.apnsId } : { "apns-request-id": request.apnsId }
+    if (verdict.reason !== undefined) {
+      if (verdict.reason === "ExpiredProviderToken") this.disown(exchange)
+      const body = verdict.timestamp === undefined
+        ? { reason: verdict.reason }
+        : { reason: verdict.reason, timestamp: verdict.timestamp }
+      return this.reply(exchange, verdict.status, { ...ids, "content-type": "application/json" }, JSON.stringify(body))
+    }
+    if (this.options.oneStreamUntilAuthenticated && !connection.authenticated) {
+      connection.authenticated = true
+      connection.session?.settings({ maxConcurrentStreams: this.maxStreams })
+    }
+    const unique = this.options.rules.environment === "development" && verdict.status === 200 &&
+      verdict.body === undefined
+    this.reply(exchange, verdict.status, {
+      ...ids,
+      ...(unique ? { "apns-unique-id": randomUUID() } : {}),
+      ...(verdict.body === undefined ? {} : { "content-type": "application/json" }),
+      ...verdict.headers
+    }, verdict.body)
+  }
+
+  private reply(
+    exchange: Exchange,
+    status: number,
+    headers: Readonly<Record<string, string>>,
+    body: string | Uint8Array | undefined
+  ): void {
+    const { connection, request, stream } = exchange
+    exchange.gone = true
+    connection.exchanges.delete(request.streamId)
+    if (!stream.destroyed && !stream.closed) {
+      stream.respond({ ":status": status, ...headers }, { endStream: body === undefined })
+      if (body !== undefined) stream.end(body)
+    }
+    this.changed()
+  }
+
+  /** The mock called this token expired: the next one on the connection is welcome, however soon it comes. */
+  private disown(exchange: Exchange): void {
+    const header = exchange.request.header("authorization")
+    if (header !== undefined) this.options.rules.disowned.add(header.slice(7).trim())
+  }
+
+  private record(
+    request: ReceivedRequest,
+    status: number | undefined,
+    reason: string | undefined,
+    accepted: boolean
+  ): void {
+    request.status = status
+    request.reason = reason
+    request.accepted = accepted
+    this.receivedCount++
+    if (accepted) this.acceptedCount++
+    const { maxRecorded, onReceived } = this.options
+    if (maxRecorded > 0) {
+      this.received.push(request)
+      // dropped in blocks, so that forgetting costs nothing per request
+      if (this.received.length >= maxRecorded * 2) this.received = this.received.slice(-maxRecorded)
+    }
+    onReceived?.(request)
+    this.changed()
+  }
+
+  // ------------------------------------------------------------------------------------------------------- waiting
+
+  totals(): Totals {
+    const sum = { ...this.gone }
+    let inFlight = 0
+    let openConnections = 0
+    for (const connection of this.connections) {
+      const { counts } = connection
+      sum.pings += counts.pings
+      sum.pingAcks += counts.pingAcks
+      sum.settingsAcks += counts.settingsAcks
+      sum.resets += counts.resets
+      sum.goaways += counts.goaways
+      inFlight += connection.exchanges.size
+      if (connection.open) openConnections++
+    }
+    return {
+      attempts: this.attempts,
+      openConnections,
+      requests: this.requests,
+      arrived: this.arrived,
+      received: this.receivedCount,
+      accepted: this.acceptedCount,
+      inFlight,
+      ...sum
+    }
+  }
+
+  clear(): void {
+    this.received = []
+    this.receivedCount = 0
+    this.acceptedCount = 0
+    this.arrived = 0
+    this.requests = 0
+  }
+
+  /** Calls `resume` as soon as `ready` holds; the result gives up waiting. */
+  wait(ready: (totals: Totals) => boolean, resume: () => void): () => void {
+    if (ready(this.totals())) {
+      resume()
+      return () => {}
+    }
+    const waiter: Waiter = { ready, resume }
+    this.waiters.add(waiter)
+    return () => this.waiters.delete(waiter)
+  }
+
+  private changed(): void {
+    if (this.waiters.size === 0) return
+    const totals = this.totals()
+    for (const waiter of this.waiters) {
+      if (!waiter.ready(totals)) continue
+      this.waiters.delete(waiter)
+      waiter.resume()
+    }
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The frames that the mock writes itself (RFC 9113 section 4), and a scanner that follows a byte stream frame by frame.
+ *
+ * @internal
+ */
+
+/** @internal */
+export const FrameType = {
+  data: 0x0,
+  headers: 0x1,
+  priority: 0x2,
+  rstStream: 0x3,
+  settings: 0x4,
+  pushPromise: 0x5,
+  ping: 0x6,
+  goaway: 0x7,
+  windowUpdate: 0x8,
+  continuation: 0x9
+} as const
+
+/** @internal */
+export const Flag = { endStream: 0x1, ack: 0x1, endHeaders: 0x4 } as const
+
+/** @internal */
+export const headerLength = 9
+
+/** @internal */
+export const prefaceLength = 24
+
+/** @internal */
+export const frame = (type: number, flags: number, streamId: number, payload: Uint8Array): Uint8Array => {
+  const bytes = Buffer.allocUnsafe(headerLength + payload.length)
+  bytes.writeUIntBE(payload.length, 0, 3)
+  bytes[3] = type
+  bytes[4] = flags
+  bytes.writeUInt32BE(streamId, 5)
+  bytes.set(payload, headerLength)
+  return bytes
+}
+
+const uint32s = (...values: ReadonlyArray<number>): Buffer => {
+  const bytes = Buffer.allocUnsafe(values.length * 4)
+  values.forEach((value, index) => bytes.writeUInt32BE(value >>> 0, index * 4))
+  return bytes
+}
+
+/** @internal */
+export const rstStream = (streamId: number, code: number): Uint8Array =>
+  frame(FrameType.rstStream, 0, streamId, uint32s(code))
+
+/** @internal */
+export const goaway = (lastStreamId: number, code: number, debug: string): Uint8Array =>
+  frame(FrameType.goaway, 0, 0, Buffer.concat([uint32s(lastStreamId, code), Buffer.from(debug, "utf8")]))
+
+/** @internal */
+export const data = (streamId: number, payload: Uint8Array, endStream: boolean): Uint8Array =>
+  frame(FrameType.data, endStream ? Flag.endStream : 0, streamId, payload)
+
+const prefixedInteger = (value: number, bits: number): Array<number> => {
+  const limit = (1 << bits) - 1
+  if (value < limit) return [value]
+  const bytes = [limit]
+  let rest = value - limit
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest & 0x7f) | 0x80)
+  bytes.push(rest)
+  return bytes
+}
+
+/**
+ * A header block that leaves the dynamic table alone (RFC 7541 section 6.2.2, literals with new names), so it can be
+ * written beside those of another encoder on the same connection.
+ *
+ * @internal
+ */
+export const headerBlock = (headers: ReadonlyArray<readonly [name: string, value: string]>): Uint8Array => {
+  const parts: Array<Uint8Array> = []
+  for (const [name, value] of headers) {
+    const nameBytes = Buffer.from(name, "latin1")
+    const valueBytes = Buffer.from(value, "latin1")
+    parts.push(
+      Uint8Array.of(0x00, ...prefixedInteger(nameBytes.length, 7)),
+      nameBytes,
+      Uint8Array.from(prefixedInteger(valueBytes.length, 7)),
+      valueBytes
+    )
+  }
+  return Buffer.concat(parts)
+}
+
+/** HEADERS, and as many CONTINUATION frames as `maxFrameSize` asks for (RFC 9113 section 6.10). */
+/** @internal */
+export const headers = (
+  streamId: number,
+  block: Uint8Array,
+  endStream: boolean,
+  maxFrameSize = 16384
+): Uint8Array => {
+  const frames: Array<Uint8Array> = []
+  let at = 0
+  do {
+    const piece = block.subarray(at, at + maxFrameSize)
+    at += piece.length
+    const flags = at >= block.length ? Flag.endHeaders : 0
+    frames.push(
+      frames.length === 0
+        ? frame(FrameType.headers, flags | (endStream ? Flag.endStream : 0), streamId, piece)
+        : frame(FrameType.continuation, flags, streamId, piece)
+    )
+  } while (at < block.length)
+  return Buffer.concat(frames)
+}
+
+/** What a scanner asks about each frame. */
+/** @internal */
+export interface FrameFilter {
+  /** Called when a frame's header is complete; `false` keeps the frame from passing. */
+  readonly passes: (type: number, flags: number, streamId: number, length: number) => boolean
+  /** Called with the payload of RST_STREAM, PING and GOAWAY frames, passed or not. */
+  readonly control: (type: number, flags: number, streamId: number, payload: Buffer) => void
+  /** Called with the payload of each WINDOW_UPDATE that was kept back. */
+  readonly heldWindowUpdate: (streamId: number, increment: number) => void
+}
+
+const maxControlPayload = 4096
+
+/**
+ * Follows frames in a byte stream that arrives in pieces of any size. A piece whose frames all pass is handed on as it
+ * is, without a copy.
+ *
+ * @internal
+ */
+export class FrameScanner {
+  private prefaceLeft: number
+  private readonly header = Buffer.alloc(headerLength)
+  private headerFill = 0
+  private payloadLeft = 0
+  private passing = true
+  private type = 0
+  private flags = 0
+  private streamId = 0
+  private capture: Buffer | undefined = undefined
+  private captureFill = 0
+  private openBlock = false
+
+  constructor(private readonly filter: FrameFilter, preface: boolean) {
+    this.prefaceLeft = preface ? prefaceLength : 0
+  }
+
+  /** True where another frame may be written without breaking the one before, or a header block. */
+  get atBoundary(): boolean {
+    return this.payloadLeft === 0 && this.headerFill === 0 && this.prefaceLeft === 0 && !this.openBlock
+  }
+
+  /** Takes the next piece and hands on what passes, in order. */
+  scan(chunk: Buffer, emit: (piece: Buffer) => void): void {
+    let at = 0
+    let from = 0
+    if (this.prefaceLeft > 0) {
+      at = Math.min(this.prefaceLeft, chunk.length)
+      this.prefaceLeft -= at
+    }
+    while (at < chunk.length) {
+      if (this.payloadLeft > 0) {
+        const take = Math.min(this.payloadLeft, chunk.length - at)
+        if (this.capture !== undefined) {
+          this.captureFill += chunk.copy(this.capture, this.captureFill, at, at + take)
+        }
+        this.payloadLeft -= take
+        at += take
+        if (!this.passing) from = at
+        if (this.payloadLeft === 0) this.frameEnded()
+        continue
+      }
+      if (this.headerFill === 0 && chunk.length - at >= headerLength) {
+        const start = at
+        at += headerLength
+        this.headerComplete(chunk, start)
+        if (!this.passing) {
+          if (start > from) emit(chunk.subarray(from, start))
+          from = at
+        }
+      } else {
+        // a header in pieces stays here until it is known whether its frame passes
+        const start = at
+        const take = Math.min(headerLength - this.headerFill, chunk.length - at)
+        this.headerFill += chunk.copy(this.header, this.headerFill, at, at + take)
+        at += take
+        if (start > from) emit(chunk.subarray(from, start))
+        from = at
+        if (this.headerFill < headerLength) continue
+        this.headerFill = 0
+        this.headerComplete(this.header, 0)
+        if (this.passing) emit(Buffer.from(this.header))
+      }
+      if (this.payloadLeft === 0) this.frameEnded()
+    }
+    if (from < chunk.length) emit(from === 0 ? chunk : chunk.subarray(from))
+  }
+
+  private headerComplete(bytes: Buffer, at: number): void {
+    this.payloadLeft = bytes.readUIntBE(at, 3)
+    this.type = bytes[at + 3] ?? 0
+    this.flags = bytes[at + 4] ?? 0
+    this.streamId = bytes.readUInt32BE(at + 5) & 0x7fffffff
+    this.passing = this.filter.passes(this.type, this.flags, this.streamId, this.payloadLeft)
+    this.captureFill = 0
+    this.capture =
+      this.type === FrameType.rstStream || this.type === FrameType.ping || this.type === FrameType.goaway ||
+        this.type === FrameType.windowUpdate && !this.passing
+        ? Buffer.alloc(Math.min(this.payloadLeft, maxControlPayload))
+        : undefined
+    if (this.type === FrameType.headers || this.type === FrameType.continuation) {
+      this.openBlock = (this.flags & Flag.endHeaders) === 0
+    }
+  }
+
+  private frameEnded(): void {
+    const payload = this.capture
+    if (payload === undefined) return
+    this.capture = undefined
+    if (this.type === FrameType.windowUpdate) {
+      if (payload.length === 4) this.filter.heldWindowUpdate(this.streamId, payload.readUInt32BE(0) & 0x7fffffff)
+    } else this.filter.control(this.type, this.flags, this.streamId, payload)
+  }
+}
+
+/** @internal */
+export const windowUpdate = (streamId: number, increment: number): Uint8Array =>
+  frame(FrameType.windowUpdate, 0, streamId, uint32s(increment))
