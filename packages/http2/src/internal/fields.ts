@@ -78,7 +78,9 @@ const quote = (text: string): string => JSON.stringify(text.length > 60 ? `${tex
  * @internal
  */
 export const checkName = (name: string): void => {
-  if (name.startsWith(":")) throw new TypeError(`The header name ${quote(name)} is a pseudo-header: the session sets them`)
+  if (name.startsWith(":")) {
+    throw new TypeError(`The header name ${quote(name)} is a pseudo-header: the session sets them`)
+  }
   if (!validName.test(name)) {
     throw new TypeError(
       name === name.toLowerCase()

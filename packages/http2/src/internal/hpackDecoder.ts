@@ -352,7 +352,9 @@ export class HpackDecoder {
       return
     }
     const length = Number(value)
-    if (this.contentLength !== -1 && this.contentLength !== length) this.malformed = "two different content-length fields"
+    if (this.contentLength !== -1 && this.contentLength !== length) {
+      this.malformed = "two different content-length fields"
+    }
     this.contentLength = length
   }
 }

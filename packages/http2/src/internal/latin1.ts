@@ -26,8 +26,7 @@ const write: Write = isWrite(nativeWrite) ? nativeWrite : function(text, offset,
 export const read = (bytes: Buffer, start: number, end: number): string => slice.call(bytes, start, end)
 
 /** Returns the number of bytes written. @internal */
-export const put = (bytes: Buffer, text: string, offset: number): number =>
-  write.call(bytes, text, offset, text.length)
+export const put = (bytes: Buffer, text: string, offset: number): number => write.call(bytes, text, offset, text.length)
 
 /** @internal */
 export const asBuffer = (bytes: Uint8Array): Buffer =>
