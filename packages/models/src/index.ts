@@ -1,6 +1,11 @@
 /**
  * @since 0.1.0
  */
+export * as Alert from "./Alert.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as ApnsId from "./ApnsId.js"
 
 /**
@@ -26,12 +31,42 @@ export * as Expiration from "./Expiration.js"
 /**
  * @since 0.1.0
  */
+export * as InterruptionLevel from "./InterruptionLevel.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Json from "./Json.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as KeyId from "./KeyId.js"
 
 /**
  * @since 0.1.0
  */
+export * as LiveActivity from "./LiveActivity.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Localized from "./Localized.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as MessageStoragePolicy from "./MessageStoragePolicy.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Notification from "./Notification.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Payload from "./Payload.js"
 
 /**
  * @since 0.1.0
@@ -52,6 +87,11 @@ export * as Reason from "./Reason.js"
  * @since 0.1.0
  */
 export * as Rejection from "./Rejection.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Sound from "./Sound.js"
 
 /**
  * @since 0.1.0

@@ -1,0 +1,19 @@
+/**
+ * @since 0.1.0
+ */
+
+/**
+ * The same properties without those that hold `undefined`: left out and `undefined` mean the same here, and only one of
+ * them should ever be seen.
+ *
+ * @internal
+ */
+export const defined = <A extends object>(input: A): A => {
+  for (const key of Object.keys(input)) {
+    if (input[key as keyof A] === undefined) {
+      const { [key as keyof A]: _, ...rest } = input
+      return defined(rest as A)
+    }
+  }
+  return input
+}
