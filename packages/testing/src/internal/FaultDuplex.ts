@@ -35,6 +35,8 @@ export class FaultDuplex extends Duplex {
   /** Keep WINDOW_UPDATE frames back; they are sent when this turns false through `setWindowsHeld`. */
   private windowsHeld = false
   private readonly heldWindows: Array<readonly [streamId: number, increment: number]> = []
+  /** A GOAWAY was written by hand: another from the session could only raise its last-stream-id (RFC 9113 section 6.8). */
+  goawaySent = false
   /** Keep the acknowledgements of SETTINGS back. */
   settingsAckHeld = false
   pace: Pace | undefined = undefined
@@ -83,6 +85,7 @@ export class FaultDuplex extends Duplex {
     this.outbound = new FrameScanner({
       passes: (type, flags, streamId) => {
         if (type === FrameType.windowUpdate && this.windowsHeld) return false
+        if (type === FrameType.goaway && this.goawaySent) return false
         if (type === FrameType.settings && this.settingsAckHeld && (flags & Flag.ack) !== 0) return false
         return streamId === 0 || this.detached.size === 0 || !this.detached.has(streamId)
       },

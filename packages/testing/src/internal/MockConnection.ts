@@ -172,6 +172,7 @@ export class MockConnection {
       this.exchanges.delete(id)
       this.forget(exchange.stream)
     }
+    this.duplex.goawaySent = true
     this.duplex.inject(frames.goaway(lastStreamId, code, debug), done)
     this.hooks.onChange()
   }
