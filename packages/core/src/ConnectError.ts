@@ -46,6 +46,8 @@ export type Reason =
   | "InvalidCa"
   /** The TLS handshake failed in another way, such as a server below TLS 1.2. */
   | "Tls"
+  /** The server speaks HTTP/2 in a way that RFC 9113 does not allow, or refused the connection with GOAWAY. */
+  | "Http2"
   /** The proxy could not be reached, or could not reach the server. */
   | "Proxy"
   /** The proxy wants credentials, or refused those given. */
@@ -63,7 +65,7 @@ export type Reason =
  * @since 0.1.0
  * @category errors
  */
-export type Phase = "setup" | "dns" | "proxy" | "tcp" | "tls"
+export type Phase = "setup" | "dns" | "proxy" | "tcp" | "tls" | "http2"
 
 /**
  * A connection that could not be opened. No request was sent on it.

@@ -1,4 +1,47 @@
 /**
  * @since 0.1.0
  */
-export {}
+export * as ApnsMetrics from "./ApnsMetrics.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as ApnsPool from "./ApnsPool.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Delivery from "./Delivery.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Receipt from "./Receipt.js"
+
+export {
+  /**
+   * @since 0.1.0
+   */
+  send
+} from "./Send.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Send from "./Send.js"
+
+export {
+  /**
+   * @since 0.1.0
+   */
+  sendAll,
+  /**
+   * @since 0.1.0
+   */
+  sendEach
+} from "./SendAll.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as SendAll from "./SendAll.js"

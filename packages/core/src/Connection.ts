@@ -1,0 +1,246 @@
+/**
+ * One connection to APNs: a raw HTTP/2 connection over TLS that carries as many requests at once as the server allows.
+ *
+ * A connection does not queue, retry or reconnect: that is what a pool is for. It has exactly one outcome for each
+ * request, and the outcome says whether APNs can have processed it.
+ *
+ * @example
+ * ```ts
+ * import { Connection, Endpoint, Request } from "@effect-apns/core"
+ * import type { Credentials } from "@effect-apns/core"
+ * import { Effect } from "effect"
+ *
+ * declare const credentials: Credentials.Credentials
+ *
+ * const program = Effect.gen(function*() {
+ *   const connection = yield* Connection.make({ endpoint: Endpoint.development, credentials })
+ *   const response = yield* connection.post(Request.make({
+ *     path: "/3/device/4242",
+ *     headers: { "apns-push-type": "alert", "apns-topic": "com.app.your" },
+ *     body: { aps: { alert: "Wakey-wakey" } }
+ *   }))
+ *   yield* Effect.log(response.status, response.reason)
+ * }).pipe(
+ *   Effect.catchTag("Blocked", () => Effect.log("every stream is in use")),
+ *   Effect.scoped
+ * )
+ * console.log(Effect.isEffect(program))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { Session } from "@effect-apns/http2"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { ConnectError } from "./ConnectError.js"
+import type { Credentials, CredentialsError } from "./Credentials.js"
+import type { Deadlines } from "./Deadlines.js"
+import type { Exchange } from "./Exchange.js"
+import type { CloseCause, ConnectionError } from "./Failure.js"
+import * as internal from "./internal/connection.js"
+import type { Request } from "./Request.js"
+import type { Response } from "./Response.js"
+import type { ConnectOptions, Transport } from "./Transport.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: TypeId = "~@effect-apns/core/Connection"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = "~@effect-apns/core/Connection"
+
+/**
+ * - `"active"`: takes requests.
+ * - `"draining"`: takes no more, and closes when the last answer is in.
+ * - `"closed"`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type State = "active" | "draining" | "closed"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Connection {
+  readonly [TypeId]: TypeId
+
+  /**
+   * Sends a request and waits for its answer, whatever its status. Interrupting it resets the stream (RST_STREAM
+   * CANCEL) and frees its slot.
+   *
+   * Fails with `Blocked` where no stream is free at the moment.
+   */
+  readonly post: (request: Request) => Effect.Effect<Response, ConnectionError>
+
+  /** Waits until the connection takes no more requests, and says why. */
+  readonly retired: Effect.Effect<CloseCause>
+
+  /** Waits until the connection is closed, and says why. */
+  readonly closed: Effect.Effect<CloseCause>
+
+  /** Takes the connection out of use: no new requests; it closes when the last answer is in. */
+  readonly retire: Effect.Effect<void>
+
+  /** The callback level that pools are built on: everything happens at once, nothing is an effect. */
+  readonly unsafe: Unsafe
+}
+
+/**
+ * A connection at the level of callbacks.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Unsafe {
+  readonly state: State
+  /** Requests that can be sent right now. */
+  readonly available: number
+  /** Requests that wait for their answer. */
+  readonly inFlight: number
+  /** Streams that the server allows (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 section 6.5.2). */
+  readonly limit: number
+  /** An answer has come since the connection was opened. */
+  readonly proven: boolean
+  /**
+   * Sends a request. Returns false, with nothing done, where `available` is 0. The exchange hears of its outcome once.
+   */
+  readonly exchange: (exchange: Exchange) => boolean
+  /**
+   * Gives a request up: RST_STREAM CANCEL, and the slot is free. The exchange hears nothing any more.
+   */
+  readonly cancel: (exchange: Exchange) => void
+  /** A request timed out: asks the server for a sign of life, and retires the connection after several in a row. */
+  readonly suspect: () => void
+  /** No new requests; closes when the last answer is in. */
+  readonly retire: (cause?: CloseCause) => void
+  /** Closes now: whatever is in flight fails with `Closed`. */
+  readonly close: (cause: CloseCause) => void
+}
+
+/**
+ * Hears what happens to a connection, in the same tick.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Listener {
+  /** Streams may have become free, or the server changed its limit. */
+  onCapacity(connection: Connection): void
+  /** The connection takes no more requests; it may still be answering some. */
+  onRetired(connection: Connection, cause: CloseCause): void
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Omit<ConnectOptions, "credentials" | "connectTimeout"> {
+  readonly credentials: Credentials
+  /** For DNS, TCP, proxy, TLS and the server's SETTINGS together. Default 10 seconds. */
+  readonly connectTimeout?: Duration.DurationInput | undefined
+
+  /** Keep-alive: a PING (RFC 9113 section 6.7) after `interval` (default 1 minute) without a byte from the server; the connection is closed when nothing comes within `deadline` (default 10 seconds). */
+  readonly ping?: {
+    readonly interval?: Duration.DurationInput | undefined
+    readonly deadline?: Duration.DurationInput | undefined
+  } | undefined
+  /** How long closing waits for answers. Default 5 seconds. */
+  readonly drainTimeout?: Duration.DurationInput | undefined
+
+  /** Limits against a hostile server. */
+  readonly limits?: Partial<Session.Limits> | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export const Connection: Context.Tag<Connection, Connection> = Context.GenericTag<Connection>(
+  "@effect-apns/core/Connection"
+)
+
+/**
+ * Opens a connection, which lives as long as the scope. It is ready when the server's SETTINGS have arrived. Closing
+ * the scope waits for answers (up to `drainTimeout`), says GOAWAY and closes the socket.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options): Effect.Effect<Connection, ConnectError | CredentialsError, Scope.Scope> =>
+  internal.make(options)
+
+/**
+ * The parts of a connection that a pool brings along.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Parts {
+  readonly listener?: Listener | undefined
+  /** Default: the connection's own. */
+  readonly deadlines?: Deadlines | undefined
+}
+
+/**
+ * {@link make}, for pools: one set of deadlines for many connections, and news in the same tick.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeWith = (
+  options: Options,
+  parts: Parts
+): Effect.Effect<Connection, ConnectError | CredentialsError, Scope.Scope> => internal.make(options, parts)
+
+/**
+ * A connection over a transport of your own: bytes in, bytes out. For tests.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromTransport = (
+  transport: Transport,
+  options: Omit<Options, "endpoint" | "credentials"> & {
+    readonly authority?: string | undefined
+    readonly credentials?: Credentials | undefined
+  } = {},
+  parts: Parts = {}
+): Effect.Effect<Connection, ConnectError | CredentialsError, Scope.Scope> =>
+  internal.fromTransport(transport, options, parts)
+
+/**
+ * A connection without a socket: `handler` answers each request. Deadlines, interruption and everything that a pool
+ * does work as with a real one. For tests, and for targets that are not APNs.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromHandler = (
+  handler: (request: Request) => Effect.Effect<Response, ConnectionError>,
+  options: {
+    /** Requests at once. Default 1000. */
+    readonly limit?: number | undefined
+    /** How long closing waits for answers. Default 0. */
+    readonly drainTimeout?: Duration.DurationInput | undefined
+  } = {},
+  parts: Parts = {}
+): Effect.Effect<Connection, never, Scope.Scope> => internal.fromHandler(handler, options, parts)
+
+/**
+ * {@link make} as a Layer.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: Options): Layer.Layer<Connection, ConnectError | CredentialsError> =>
+  Layer.scoped(Connection, make(options))

@@ -1,0 +1,331 @@
+/**
+ * How a request can fail, and whether APNs can have processed it.
+ *
+ * Inside the library a failure is plain data ({@link Failure}), shared by every request that one event hit; what a
+ * caller sees is one of the tagged errors, made from it by {@link toError}.
+ *
+ * @example
+ * ```ts
+ * import { Failure } from "@effect-apns/core"
+ *
+ * const advise = (error: Failure.ConnectionError): string =>
+ *   error.processed === "no" ? "safe to send again" : "the device may have got it already"
+ *
+ * const dropped = Failure.toError(Failure.closed("unknown", { _tag: "Dropped", code: "ECONNRESET" }), 1)
+ * console.log(dropped.message, advise(dropped))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { ErrorCode } from "@effect-apns/http2"
+import * as Data from "effect/Data"
+import type { ConnectError } from "./ConnectError.js"
+import type { CredentialsError } from "./Credentials.js"
+
+/**
+ * Did APNs process the request?
+ *
+ * - `"no"`: provably not. It was never written, or the server said so (RFC 9113 sections 6.8 and 8.7). Safe to repeat.
+ * - `"unknown"`: it left, and no answer came. Repeating it may show the notification twice.
+ * - `"yes"`: an answer came, whatever its status.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Processed = "no" | "unknown" | "yes"
+
+/**
+ * Why a connection or a pool took no more requests, or lost those it had.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type CloseCause =
+  /** The server sent GOAWAY. `reason` is what APNs put into its debug data (Apple: "Handling notification responses from APNs"). */
+  | {
+    readonly _tag: "Goaway"
+    readonly code: number
+    readonly codeName: string
+    readonly lastStreamId: number
+    readonly reason: string | undefined
+    readonly debugData: string
+  }
+  /** TCP or TLS ended; `code` is the socket's error code, `undefined` when the server closed in good order. */
+  | { readonly _tag: "Dropped"; readonly code: string | undefined }
+  /** The server did not answer a PING in time. */
+  | { readonly _tag: "PingTimeout"; readonly afterMillis: number }
+  /** The server broke HTTP/2 (RFC 9113) or HPACK (RFC 7541). */
+  | { readonly _tag: "ProtocolError"; readonly code: number; readonly codeName: string; readonly description: string }
+  /** The connection had been taken out of use: replaced, or resized away. */
+  | { readonly _tag: "Retired" }
+  /** The scope that owned the connection or pool was closed. */
+  | { readonly _tag: "ScopeClosed" }
+  /** No connection could be opened. */
+  | { readonly _tag: "ConnectFailed"; readonly error: ConnectError | CredentialsError }
+  /** APNs refuses the credentials; the pool stays closed until it is built again with good ones. */
+  | { readonly _tag: "CredentialsRefused"; readonly reason: string }
+
+/**
+ * The limit that a request ran into: `timeout` (time for the answer), `deadline` (the caller's point in time), or
+ * `expiration` (the notification's own `apns-expiration`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TimeLimit = "timeout" | "deadline" | "expiration"
+
+/**
+ * A failure as data.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Failure =
+  | { readonly _tag: "Blocked"; readonly processed: "no" }
+  | { readonly _tag: "Closed"; readonly processed: "no" | "unknown"; readonly closeCause: CloseCause }
+  | {
+    readonly _tag: "Timeout"
+    readonly processed: "no" | "unknown"
+    readonly limit: TimeLimit
+    readonly closeCause: CloseCause | undefined
+  }
+  | { readonly _tag: "StreamReset"; readonly processed: "no" | "unknown"; readonly code: number }
+  | { readonly _tag: "MalformedResponse"; readonly processed: "unknown" | "yes"; readonly status: number; readonly description: string }
+  | { readonly _tag: "ResponseTooLarge"; readonly processed: "unknown" | "yes"; readonly status: number; readonly description: string }
+
+/**
+ * A failure that a pool can hand to its caller: pools queue where a connection is {@link Blocked}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PoolFailure = Exclude<Failure, { readonly _tag: "Blocked" }>
+
+const fate = (processed: Processed): string =>
+  processed === "no"
+    ? "APNs did not process the notification; sending it again is safe."
+    : processed === "unknown"
+    ? "APNs may have processed the notification; sending it again may show it twice."
+    : "APNs answered."
+
+/**
+ * One sentence about a {@link CloseCause}.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const describeCause = (cause: CloseCause): string => {
+  switch (cause._tag) {
+    case "Goaway":
+      return `the server sent GOAWAY ${cause.codeName}${cause.reason === undefined ? "" : ` (${cause.reason})`}, last-stream-id ${cause.lastStreamId}`
+    case "Dropped":
+      return cause.code === undefined ? "the server closed the connection" : `the connection was lost (${cause.code})`
+    case "PingTimeout":
+      return `the server did not answer a PING within ${cause.afterMillis} ms`
+    case "ProtocolError":
+      return `the server broke the HTTP/2 protocol (${cause.codeName}: ${cause.description})`
+    case "Retired":
+      return "the connection was retired"
+    case "ScopeClosed":
+      return "its scope was closed"
+    case "ConnectFailed":
+      return `no connection could be opened: ${cause.error.message}`
+    case "CredentialsRefused":
+      return `APNs refuses the credentials (${cause.reason}); fix them and build the pool again`
+  }
+}
+
+/**
+ * The connection has no free stream at the moment: wait for an answer, or use a pool, which queues.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Blocked extends Data.TaggedError("Blocked")<{
+  readonly processed: "no"
+  readonly attempts: number
+}> {
+  override get message(): string {
+    return `The connection has no free stream; wait for an answer, or use ApnsPool. ${fate(this.processed)}`
+  }
+}
+
+/**
+ * The connection or pool is closed, or was lost before the answer came.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Closed extends Data.TaggedError("Closed")<{
+  readonly processed: "no" | "unknown"
+  readonly attempts: number
+  readonly closeCause: CloseCause
+}> {
+  override get message(): string {
+    return `Closed: ${describeCause(this.closeCause)}. ${fate(this.processed)}`
+  }
+}
+
+/**
+ * No answer in time. `limit` says which limit was reached; `closeCause` is what kept the pool from connecting, if
+ * that is why.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Timeout extends Data.TaggedError("Timeout")<{
+  readonly processed: "no" | "unknown"
+  readonly attempts: number
+  readonly limit: TimeLimit
+  readonly closeCause: CloseCause | undefined
+}> {
+  override get message(): string {
+    const why = this.closeCause === undefined ? "" : ` (${describeCause(this.closeCause)})`
+    return `No answer before the ${this.limit}${why}. ${fate(this.processed)}`
+  }
+}
+
+/**
+ * The server reset the stream. `code` is the HTTP/2 error code (RFC 9113 section 7).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StreamReset extends Data.TaggedError("StreamReset")<{
+  readonly processed: "no" | "unknown"
+  readonly attempts: number
+  readonly code: number
+}> {
+  override get message(): string {
+    return `The server reset the stream (${ErrorCode.name(this.code)}). ${fate(this.processed)}`
+  }
+}
+
+/**
+ * An answer that is not what APNs sends: no status, or an error whose body is not JSON.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
+  readonly processed: "unknown" | "yes"
+  readonly attempts: number
+  /** 0 when there was none. */
+  readonly status: number
+  readonly description: string
+}> {
+  override get message(): string {
+    return `The server's answer cannot be understood: ${this.description}. ${fate(this.processed)}`
+  }
+}
+
+/**
+ * An answer larger than the limits allow; the stream was reset, the connection lives.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ResponseTooLarge extends Data.TaggedError("ResponseTooLarge")<{
+  readonly processed: "unknown" | "yes"
+  readonly attempts: number
+  /** 0 when there was none. */
+  readonly status: number
+  readonly description: string
+}> {
+  override get message(): string {
+    return `The server's answer is too large: ${this.description}. ${fate(this.processed)}`
+  }
+}
+
+/**
+ * What `Connection.post` can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type ConnectionError = Blocked | Closed | Timeout | StreamReset | MalformedResponse | ResponseTooLarge
+
+/**
+ * What `ApnsPool.post` can fail with: a pool queues instead of failing with {@link Blocked}.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type PoolError = Exclude<ConnectionError, Blocked>
+
+/**
+ * The tagged error for a failure, with the number of attempts that were made.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export function toError(failure: PoolFailure, attempts: number): PoolError
+export function toError(failure: Failure, attempts: number): ConnectionError
+export function toError(failure: Failure, attempts: number): ConnectionError {
+  switch (failure._tag) {
+    case "Blocked":
+      return new Blocked({ processed: failure.processed, attempts })
+    case "Closed":
+      return new Closed({ processed: failure.processed, attempts, closeCause: failure.closeCause })
+    case "Timeout":
+      return new Timeout({
+        processed: failure.processed,
+        attempts,
+        limit: failure.limit,
+        closeCause: failure.closeCause
+      })
+    case "StreamReset":
+      return new StreamReset({ processed: failure.processed, attempts, code: failure.code })
+    case "MalformedResponse":
+      return new MalformedResponse({
+        processed: failure.processed,
+        attempts,
+        status: failure.status,
+        description: failure.description
+      })
+    case "ResponseTooLarge":
+      return new ResponseTooLarge({
+        processed: failure.processed,
+        attempts,
+        status: failure.status,
+        description: failure.description
+      })
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const blocked: Failure & { readonly _tag: "Blocked" } = { _tag: "Blocked", processed: "no" }
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const closed = (
+  processed: "no" | "unknown",
+  closeCause: CloseCause
+): Failure & { readonly _tag: "Closed" } => ({ _tag: "Closed", processed, closeCause })
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const timeout = (
+  processed: "no" | "unknown",
+  limit: TimeLimit,
+  closeCause?: CloseCause
+): Failure & { readonly _tag: "Timeout" } => ({ _tag: "Timeout", processed, limit, closeCause })
+
+/**
+ * REFUSED_STREAM means that the server did no work for the stream (RFC 9113 section 8.7); any other code says nothing.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const streamReset = (code: number): Failure & { readonly _tag: "StreamReset" } => ({
+  _tag: "StreamReset",
+  processed: code === ErrorCode.ErrorCode.REFUSED_STREAM ? "no" : "unknown",
+  code
+})

@@ -1,0 +1,257 @@
+/**
+ * A request to APNs: path, headers, body, and how long to wait for its answer.
+ *
+ * @example
+ * ```ts
+ * import { Request } from "@effect-apns/core"
+ *
+ * const request = Request.make({
+ *   path: "/3/device/4242",
+ *   headers: { "apns-push-type": "alert", "apns-topic": "com.app.your" },
+ *   body: { aps: { alert: { body: "Wakey-wakey, ham and bakey!" } } },
+ *   timeout: "10 seconds"
+ * })
+ * console.log(request.method, request.path)
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Session } from "@effect-apns/http2"
+import * as Data from "effect/Data"
+import type * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+
+/**
+ * When a request whose fate is unknown may be sent again:
+ *
+ * - `"collapsible"`: only with an `apns-collapse-id`, so that the user sees one notification.
+ * - `"always"`: the user may see it twice.
+ * - `"never"`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Retransmit = "collapsible" | "always" | "never"
+
+/**
+ * Everything about a request but its path. One notification for many tokens shares one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Spec {
+  /** Method and the headers that many requests share; encoded once per connection. */
+  readonly head: Session.Head
+  /** Headers of this request alone, flat: name, value, name, value. */
+  readonly extra: ReadonlyArray<string> | undefined
+  readonly body: Uint8Array
+  /** Milliseconds to wait for the answer; waiting for a free stream behind other requests does not count. */
+  readonly timeoutMillis: number
+  /** Milliseconds since the UNIX epoch, `Infinity` for none. */
+  readonly deadlineMillis: number
+  /** `apns-expiration` in milliseconds since the UNIX epoch, `Infinity` where it sets no limit. */
+  readonly expirationMillis: number
+  /** Has an `apns-collapse-id`. */
+  readonly collapsible: boolean
+  /** `undefined`: as the pool is set up. */
+  readonly retransmit: Retransmit | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Request {
+  readonly path: string
+  readonly method: "GET" | "POST" | "DELETE"
+  readonly spec: Spec
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** `/3/device/<token>` for a notification. */
+  readonly path: string
+  /** Default `POST`. */
+  readonly method?: "GET" | "POST" | "DELETE" | undefined
+  /** Lower-case names; `authorization` comes from the credentials. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Bytes and strings are sent as they are, anything else as JSON. Default: no body. */
+  readonly body?: unknown
+  /** How long to wait for the answer. Waiting for a free stream does not count. Default 10 seconds. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** When the request fails wherever it is. Default: none. */
+  readonly deadline?: DateTime.DateTime | Date | undefined
+  /** Default: as the pool is set up. */
+  readonly retransmit?: Retransmit | undefined
+}
+
+/**
+ * A request that cannot be sent; `message` says what to change.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
+  readonly field: "path" | "headers" | "body" | "timeout" | "deadline"
+  readonly description: string
+}> {
+  override get message(): string {
+    return `Invalid ${this.field}: ${this.description}`
+  }
+}
+
+/**
+ * The default `timeout`, in milliseconds.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const defaultTimeoutMillis = 10_000
+
+/**
+ * Headers whose values differ from request to request: Apple asks to keep them out of the HPACK dynamic table (Apple:
+ * "Sending notification requests to APNs").
+ */
+const volatile = new Set([
+  "apns-id",
+  "apns-expiration",
+  "apns-collapse-id",
+  "apns-request-id",
+  "apns-channel-id",
+  "content-length"
+])
+
+const noBody = new Uint8Array(0)
+const encoder = new TextEncoder()
+const validPath = /^\/[\x21-\x7e]*$/
+const validName = /^[a-z0-9!#$%&'*+.^_`|~-]+$/
+// RFC 9113 section 8.2.1: no CR, LF or NUL, no white space at either end; APNs values are visible ASCII
+const validValue = /^(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?$/
+
+const heads = new Map<string, Session.Head>()
+const maxHeads = 256
+
+/**
+ * The shared {@link Session.Head} for these headers: requests that say the same share one, so that a connection
+ * encodes it once.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const head = (
+  method: "GET" | "POST" | "DELETE",
+  headers: ReadonlyArray<readonly [name: string, value: string]>
+): Session.Head => {
+  let key: string = method
+  for (const [name, value] of headers) key += `\n${name}\n${value}`
+  const known = heads.get(key)
+  if (known !== undefined) return known
+  const made = new Session.Head(method, headers)
+  if (heads.size >= maxHeads) heads.clear()
+  heads.set(key, made)
+  return made
+}
+
+/**
+ * A request, or what is wrong with it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const validate = (options: Options): Either.Either<Request, InvalidRequest> => {
+  if (!validPath.test(options.path)) {
+    return Either.left(
+      new InvalidRequest({ field: "path", description: "it must start with / and hold visible ASCII characters only" })
+    )
+  }
+  const stable: Array<readonly [string, string]> = []
+  const extra: Array<string> = []
+  let collapsible = false
+  let expirationMillis = Infinity
+  for (const [name, value] of Object.entries(options.headers ?? {})) {
+    if (!validName.test(name)) {
+      return Either.left(
+        new InvalidRequest({
+          field: "headers",
+          description: `${JSON.stringify(name)} is not a header name: use lower-case letters, digits and dashes`
+        })
+      )
+    }
+    if (!validValue.test(value)) {
+      return Either.left(
+        new InvalidRequest({
+          field: "headers",
+          description: `the value of ${name} must be printable ASCII without spaces at its ends`
+        })
+      )
+    }
+    if (volatile.has(name)) extra.push(name, value)
+    else stable.push([name, value])
+    if (name === "apns-collapse-id") collapsible = true
+    if (name === "apns-expiration" && /^[1-9][0-9]{0,14}$/.test(value)) expirationMillis = Number(value) * 1000
+  }
+  let body: Uint8Array
+  if (options.body === undefined) body = noBody
+  else if (options.body instanceof Uint8Array) body = options.body
+  else if (typeof options.body === "string") body = encoder.encode(options.body)
+  else {
+    let json: string | undefined
+    try {
+      json = JSON.stringify(options.body)
+    } catch (error) {
+      return Either.left(
+        new InvalidRequest({ field: "body", description: `it is not JSON (${String(error)})` })
+      )
+    }
+    if (json === undefined) {
+      return Either.left(new InvalidRequest({ field: "body", description: "it is not JSON" }))
+    }
+    body = encoder.encode(json)
+  }
+  const timeoutMillis = options.timeout === undefined ? defaultTimeoutMillis : Duration.toMillis(options.timeout)
+  if (!(timeoutMillis > 0)) {
+    return Either.left(new InvalidRequest({ field: "timeout", description: "it must be longer than 0" }))
+  }
+  const deadlineMillis = options.deadline === undefined
+    ? Infinity
+    : options.deadline instanceof Date
+    ? options.deadline.getTime()
+    : options.deadline.epochMillis
+  if (Number.isNaN(deadlineMillis)) {
+    return Either.left(new InvalidRequest({ field: "deadline", description: "it is not a date" }))
+  }
+  const method = options.method ?? "POST"
+  return Either.right(
+    fromSpec(options.path, {
+      head: head(method, stable),
+      extra: extra.length === 0 ? undefined : extra,
+      body,
+      timeoutMillis,
+      deadlineMillis,
+      expirationMillis,
+      collapsible,
+      retransmit: options.retransmit
+    })
+  )
+}
+
+/**
+ * A request. Throws {@link InvalidRequest} where the options make none, as Schema constructors do; {@link validate}
+ * returns it instead.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options): Request => Either.getOrThrowWith(validate(options), (error) => error)
+
+/**
+ * A request for a path that is known to be valid.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromSpec = (path: string, spec: Spec): Request => ({ path, method: spec.head.method, spec })

@@ -1,0 +1,151 @@
+/**
+ * What APNs answered (Apple: "Handling notification responses from APNs").
+ *
+ * @example
+ * ```ts
+ * import { Response } from "@effect-apns/core"
+ *
+ * const gone = Response.make({ status: 410, body: { reason: "Unregistered", timestamp: 1700000000000 } })
+ * console.log(gone.reason, gone.timestamp)
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { Session } from "@effect-apns/http2"
+import * as Either from "effect/Either"
+
+/**
+ * Every status is a response: a rejection too.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Response {
+  readonly status: number
+  /** `apns-id`: the one that was sent, or the one that APNs made. */
+  readonly apnsId: string | undefined
+  /** `apns-unique-id`: the key to the Delivery Log of Apple's Push Notifications Console (development only). */
+  readonly uniqueId: string | undefined
+  /** Why APNs rejected the request: the `reason` of the body. `undefined` when it accepted it, or gave none. */
+  readonly reason: string | undefined
+  /** Status 410: since when the token is dead, in milliseconds since the UNIX epoch. */
+  readonly timestamp: number | undefined
+  /** `retry-after` in milliseconds, where the server sent one. */
+  readonly retryAfterMillis: number | undefined
+  /** Every other header, flat: name, value, name, value. */
+  readonly headers: ReadonlyArray<string>
+  readonly body: Uint8Array | undefined
+  /** How many times the request was sent. */
+  readonly attempts: number
+}
+
+/**
+ * The value of a header in a flat list.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const header = (headers: ReadonlyArray<string> | undefined, name: string): string | undefined => {
+  if (headers === undefined) return undefined
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] === name) return headers[i + 1]
+  }
+  return undefined
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true })
+
+/**
+ * The body of a rejection, or why it is none. No body at all is not malformed: status says enough.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const rejection = (
+  body: Uint8Array | undefined
+): Either.Either<{ readonly reason: string | undefined; readonly timestamp: number | undefined }, string> => {
+  if (body === undefined || body.length === 0) return Either.right({ reason: undefined, timestamp: undefined })
+  let json: unknown
+  try {
+    json = JSON.parse(decoder.decode(body))
+  } catch {
+    return Either.left("its body is not JSON")
+  }
+  if (typeof json !== "object" || json === null) return Either.left("its body is not a JSON object")
+  const reason = "reason" in json && typeof json.reason === "string" ? json.reason : undefined
+  const timestamp = "timestamp" in json && typeof json.timestamp === "number" && Number.isFinite(json.timestamp)
+    ? json.timestamp
+    : undefined
+  return Either.right({ reason, timestamp })
+}
+
+const retryAfter = (headers: ReadonlyArray<string> | undefined, nowMillis: number): number | undefined => {
+  const value = header(headers, "retry-after")
+  if (value === undefined) return undefined
+  if (/^[0-9]{1,9}$/.test(value)) return Number(value) * 1000
+  const date = Date.parse(value)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMillis)
+}
+
+/**
+ * The response that a stream received, or why it makes none.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromStream = (
+  stream: Session.Stream,
+  attempts: number,
+  nowMillis: number
+): Either.Either<Response, string> => {
+  const accepted = stream.status >= 200 && stream.status < 300
+  const parsed = accepted
+    ? noRejection
+    : stream.truncated
+    ? Either.orElse(rejection(stream.body), () => noRejection)
+    : rejection(stream.body)
+  return Either.map(parsed, ({ reason, timestamp }): Response => ({
+    status: stream.status,
+    apnsId: stream.apnsId,
+    uniqueId: header(stream.headers, "apns-unique-id"),
+    reason,
+    timestamp,
+    retryAfterMillis: retryAfter(stream.headers, nowMillis),
+    headers: stream.headers ?? [],
+    body: stream.body,
+    attempts
+  }))
+}
+
+const noRejection = Either.right({ reason: undefined, timestamp: undefined })
+const encoder = new TextEncoder()
+
+/**
+ * A response, for tests and for pools that do not talk to APNs. Default: accepted.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: {
+  /** Default 200. */
+  readonly status?: number | undefined
+  readonly apnsId?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Sent as JSON. */
+  readonly body?: unknown
+} = {}): Response => {
+  const headers = Object.entries(options.headers ?? {}).flat()
+  const body = options.body === undefined ? undefined : encoder.encode(JSON.stringify(options.body))
+  const { reason, timestamp } = Either.getOrElse(rejection(body), () => ({ reason: undefined, timestamp: undefined }))
+  return {
+    status: options.status ?? 200,
+    apnsId: options.apnsId ?? header(headers, "apns-id"),
+    uniqueId: header(headers, "apns-unique-id"),
+    reason,
+    timestamp,
+    retryAfterMillis: retryAfter(headers, 0),
+    headers,
+    body,
+    attempts: 1
+  }
+}

@@ -1,0 +1,720 @@
+import { ErrorCode, Session } from "@effect-apns/http2"
+import { Reason } from "@effect-apns/models"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import { ConnectError } from "../ConnectError.js"
+import type * as Connection from "../Connection.js"
+import type { Credentials, CredentialsError } from "../Credentials.js"
+import * as Deadlines from "../Deadlines.js"
+import { Exchange } from "../Exchange.js"
+import * as Failure from "../Failure.js"
+import * as ProviderToken from "../ProviderToken.js"
+import * as Request from "../Request.js"
+import * as Response from "../Response.js"
+import * as Transport from "../Transport.js"
+
+const TypeId: Connection.TypeId = "~@effect-apns/core/Connection"
+
+const noListener: Connection.Listener = { onCapacity() {}, onRetired() {} }
+
+/** Timeouts in a row, with no answer between them, after which a connection that still answers PINGs is retired. */
+const maxTimeoutsInARow = 5
+
+const heldBackRetry = Duration.minutes(1)
+
+/** How long closing waits for the last bytes to leave. */
+const flushTimeout = Duration.seconds(1)
+
+// -----------------------------------------------------------------------------
+// post
+// -----------------------------------------------------------------------------
+
+class Post extends Exchange {
+  constructor(
+    request: Request.Request,
+    private readonly deadlines: Deadlines.Deadlines,
+    private readonly limit: Failure.TimeLimit,
+    private readonly resume: (effect: Effect.Effect<Response.Response, Failure.ConnectionError>) => void
+  ) {
+    super(request.path, request.spec)
+  }
+
+  onAnswer(): void {
+    this.deadlines.remove(this)
+    const response = Response.fromStream(this, 1, this.deadlines.now())
+    this.resume(
+      Either.isRight(response) ? Exit.succeed(response.right) : Exit.fail(
+        Failure.toError({
+          _tag: "MalformedResponse",
+          processed: "yes",
+          status: this.status,
+          description: response.left
+        }, 1)
+      )
+    )
+  }
+
+  onFailure(_connection: Connection.Connection, failure: Failure.Failure): void {
+    this.deadlines.remove(this)
+    this.resume(Exit.fail(Failure.toError(failure, 1)))
+  }
+
+  onDue(): void {
+    const connection = this.connection
+    if (connection === undefined) return
+    if (this.status !== 0) {
+      // the answer's headers are here: whatever its body would have said, APNs has processed the request
+      connection.unsafe.cancel(this)
+      this.truncated = true
+      this.onAnswer()
+      return
+    }
+    connection.unsafe.cancel(this)
+    connection.unsafe.suspect()
+    this.resume(Exit.fail(Failure.toError(Failure.timeout("unknown", this.limit), 1)))
+  }
+}
+
+const makePost = (
+  connection: Connection.Unsafe & { readonly cause: Failure.CloseCause | undefined },
+  deadlines: Deadlines.Deadlines
+) =>
+(request: Request.Request): Effect.Effect<Response.Response, Failure.ConnectionError> =>
+  Effect.async((resume) => {
+    const spec = request.spec
+    const now = deadlines.now()
+    let at = now + spec.timeoutMillis
+    let limit: Failure.TimeLimit = "timeout"
+    if (spec.deadlineMillis < at) {
+      at = spec.deadlineMillis
+      limit = "deadline"
+    }
+    if (spec.expirationMillis < at) {
+      at = spec.expirationMillis
+      limit = "expiration"
+    }
+    if (at <= now) {
+      resume(Exit.fail(Failure.toError(Failure.timeout("no", limit), 0)))
+      return
+    }
+    const post = new Post(request, deadlines, limit, resume)
+    if (!connection.exchange(post)) {
+      const cause = connection.cause
+      resume(Exit.fail(Failure.toError(cause === undefined ? Failure.blocked : Failure.closed("no", cause), 0)))
+      return
+    }
+    deadlines.set(post, at)
+    return Effect.sync(() => {
+      deadlines.remove(post)
+      connection.cancel(post)
+    })
+  })
+
+// -----------------------------------------------------------------------------
+// over a transport
+// -----------------------------------------------------------------------------
+
+interface Settings {
+  readonly authority: string
+  readonly token: ProviderToken.ProviderToken | undefined
+  readonly pingInterval: Duration.Duration
+  readonly pingDeadline: Duration.Duration
+  readonly limits: Partial<Session.Limits> | undefined
+}
+
+const goawayCause = (goaway: Session.Goaway): Failure.CloseCause => ({
+  _tag: "Goaway",
+  code: goaway.code,
+  codeName: ErrorCode.name(goaway.code),
+  lastStreamId: goaway.lastStreamId,
+  reason: goawayReason(goaway.debugData),
+  debugData: goaway.debugData
+})
+
+/** APNs puts `{"reason":"..."}` into the debug data (Apple: "Handling notification responses from APNs"); it has also been seen to send plain text. */
+const goawayReason = (debugData: string): string | undefined => {
+  try {
+    const json: unknown = JSON.parse(debugData)
+    return typeof json === "object" && json !== null && "reason" in json && typeof json.reason === "string"
+      ? json.reason
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+class Wire implements Connection.Unsafe, Session.Handler<Exchange> {
+  readonly connection: Connection.Connection
+  readonly retired = Deferred.unsafeMake<Failure.CloseCause>(FiberId.none)
+  readonly closed = Deferred.unsafeMake<Failure.CloseCause>(FiberId.none)
+
+  state: Connection.State = "active"
+  proven = false
+  cause: Failure.CloseCause | undefined = undefined
+
+  private readonly session: Session.Session<Exchange>
+  private token: ProviderToken.Token | undefined = undefined
+
+  private writing = false
+  private flushScheduled = false
+  private ending = false
+  private gone = false
+  private onFlushed: (() => void) | undefined = undefined
+
+  /** Counts chunks from the server: a sign of life without a look at the clock. */
+  private chunks = 0
+  private timeouts = 0
+  private wakePing: (() => void) | undefined = undefined
+  private onReady: (() => void) | undefined = undefined
+  private onIdle: (() => void) | undefined = undefined
+
+  constructor(
+    private readonly transport: Transport.Transport,
+    private readonly settings: Settings,
+    private readonly listener: Connection.Listener,
+    deadlines: Deadlines.Deadlines
+  ) {
+    this.connection = {
+      [TypeId]: TypeId,
+      post: makePost(this, deadlines),
+      retired: Deferred.await(this.retired),
+      closed: Deferred.await(this.closed),
+      retire: Effect.sync(() => this.retire()),
+      unsafe: this
+    }
+    this.session = new Session.Session<Exchange>({ authority: settings.authority, limits: settings.limits }, this)
+    this.useToken()
+    transport.start({
+      onData: (bytes) => this.onData(bytes),
+      onClose: (close) => {
+        this.gone = true
+        this.finish({ _tag: "Dropped", code: close.code })
+        this.onFlushed?.()
+      }
+    })
+    this.scheduleFlush()
+  }
+
+  get available(): number {
+    return this.state === "active" ? this.session.available : 0
+  }
+
+  get inFlight(): number {
+    return this.session.active
+  }
+
+  get isReady(): boolean {
+    return this.session.ready
+  }
+
+  get limit(): number {
+    return this.session.settings.maxConcurrentStreams
+  }
+
+  exchange(exchange: Exchange): boolean {
+    if (this.state !== "active") return false
+    if (this.settings.token !== undefined) this.useToken()
+    const spec = exchange.spec
+    if (!this.session.request(exchange, spec.head, exchange.path, spec.extra, spec.body)) return false
+    exchange.connection = this.connection
+    exchange.token = this.token
+    return true
+  }
+
+  cancel(exchange: Exchange): void {
+    this.session.reset(exchange, ErrorCode.ErrorCode.CANCEL)
+    exchange.connection = undefined
+    this.settle()
+    if (this.state === "active") this.listener.onCapacity(this.connection)
+  }
+
+  suspect(): void {
+    if (++this.timeouts >= maxTimeoutsInARow) this.retire()
+    this.wakePing?.()
+  }
+
+  retire(cause: Failure.CloseCause = { _tag: "Retired" }): void {
+    if (this.state !== "active") return
+    this.state = "draining"
+    this.cause = cause
+    Deferred.unsafeDone(this.retired, Exit.succeed(cause))
+    this.listener.onRetired(this.connection, cause)
+    this.settle()
+  }
+
+  close(cause: Failure.CloseCause): void {
+    this.finish(cause)
+  }
+
+  /** Ends the connection: GOAWAY, no more input, and a failure for whoever still waits. */
+  finish(cause: Failure.CloseCause, code: number = ErrorCode.ErrorCode.NO_ERROR): void {
+    if (this.state === "closed") return
+    if (this.state === "active") {
+      this.state = "closed"
+      this.cause = cause
+      Deferred.unsafeDone(this.retired, Exit.succeed(cause))
+      this.listener.onRetired(this.connection, cause)
+    } else {
+      this.state = "closed"
+      if (this.cause?._tag === "Retired") this.cause = cause
+    }
+    const open = this.session.streams()
+    const written = open.map((exchange) => this.session.wasTaken(exchange))
+    this.session.abandon()
+    if (!this.gone && cause._tag !== "ProtocolError") this.session.sendGoaway(code)
+    this.ending = true
+    this.flush()
+    const unknown = Failure.closed("unknown", cause)
+    const no = Failure.closed("no", cause)
+    open.forEach((exchange, i) => {
+      if (exchange.status !== 0) {
+        exchange.truncated = true
+        exchange.onAnswer(this.connection)
+      } else exchange.onFailure(this.connection, written[i] === true ? unknown : no)
+    })
+    this.onReady?.()
+    this.onIdle?.()
+    this.wakePing?.()
+    Deferred.unsafeDone(this.closed, Exit.succeed(cause))
+  }
+
+  // --- Session.Handler ---
+
+  onResponse(exchange: Exchange): void {
+    this.timeouts = 0
+    this.proven = true
+    exchange.onAnswer(this.connection)
+  }
+
+  onStreamFailure(exchange: Exchange, failure: Session.StreamFailure): void {
+    switch (failure.kind) {
+      case "reset":
+        return exchange.onFailure(this.connection, Failure.streamReset(failure.code))
+      case "goaway": {
+        const goaway = this.session.goaway
+        return exchange.onFailure(
+          this.connection,
+          Failure.closed("no", goaway === undefined ? { _tag: "Retired" } : goawayCause(goaway))
+        )
+      }
+      case "malformed":
+      case "too-large":
+        return exchange.onFailure(this.connection, {
+          _tag: failure.kind === "malformed" ? "MalformedResponse" : "ResponseTooLarge",
+          processed: exchange.status === 0 ? "unknown" : "yes",
+          status: exchange.status,
+          description: failure.message
+        })
+    }
+  }
+
+  onSettings(): void {
+    this.onReady?.()
+  }
+
+  onGoaway(goaway: Session.Goaway): void {
+    const cause = goawayCause(goaway)
+    if (goaway.code !== ErrorCode.ErrorCode.NO_ERROR) this.finish(cause)
+    else if (cause._tag === "Goaway" && cause.reason !== undefined && isCredentialReason(cause.reason)) {
+      this.finish(cause)
+    } else this.retire(cause)
+  }
+
+  onPong(): void {}
+
+  onProtocolError(error: Session.ProtocolError): void {
+    this.finish({
+      _tag: "ProtocolError",
+      code: error.code,
+      codeName: ErrorCode.name(error.code),
+      description: error.message
+    })
+  }
+
+  onOutput(): void {
+    this.scheduleFlush()
+  }
+
+  // --- the transport ---
+
+  private onData(bytes: Uint8Array): void {
+    if (this.state === "closed") return
+    this.chunks++
+    this.session.receive(bytes)
+    this.settle()
+    if (this.state === "active") this.listener.onCapacity(this.connection)
+  }
+
+  /** A connection that takes no more requests ends with its last stream. */
+  private settle(): void {
+    if (this.state !== "draining" || this.session.active > 0) return
+    this.finish(this.cause ?? { _tag: "Retired" })
+  }
+
+  private useToken(): void {
+    const token = this.settings.token?.unsafeCurrent()
+    if (token === this.token || token === undefined) return
+    this.token = token
+    this.session.setCommonHeaders([["authorization", token.header]])
+  }
+
+  private scheduleFlush(): void {
+    if (this.flushScheduled || this.writing) return
+    this.flushScheduled = true
+    // after the microtasks of this tick: what every fiber sends in it leaves in one write
+    process.nextTick(this.flushTick)
+  }
+
+  private readonly flushTick = (): void => {
+    this.flushScheduled = false
+    this.flush()
+  }
+
+  private flush(): void {
+    if (this.writing || this.gone) return
+    const bytes = this.session.takeOutput()
+    if (bytes === undefined) {
+      if (this.ending) {
+        this.ending = false
+        this.transport.end()
+        this.onFlushed?.()
+      }
+      return
+    }
+    this.writing = true
+    this.transport.write(bytes, () => {
+      this.writing = false
+      this.session.releaseOutput(bytes)
+      this.flush()
+    })
+  }
+
+  // --- effects for the connection's lifetime ---
+
+  /** The server's first SETTINGS are here, or the connection is over. */
+  readonly ready: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.session.ready || this.state === "closed") return resume(Effect.void)
+    this.onReady = () => {
+      this.onReady = undefined
+      resume(Effect.void)
+    }
+  })
+
+  private readonly idle: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.state === "closed" || this.session.active === 0) return resume(Effect.void)
+    this.onIdle = () => resume(Effect.void)
+  })
+
+  private readonly flushedAll: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.gone || (!this.writing && !this.ending)) return resume(Effect.void)
+    this.onFlushed = () => resume(Effect.void)
+  })
+
+  /** Closes in good order: answers that come within `drainTimeout` are delivered. */
+  shutdown(drainTimeout: Duration.Duration): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.retire({ _tag: "ScopeClosed" })
+      return Effect.interruptible(Effect.timeoutOption(this.idle, drainTimeout))
+    }).pipe(
+      Effect.zipRight(Effect.sync(() => this.finish({ _tag: "ScopeClosed" }))),
+      Effect.zipRight(Effect.interruptible(Effect.timeoutOption(this.flushedAll, flushTimeout))),
+      Effect.asVoid
+    )
+  }
+
+  /** Keep-alive (RFC 9113 section 6.7): silence, then a PING, then silence again means that nobody is there. */
+  readonly keepAlive: Effect.Effect<void> = Effect.suspend(() => {
+    const before = this.chunks
+    return Effect.zipRight(
+      Effect.raceFirst(
+        Effect.sleep(this.settings.pingInterval),
+        Effect.async<void>((resume) => {
+          this.wakePing = () => {
+            this.wakePing = undefined
+            resume(Effect.void)
+          }
+        })
+      ),
+      Effect.suspend(() => {
+        const asked = this.wakePing === undefined
+        this.wakePing = undefined
+        if (this.state === "closed" || (this.chunks !== before && !asked)) return Effect.void
+        const sent = this.chunks
+        this.session.ping(sent)
+        return Effect.zipRight(
+          Effect.sleep(this.settings.pingDeadline),
+          Effect.sync(() => {
+            if (this.chunks !== sent) return
+            this.finish({ _tag: "PingTimeout", afterMillis: Duration.toMillis(this.settings.pingDeadline) })
+            this.transport.destroy()
+          })
+        )
+      })
+    )
+  }).pipe(Effect.repeat({ while: () => this.state !== "closed" }), Effect.asVoid)
+
+  /** Signs in time: a connection that is open keeps its provider token fresh. */
+  keepToken(token: ProviderToken.ProviderToken): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const clock = yield* Effect.clock
+      while (this.state !== "closed") {
+        const current = yield* token.current
+        this.useToken()
+        const left = current.refreshAt - clock.unsafeCurrentTimeMillis()
+        // a token that is due and was not replaced is held back: look again in a while
+        yield* Effect.sleep(left > 0 ? Duration.millis(left) : heldBackRetry)
+      }
+    }).pipe(
+      Effect.tapErrorCause((cause) => Effect.logWarning("The provider token could not be refreshed", cause)),
+      Effect.ignore
+    )
+  }
+}
+
+/**
+ * Reasons in a GOAWAY that no new connection will cure.
+ */
+const isCredentialReason = (raw: string): boolean => {
+  const reason = Reason.known(raw)
+  return reason !== undefined && Reason.table[reason].class === "credential-fatal"
+}
+
+interface TransportOptions extends Omit<Connection.Options, "endpoint" | "credentials"> {
+  readonly authority?: string | undefined
+  readonly credentials?: Credentials | undefined
+}
+
+const defaultConnectTimeout = Duration.seconds(10)
+
+export const make = (
+  options: Connection.Options,
+  parts: Connection.Parts = {}
+): Effect.Effect<Connection.Connection, ConnectError | CredentialsError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const timeout = Duration.decode(options.connectTimeout ?? defaultConnectTimeout)
+    const started = yield* Clock.currentTimeMillis
+    const transport = yield* Transport.connect({ ...options, connectTimeout: timeout })
+    const spent = (yield* Clock.currentTimeMillis) - started
+    const wire = yield* open(
+      transport,
+      { ...options, authority: options.endpoint.authority },
+      parts
+    )
+    yield* Effect.timeoutOption(wire.ready, Duration.millis(Math.max(1, Duration.toMillis(timeout) - spent)))
+    const { cause } = wire
+    if (wire.state === "closed") {
+      return yield* new ConnectError({
+        reason: cause?._tag === "Dropped" ? "Reset" : "Http2",
+        phase: "http2",
+        endpoint: options.endpoint,
+        message: `${options.endpoint.origin}: ${
+          cause === undefined ? "the connection ended" : Failure.describeCause(cause)
+        } before it was usable`,
+        cause
+      })
+    }
+    if (!wire.isReady) {
+      return yield* new ConnectError({
+        reason: "Timeout",
+        phase: "http2",
+        endpoint: options.endpoint,
+        message: `${options.endpoint.origin}: the server sent no HTTP/2 SETTINGS within ${Duration.format(timeout)}`
+      })
+    }
+    return wire.connection
+  })
+
+export const fromTransport = (
+  transport: Transport.Transport,
+  options: TransportOptions,
+  parts: Connection.Parts
+): Effect.Effect<Connection.Connection, CredentialsError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const wire = yield* open(transport, options, parts)
+    yield* wire.ready
+    return wire.connection
+  })
+
+const open = (
+  transport: Transport.Transport,
+  options: TransportOptions,
+  parts: Connection.Parts
+): Effect.Effect<Wire, CredentialsError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const deadlines = parts.deadlines ?? (yield* Deadlines.make)
+    const token = options.credentials?._tag === "Token" ? yield* ProviderToken.make(options.credentials) : undefined
+    if (token !== undefined) yield* token.current
+    const wire = new Wire(
+      transport,
+      {
+        authority: options.authority ?? "localhost",
+        token,
+        pingInterval: Duration.decode(options.ping?.interval ?? defaultPingInterval),
+        pingDeadline: Duration.decode(options.ping?.deadline ?? defaultPingDeadline),
+        limits: options.limits
+      },
+      parts.listener ?? noListener,
+      deadlines
+    )
+    yield* Effect.addFinalizer(() => wire.shutdown(Duration.decode(options.drainTimeout ?? defaultDrainTimeout)))
+    yield* Effect.forkScoped(Effect.interruptible(wire.keepAlive))
+    if (token !== undefined) yield* Effect.forkScoped(Effect.interruptible(wire.keepToken(token)))
+    return wire
+  })
+
+const defaultPingInterval = Duration.minutes(1)
+const defaultPingDeadline = Duration.seconds(10)
+const defaultDrainTimeout = Duration.seconds(5)
+
+// -----------------------------------------------------------------------------
+// without a socket
+// -----------------------------------------------------------------------------
+
+class Handled implements Connection.Unsafe {
+  readonly connection: Connection.Connection
+  readonly retired = Deferred.unsafeMake<Failure.CloseCause>(FiberId.none)
+  readonly closed = Deferred.unsafeMake<Failure.CloseCause>(FiberId.none)
+  state: Connection.State = "active"
+  proven = false
+  cause: Failure.CloseCause | undefined = undefined
+
+  private readonly fibers = new Map<Exchange, Fiber.RuntimeFiber<Response.Response, Failure.ConnectionError>>()
+  private onIdle: (() => void) | undefined = undefined
+
+  constructor(
+    private readonly handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError>,
+    readonly limit: number,
+    private readonly runtime: Runtime.Runtime<never>,
+    private readonly listener: Connection.Listener,
+    deadlines: Deadlines.Deadlines
+  ) {
+    this.connection = {
+      [TypeId]: TypeId,
+      post: makePost(this, deadlines),
+      retired: Deferred.await(this.retired),
+      closed: Deferred.await(this.closed),
+      retire: Effect.sync(() => this.retire()),
+      unsafe: this
+    }
+  }
+
+  get available(): number {
+    return this.state === "active" ? this.limit - this.fibers.size : 0
+  }
+
+  get inFlight(): number {
+    return this.fibers.size
+  }
+
+  exchange(exchange: Exchange): boolean {
+    if (this.available <= 0) return false
+    const request = Request.fromSpec(exchange.path, exchange.spec)
+    const fiber = Runtime.runFork(this.runtime)(Effect.suspend(() => this.handler(request)), { immediate: false })
+    exchange.connection = this.connection
+    this.fibers.set(exchange, fiber)
+    fiber.addObserver((exit) => {
+      if (this.fibers.get(exchange) !== fiber) return
+      this.fibers.delete(exchange)
+      if (Exit.isSuccess(exit)) {
+        const { apnsId, body, headers, status } = exit.value
+        this.proven = true
+        exchange.status = status
+        exchange.apnsId = apnsId
+        exchange.headers = [...headers]
+        exchange.body = body
+        exchange.onAnswer(this.connection)
+      } else {
+        exchange.onFailure(
+          this.connection,
+          Option.getOrElse(
+            Cause.failureOption(exit.cause),
+            () => Failure.closed("unknown", { _tag: "Dropped", code: undefined })
+          )
+        )
+      }
+      this.settle()
+      if (this.state === "active") this.listener.onCapacity(this.connection)
+    })
+    return true
+  }
+
+  cancel(exchange: Exchange): void {
+    const fiber = this.fibers.get(exchange)
+    if (fiber === undefined) return
+    this.fibers.delete(exchange)
+    fiber.unsafeInterruptAsFork(FiberId.none)
+    this.settle()
+    if (this.state === "active") this.listener.onCapacity(this.connection)
+  }
+
+  suspect(): void {}
+
+  retire(cause: Failure.CloseCause = { _tag: "Retired" }): void {
+    if (this.state !== "active") return
+    this.state = "draining"
+    this.cause = cause
+    Deferred.unsafeDone(this.retired, Exit.succeed(cause))
+    this.listener.onRetired(this.connection, cause)
+    this.settle()
+  }
+
+  close(cause: Failure.CloseCause): void {
+    this.retire(cause)
+    const unknown = Failure.closed("unknown", cause)
+    for (const [exchange, fiber] of [...this.fibers]) {
+      this.fibers.delete(exchange)
+      fiber.unsafeInterruptAsFork(FiberId.none)
+      exchange.onFailure(this.connection, unknown)
+    }
+    this.settle()
+  }
+
+  private settle(): void {
+    if (this.state !== "draining" || this.fibers.size > 0) return
+    this.state = "closed"
+    this.onIdle?.()
+    Deferred.unsafeDone(this.closed, Exit.succeed(this.cause ?? { _tag: "Retired" }))
+  }
+
+  private readonly idle: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.state === "closed") return resume(Effect.void)
+    this.onIdle = () => resume(Effect.void)
+  })
+
+  shutdown(drainTimeout: Duration.Duration): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.retire({ _tag: "ScopeClosed" })
+      return Effect.interruptible(Effect.timeoutOption(this.idle, drainTimeout))
+    }).pipe(Effect.zipRight(Effect.sync(() => this.close({ _tag: "ScopeClosed" }))))
+  }
+}
+
+const defaultHandledLimit = 1000
+
+export const fromHandler = (
+  handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError>,
+  options: { readonly limit?: number | undefined; readonly drainTimeout?: Duration.DurationInput | undefined },
+  parts: Connection.Parts
+): Effect.Effect<Connection.Connection, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const deadlines = parts.deadlines ?? (yield* Deadlines.make)
+    const handled = new Handled(
+      handler,
+      options.limit ?? defaultHandledLimit,
+      yield* Effect.runtime(),
+      parts.listener ?? noListener,
+      deadlines
+    )
+    yield* Effect.addFinalizer(() => handled.shutdown(Duration.decode(options.drainTimeout ?? 0)))
+    return handled.connection
+  })

@@ -1,0 +1,264 @@
+/**
+ * Many connections to APNs: a fixed number of them, kept open, replaced when they die, with a queue in front.
+ *
+ * @example
+ * ```ts
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Credentials, Endpoint, Request } from "@effect-apns/core"
+ * import { ApnsPool } from "@effect-apns/pool"
+ * import { Effect, Layer } from "effect"
+ *
+ * const ApnsLive = Layer.unwrapEffect(
+ *   Effect.map(
+ *     Credentials.token({ keyFile: "AuthKey_ABC123DEFG.p8", keyId: "ABC123DEFG", teamId: "DEF123GHIJ" }),
+ *     (credentials) => ApnsPool.layer({ endpoint: Endpoint.production, credentials, size: 10 })
+ *   )
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const pool = yield* ApnsPool.ApnsPool
+ *   const response = yield* pool.post(Request.make({
+ *     path: "/3/device/4242",
+ *     headers: { "apns-push-type": "alert", "apns-topic": "com.app.your" },
+ *     body: { aps: { alert: { body: "Wakey-wakey, ham and bakey!" } } }
+ *   }))
+ *   return response.status
+ * }).pipe(Effect.provide(ApnsLive), Effect.provide(NodeContext.layer))
+ * console.log(Effect.isEffect(program))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Connection, type ConnectError, type Credentials, type Failure, type Request, type Response } from "@effect-apns/core"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type { Delivery } from "./Delivery.js"
+import * as internal from "./internal/apnsPool.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: TypeId = "~@effect-apns/pool/ApnsPool"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = "~@effect-apns/pool/ApnsPool"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ApnsPool {
+  readonly [TypeId]: TypeId
+
+  /**
+   * Sends a request and waits for its answer, whatever its status. The pool queues it until a stream is free, sends
+   * it again where that is safe (see {@link Options.retransmit}), and backs off where APNs asks for it, all within the
+   * request's `timeout` and `deadline`.
+   */
+  readonly post: (request: Request.Request) => Effect.Effect<Response.Response, Failure.PoolError>
+
+  /** Changes the number of connections; those that are given up answer what they carry. Fails unless it is a whole number from 1. */
+  readonly resize: (size: number) => Effect.Effect<void, InvalidPoolOptions>
+
+  readonly stats: Effect.Effect<Stats>
+
+  /** The topic of notifications that name none. */
+  readonly topic: string | undefined
+
+  /** The callback level that `post`, `send` and `sendAll` are built on. */
+  readonly unsafe: Unsafe
+}
+
+/**
+ * A pool at the level of callbacks.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Unsafe {
+  /** Takes a delivery, which hears of its outcome exactly once, perhaps before this returns. */
+  readonly submit: (delivery: Delivery) => void
+  /** Gives a delivery up; it hears nothing any more. */
+  readonly cancel: (delivery: Delivery) => void
+}
+
+/**
+ * What a pool is doing. Counts of deliveries and connections; the totals are since it was built.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  readonly state: "open" | "closing" | "closed"
+  /** Connections that there should be. */
+  readonly size: number
+  /** Connections that take requests. */
+  readonly active: number
+  /** Connections being opened, or waiting for their turn to be. */
+  readonly connecting: number
+  /** Connections that take no more requests and still answer some. */
+  readonly draining: number
+  /** Requests that wait for a free stream. */
+  readonly queued: number
+  /** Requests that wait for their answer. */
+  readonly inFlight: number
+  /** Requests that wait to be sent again. */
+  readonly retrying: number
+  /** Total of requests that were answered, whatever the status. */
+  readonly completed: number
+  /** Total of requests that failed without an answer. */
+  readonly failed: number
+  /** Total of requests whose caller was interrupted. */
+  readonly interrupted: number
+  /** Total of times a request was sent. */
+  readonly attempts: number
+  readonly connectionsOpened: number
+  readonly connectionsFailed: number
+  readonly connectionsLost: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PoolOptions {
+  /** Connections. Default 10. */
+  readonly size?: number | undefined
+  /** The topic of notifications that name none. */
+  readonly topic?: string | undefined
+
+  /**
+   * When a request whose fate is unknown is sent again: `"collapsible"` (default) only with an `apns-collapse-id`,
+   * `"always"`, or `"never"`. One request can override it.
+   */
+  readonly retransmit?: Request.Retransmit | undefined
+  /** When a request that APNs did not process, or may be sent again, is sent again. Default {@link retrySchedule}. */
+  readonly retrySchedule?: Schedule.Schedule<unknown, Failure.Failure> | undefined
+  /** When a request that APNs was too busy for is sent again, unless it says so itself. Default {@link backoffSchedule}. */
+  readonly backoffSchedule?: Schedule.Schedule<unknown, Response.Response> | undefined
+  /** When a connection that could not be opened is tried again; when it is done, the pool closes. Default {@link reconnectSchedule}. */
+  readonly reconnectSchedule?: Schedule.Schedule<unknown, Failure.CloseCause> | undefined
+
+  /** How long closing waits for outcomes. Default 5 seconds. */
+  readonly drainTimeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends PoolOptions, Connection.Options {}
+
+/**
+ * Options that make no pool; `message` says what to change.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidPoolOptions extends Data.TaggedError("InvalidPoolOptions")<{
+  readonly field: "size" | "topic"
+  readonly description: string
+}> {
+  override get message(): string {
+    return `Invalid ${this.field}: ${this.description}`
+  }
+}
+
+/**
+ * From 1 millisecond, times √10 each time, with jitter, at most 1 second.
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const retrySchedule: Schedule.Schedule<unknown> = Schedule.exponential("1 millis", Math.sqrt(10)).pipe(
+  Schedule.union(Schedule.spaced("1 second")),
+  Schedule.jittered
+)
+
+/**
+ * From 1 second, doubled each time, with jitter, at most 1 minute. (Apple advises 15 minutes after a 5xx: give the request the time,
+ * or try again later yourself.)
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const backoffSchedule: Schedule.Schedule<unknown> = Schedule.exponential("1 second", 2).pipe(
+  Schedule.union(Schedule.spaced("1 minute")),
+  Schedule.jittered
+)
+
+/**
+ * From 100 milliseconds, doubled each time, with jitter, at most 30 seconds; for ever.
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const reconnectSchedule: Schedule.Schedule<unknown> = Schedule.exponential("100 millis", 2).pipe(
+  Schedule.union(Schedule.spaced("30 seconds")),
+  Schedule.jittered
+)
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export const ApnsPool: Context.Tag<ApnsPool, ApnsPool> = Context.GenericTag<ApnsPool>("@effect-apns/pool/ApnsPool")
+
+/**
+ * A pool that lives as long as the scope. It opens its connections side by side and does not wait for them: requests
+ * queue until one is there, and fail with the cause when none comes in time. Closing the scope waits for outcomes (up
+ * to `drainTimeout`), then fails the rest with `Closed`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options
+): Effect.Effect<ApnsPool, InvalidPoolOptions | Credentials.CredentialsError, Scope.Scope> => internal.make(options)
+
+/**
+ * A pool over connections of your own making.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeWith = (
+  connect: (
+    parts: Connection.Parts
+  ) => Effect.Effect<Connection.Connection, ConnectError.ConnectError | Credentials.CredentialsError, Scope.Scope>,
+  options: PoolOptions = {}
+): Effect.Effect<ApnsPool, InvalidPoolOptions, Scope.Scope> => internal.makeWith(connect, options)
+
+/**
+ * {@link make} as a Layer.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<ApnsPool, InvalidPoolOptions | Credentials.CredentialsError> => Layer.scoped(ApnsPool, make(options))
+
+/**
+ * A pool without a socket: `handler` answers each request. Deadlines, retries, interruption and counters work as in
+ * the real one, on whatever Clock there is: made for `TestClock`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTest = (
+  handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError>,
+  options: PoolOptions & {
+    /** Requests at once on each connection. Default 1000. */
+    readonly streams?: number | undefined
+  } = {}
+): Layer.Layer<ApnsPool> => Layer.scoped(ApnsPool, internal.makeTest(handler, options))

@@ -1,0 +1,98 @@
+/**
+ * One request on its way through a pool, at the level of callbacks: queued, sent, perhaps sent again, and settled
+ * exactly once. `ApnsPool.post`, `send` and `sendAll` are built on it.
+ *
+ * @since 0.1.0
+ */
+import type { Connection, Failure, Request } from "@effect-apns/core"
+import { Exchange } from "@effect-apns/core"
+import type { Engine } from "./internal/engine.js"
+
+/**
+ * Where a delivery is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Phase = "new" | "queued" | "inFlight" | "retrying" | "settled"
+
+/**
+ * A request, its way through the pool, and its outcome: exactly one call of {@link Delivery.onAnswered} or
+ * {@link Delivery.onFailed}, unless it is cancelled first.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export abstract class Delivery extends Exchange.Exchange {
+  /** How many times the request was sent. */
+  attempts = 0
+  phase: Phase = "new"
+
+  /** @internal */
+  engine: Engine | undefined = undefined
+  /** @internal The neighbors in the queue. */
+  ahead: Delivery | undefined = undefined
+  /** @internal */
+  behind: Delivery | undefined = undefined
+  /** @internal Its place in the order of submission. */
+  order = 0
+  /** @internal When it is sent again, while it is `"retrying"`. */
+  retryAt = Infinity
+  /** @internal Milliseconds left for the answer, while the time does not run. */
+  budget: number
+  /** @internal When the time for the answer is over; `Infinity` while it does not run. */
+  answerBy = Infinity
+  /** @internal Which limit the deadline that is set stands for. */
+  limit: Failure.TimeLimit = "timeout"
+  /** @internal An earlier attempt may have been processed. */
+  doubtful = false
+  /** @internal The connection that sent it back. */
+  avoid: Connection.Connection | undefined = undefined
+  /** @internal Attempts that ended without cost, and were repeated at once. */
+  moves = 0
+  /** @internal A refused provider token was replaced for it. */
+  resigned = false
+  /** @internal What the schedules remember of it. */
+  schedule: ScheduleState | undefined = undefined
+
+  constructor(path: string, spec: Request.Spec) {
+    super(path, spec)
+    this.budget = spec.timeoutMillis
+  }
+
+  /** APNs has answered; the answer is in the fields of the exchange. */
+  abstract onAnswered(): void
+
+  /** There is no answer and there will be none. */
+  abstract onFailed(failure: Failure.PoolFailure): void
+
+  onAnswer(connection: Connection.Connection): void {
+    this.engine?.answered(this, connection)
+  }
+
+  onFailure(connection: Connection.Connection, failure: Failure.Failure): void {
+    this.engine?.failed(this, connection, failure)
+  }
+
+  onDue(nowMillis: number): void {
+    this.engine?.due(this, nowMillis)
+  }
+
+  /** @internal */
+  again(): void {
+    this.clearAnswer()
+  }
+
+  /** The time on the pool's clock, in milliseconds since the UNIX epoch. @internal */
+  engineNow(): number {
+    return this.engine?.now ?? 0
+  }
+}
+
+/**
+ * @internal
+ */
+export interface ScheduleState {
+  readonly kind: "retry" | "backoff"
+  readonly state: unknown
+}

@@ -1,0 +1,256 @@
+/**
+ * Sending to many devices: a `Stream` in, a `Stream` of outcomes out.
+ *
+ * Everything runs per chunk: a notification costs no fiber and no effect of its own. Both ends push back: no more than
+ * `concurrency` notifications are under way or waiting to be pulled at any time, so memory does not grow with the
+ * number of tokens.
+ *
+ * @example
+ * ```ts
+ * import { Notification } from "@effect-apns/models"
+ * import { sendAll } from "@effect-apns/pool"
+ * import { Console, Either, Stream } from "effect"
+ *
+ * declare const tokens: Stream.Stream<string>
+ *
+ * const outcomes = sendAll(tokens, {
+ *   topic: "com.example.app",
+ *   notification: Notification.alert({ alert: "We are back" }),
+ *   concurrency: 4000
+ * })
+ * const program = Stream.runForEach(outcomes, ({ result, token }) =>
+ *   Either.isRight(result) ? Console.log(token, result.right.apnsId) : Console.log(token, result.left.message))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { Failure, Request } from "@effect-apns/core"
+import type { Notification } from "@effect-apns/models"
+import type * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as ApnsPool from "./ApnsPool.js"
+import { Delivery } from "./Delivery.js"
+import type { Receipt } from "./Receipt.js"
+import * as Receipts from "./Receipt.js"
+import type { Options as SendOneOptions, SendError, SendOptions } from "./Send.js"
+import * as Send from "./Send.js"
+
+/**
+ * What became of one notification.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Outcome<out Token extends string = string> {
+  readonly token: Token
+  readonly result: Either.Either<Receipt, SendError>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Concurrency {
+  /** Notifications under way or waiting to be pulled at any time. Default 4000. */
+  readonly concurrency?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<N extends Notification.Notification = Notification.Notification>
+  extends SendOneOptions<N>, Concurrency
+{}
+
+const defaultConcurrency = 4000
+
+/** One notification of a bulk, which knows its place among those under way. */
+class Part<In> extends Delivery {
+  index = 0
+
+  constructor(path: string, spec: Request.Spec, readonly item: In, private readonly bulk: Bulk<In, unknown>) {
+    super(path, spec)
+  }
+
+  onAnswered(): void {
+    this.bulk.settled(
+      this,
+      this.status === 200
+        ? Either.right(Receipts.fromStream(this, this.attempts))
+        : Either.left(Send.errorOfAnswer(this))
+    )
+  }
+
+  onFailed(failure: Failure.PoolFailure): void {
+    this.bulk.settled(this, Either.left(Send.errorOfFailure(failure, this.attempts)))
+  }
+}
+
+interface Source<in In> {
+  readonly tokenOf: (item: In) => string
+  readonly specOf: (item: In) => Either.Either<Request.Spec, SendError>
+}
+
+class Bulk<In, E> {
+  private readonly underWay: Array<Part<In>> = []
+  private outcomes: Array<Outcome> = []
+  private input: ReadonlyArray<In> = []
+  private position = 0
+  private end: Cause.Cause<Option.Option<E>> | undefined = undefined
+  private submitting = false
+  private onOutcome: (() => void) | undefined = undefined
+  private onHungry: (() => void) | undefined = undefined
+
+  constructor(
+    private readonly pool: ApnsPool.Unsafe,
+    private readonly source: Source<In>,
+    private readonly concurrency: number
+  ) {}
+
+  /** Sends as much of the input as there is room for. */
+  private refill(): void {
+    // an outcome that comes while submitting must not start a second round inside the first
+    if (this.submitting) return
+    this.submitting = true
+    const { concurrency, input, outcomes, source, underWay } = this
+    while (this.position < input.length && underWay.length + outcomes.length < concurrency) {
+      const item = input[this.position++] as In
+      const token = source.tokenOf(item)
+      const path = Send.pathOf(token)
+      const spec = source.specOf(item)
+      if (Either.isLeft(path)) outcomes.push({ token, result: Either.left(path.left) })
+      else if (Either.isLeft(spec)) outcomes.push({ token, result: Either.left(spec.left) })
+      else {
+        const part = new Part(path.right, spec.right, item, this)
+        part.index = underWay.length
+        underWay.push(part)
+        this.pool.submit(part)
+      }
+    }
+    this.submitting = false
+    if (this.outcomes.length > 0) this.onOutcome?.()
+    if (this.position >= input.length) this.onHungry?.()
+  }
+
+  settled(part: Part<In>, result: Either.Either<Receipt, SendError>): void {
+    const last = this.underWay.pop()
+    if (last !== undefined && last !== part) {
+      this.underWay[part.index] = last
+      last.index = part.index
+    }
+    this.outcomes.push({ token: this.source.tokenOf(part.item), result })
+    this.onOutcome?.()
+    if (this.position < this.input.length) this.refill()
+  }
+
+  /** Takes one chunk after the other from upstream, each when the one before has been sent. */
+  feed<R>(pull: Effect.Effect<Chunk.Chunk<In>, Option.Option<E>, R>): Effect.Effect<void, never, R> {
+    const hungry = Effect.async<void>((resume) => {
+      if (this.position >= this.input.length) resume(Effect.void)
+      else {
+        this.onHungry = () => {
+          this.onHungry = undefined
+          resume(Effect.void)
+        }
+      }
+    })
+    return pull.pipe(
+      Effect.flatMap((chunk) => {
+        this.input = Chunk.toReadonlyArray(chunk)
+        this.position = 0
+        this.refill()
+        return hungry
+      }),
+      Effect.forever,
+      Effect.catchAllCause((cause) =>
+        Effect.sync(() => {
+          this.end = cause
+          this.onOutcome?.()
+        })
+      )
+    )
+  }
+
+  /** All outcomes that have come since the last pull; waits for one where there is none. */
+  readonly pull: Effect.Effect<Chunk.Chunk<Outcome>, Option.Option<E>> = Effect.suspend(() => {
+    const { outcomes } = this
+    if (outcomes.length > 0) {
+      this.outcomes = []
+      this.refill()
+      return Effect.succeed(Chunk.unsafeFromArray(outcomes))
+    }
+    if (this.end !== undefined && this.underWay.length === 0) return Effect.failCause(this.end)
+    return Effect.zipRight(
+      Effect.async<void>((resume) => {
+        this.onOutcome = () => {
+          this.onOutcome = undefined
+          resume(Effect.void)
+        }
+      }),
+      this.pull
+    )
+  })
+
+  cancel(): void {
+    this.input = []
+    for (const part of this.underWay.splice(0)) this.pool.cancel(part)
+  }
+}
+
+const run = <In, E, R>(
+  items: Stream.Stream<In, E, R>,
+  concurrency: number | undefined,
+  sourceOf: (pool: ApnsPool.ApnsPool) => Source<In>
+): Stream.Stream<Outcome, E, R | ApnsPool.ApnsPool> =>
+  Stream.fromPull(
+    Effect.gen(function*() {
+      const pool = yield* ApnsPool.ApnsPool
+      const upstream = yield* Stream.toPull(items)
+      const bulk = new Bulk<In, E>(
+        pool.unsafe,
+        sourceOf(pool),
+        Math.max(1, Math.floor(concurrency ?? defaultConcurrency))
+      )
+      yield* Effect.addFinalizer(() => Effect.sync(() => bulk.cancel()))
+      yield* Effect.forkScoped(bulk.feed(upstream))
+      return bulk.pull
+    })
+  )
+
+/**
+ * Sends one notification to many devices. The notification is validated and encoded once; outcomes come as they
+ * arrive, exactly one for each token; a failure never ends the stream. Interrupting the stream takes back what is
+ * under way, as interrupting `send` does.
+ *
+ * @since 0.1.0
+ * @category sending
+ */
+export const sendAll = <Token extends string, E, R, const N extends Notification.Notification>(
+  tokens: Stream.Stream<Token, E, R>,
+  options: Options<N>
+): Stream.Stream<Outcome, E, R | ApnsPool.ApnsPool> =>
+  run(tokens, options.concurrency, (pool) => {
+    const spec = Send.specOf(options, pool.topic)
+    return { tokenOf: (token) => token, specOf: () => spec }
+  })
+
+/**
+ * {@link sendAll} with a notification for each device. Items that share a notification object and the other options
+ * are validated and encoded once.
+ *
+ * @since 0.1.0
+ * @category sending
+ */
+export const sendEach = <E, R>(
+  items: Stream.Stream<SendOptions, E, R>,
+  options: Concurrency = {}
+): Stream.Stream<Outcome, E, R | ApnsPool.ApnsPool> =>
+  run(items, options.concurrency, (pool) => ({
+    tokenOf: (item) => item.token,
+    specOf: (item) => Send.specOf(item, pool.topic)
+  }))

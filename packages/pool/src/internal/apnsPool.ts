@@ -1,0 +1,114 @@
+import { Connection, Deadlines, Failure, ProviderToken, Response } from "@effect-apns/core"
+import type { Request } from "@effect-apns/core"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import * as ApnsPool from "../ApnsPool.js"
+import { Delivery } from "../Delivery.js"
+import type { Connect } from "./engine.js"
+import { Engine } from "./engine.js"
+
+const defaultSize = 10
+const defaultDrainTimeout = Duration.seconds(5)
+
+class Posting extends Delivery {
+  constructor(
+    request: Request.Request,
+    private readonly resume: (effect: Effect.Effect<Response.Response, Failure.PoolError>) => void
+  ) {
+    super(request.path, request.spec)
+  }
+
+  onAnswered(): void {
+    const response = Response.fromStream(this, this.attempts, this.engineNow())
+    this.resume(
+      Either.isRight(response) ? Exit.succeed(response.right) : Exit.fail(
+        Failure.toError({
+          _tag: "MalformedResponse",
+          processed: "yes",
+          status: this.status,
+          description: response.left
+        }, this.attempts)
+      )
+    )
+  }
+
+  onFailed(failure: Failure.PoolFailure): void {
+    this.resume(Exit.fail(Failure.toError(failure, this.attempts)))
+  }
+}
+
+const checkSize = (size: number): Effect.Effect<number, ApnsPool.InvalidPoolOptions> =>
+  Number.isSafeInteger(size) && size >= 1
+    ? Effect.succeed(size)
+    : Effect.fail(
+      new ApnsPool.InvalidPoolOptions({
+        field: "size",
+        description: `a pool has a whole number of connections, at least 1, not ${size}`
+      })
+    )
+
+const build = (
+  connect: Connect,
+  options: ApnsPool.PoolOptions,
+  token: ProviderToken.ProviderToken | undefined
+): Effect.Effect<ApnsPool.ApnsPool, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
+  Effect.gen(function*() {
+    const size = yield* checkSize(options.size ?? defaultSize)
+    const deadlines = yield* Deadlines.make
+    const scope = yield* Scope.make(ExecutionStrategy.parallel)
+    const engine = new Engine(
+      connect,
+      {
+        retransmit: options.retransmit ?? "collapsible",
+        retrySchedule: options.retrySchedule ?? ApnsPool.retrySchedule,
+        backoffSchedule: options.backoffSchedule ?? ApnsPool.backoffSchedule,
+        drainTimeout: Duration.decode(options.drainTimeout ?? defaultDrainTimeout)
+      },
+      deadlines,
+      token,
+      yield* Effect.runtime(),
+      scope,
+      yield* Effect.makeSemaphore(1),
+      yield* Schedule.driver(options.reconnectSchedule ?? ApnsPool.reconnectSchedule)
+    )
+    yield* Effect.addFinalizer((exit) => Effect.zipRight(engine.shutdown, Scope.close(scope, exit)))
+    yield* engine.start(size)
+    return {
+      [ApnsPool.TypeId]: ApnsPool.TypeId,
+      post: (request) =>
+        Effect.async((resume) => {
+          const posting = new Posting(request, resume)
+          engine.submit(posting)
+          return Effect.sync(() => engine.cancel(posting))
+        }),
+      resize: (size) => Effect.flatMap(checkSize(size), (size) => engine.resize(size)),
+      stats: Effect.sync(() => engine.stats),
+      topic: options.topic,
+      unsafe: engine
+    }
+  })
+
+export const make = (options: ApnsPool.Options) =>
+  Effect.gen(function*() {
+    const token = options.credentials._tag === "Token" ? yield* ProviderToken.make(options.credentials) : undefined
+    return yield* build((parts) => Connection.makeWith(options, parts), options, token)
+  })
+
+export const makeWith = (connect: Connect, options: ApnsPool.PoolOptions) => build(connect, options, undefined)
+
+export const makeTest = (
+  handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError>,
+  options: ApnsPool.PoolOptions & { readonly streams?: number | undefined }
+) =>
+  Effect.orDie(
+    build(
+      (parts) => Connection.fromHandler(handler, { limit: options.streams }, parts),
+      { size: 1, drainTimeout: 0, ...options },
+      undefined
+    )
+  )

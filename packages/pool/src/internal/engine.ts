@@ -1,0 +1,731 @@
+import type { Connection, ConnectError, Credentials, Deadlines } from "@effect-apns/core"
+import { Failure, ProviderToken, Response } from "@effect-apns/core"
+import { Reason } from "@effect-apns/models"
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import * as Schedule from "effect/Schedule"
+import * as ScheduleDecision from "effect/ScheduleDecision"
+import * as ScheduleIntervals from "effect/ScheduleIntervals"
+import * as Scope from "effect/Scope"
+import * as ApnsMetrics from "../ApnsMetrics.js"
+import type { Delivery } from "../Delivery.js"
+
+/** Opens one connection. */
+export type Connect = (
+  parts: Connection.Parts
+) => Effect.Effect<Connection.Connection, ConnectError.ConnectError | Credentials.CredentialsError, Scope.Scope>
+
+export interface Policy {
+  readonly retransmit: "collapsible" | "always" | "never"
+  readonly retrySchedule: Schedule.Schedule<unknown, Failure.Failure>
+  readonly backoffSchedule: Schedule.Schedule<unknown, Response.Response>
+  readonly drainTimeout: Duration.Duration
+}
+
+export interface Stats {
+  readonly state: "open" | "closing" | "closed"
+  readonly size: number
+  readonly active: number
+  readonly connecting: number
+  readonly draining: number
+  readonly queued: number
+  readonly inFlight: number
+  readonly retrying: number
+  readonly completed: number
+  readonly failed: number
+  readonly interrupted: number
+  readonly attempts: number
+  readonly connectionsOpened: number
+  readonly connectionsFailed: number
+  readonly connectionsLost: number
+}
+
+/** Times that a request which cost nothing (refused, or never looked at) is moved at once before a schedule decides. */
+const movesAtOnce = 2
+
+/** A connection that ends this soon without one answer counts as a failed attempt to connect. */
+const shortLifeMillis = 10_000
+
+class Slot {
+  connection: Connection.Connection | undefined = undefined
+  fiber: Fiber.RuntimeFiber<void> | undefined = undefined
+  wanted = true
+  connecting = false
+}
+
+/**
+ * The pool without its Effect face: plain state and callbacks. Effects run where a connection is opened, a schedule is
+ * asked, or a token is signed.
+ */
+export class Engine implements Connection.Listener {
+  state: "open" | "closing" | "closed" = "open"
+  closeCause: Failure.CloseCause | undefined = undefined
+
+  private readonly rotation: Array<Connection.Connection> = []
+  private readonly draining = new Set<Connection.Connection>()
+  private slots: Array<Slot> = []
+  private next = 0
+
+  private head: Delivery | undefined = undefined
+  private tail: Delivery | undefined = undefined
+  private queued = 0
+  private inFlight = 0
+  private completed = 0
+  private failedCount = 0
+  private interrupted = 0
+  private attempts = 0
+  private opened = 0
+  private connectFailures = 0
+  private lost = 0
+
+  /** No connection can take anything: waiting counts against the time for the answer. */
+  private down = true
+  /** The last attempt to connect failed, or led to a connection that died without an answer. */
+  private failing = false
+  /** The reconnect schedule has been asked since a connection last proved itself. */
+  private backedOff = false
+  private lastConnectFailure: Failure.CloseCause | undefined = undefined
+  private readonly parked = new Set<Delivery>()
+  private onSettledAll: (() => void) | undefined = undefined
+  /** Numbers deliveries, so that one that is sent back keeps its place in the queue. */
+  private sequence = 0
+
+  constructor(
+    private readonly connect: Connect,
+    private readonly policy: Policy,
+    private readonly deadlines: Deadlines.Deadlines,
+    private readonly token: ProviderToken.ProviderToken | undefined,
+    private readonly runtime: Runtime.Runtime<never>,
+    private readonly scope: Scope.CloseableScope,
+    private readonly gate: Effect.Semaphore,
+    private readonly reconnect: Schedule.ScheduleDriver<unknown, Failure.CloseCause>
+  ) {}
+
+  // ---------------------------------------------------------------------------
+  // deliveries
+  // ---------------------------------------------------------------------------
+
+  submit(delivery: Delivery): void {
+    delivery.engine = this
+    delivery.order = this.sequence++
+    if (this.state !== "open") {
+      this.settleFailed(delivery, Failure.closed("no", this.closeCause ?? { _tag: "ScopeClosed" }))
+      return
+    }
+    const now = this.deadlines.now()
+    const spec = delivery.spec
+    if (spec.deadlineMillis <= now || spec.expirationMillis <= now) {
+      this.settleFailed(
+        delivery,
+        Failure.timeout("no", spec.deadlineMillis <= spec.expirationMillis ? "deadline" : "expiration")
+      )
+      return
+    }
+    if (this.head !== undefined || !this.trySend(delivery, now)) this.enqueue(delivery, now, false)
+  }
+
+  /** Gives a delivery up without an outcome: its caller was interrupted. */
+  cancel(delivery: Delivery): void {
+    if (delivery.engine !== this) return
+    const phase = delivery.phase
+    if (phase === "new" || phase === "settled") return
+    this.leave(delivery)
+    delivery.phase = "settled"
+    this.interrupted++
+    if (phase === "inFlight") delivery.connection?.unsafe.cancel(delivery)
+    this.checkSettledAll()
+  }
+
+  answered(delivery: Delivery, connection: Connection.Connection): void {
+    if (delivery.phase !== "inFlight") return
+    if (delivery.status >= 200 && delivery.status < 300) this.settleAnswered(delivery)
+    else this.rejected(delivery, connection)
+  }
+
+  failed(delivery: Delivery, connection: Connection.Connection, failure: Failure.Failure): void {
+    if (delivery.phase !== "inFlight") return
+    if (failure._tag === "Blocked") return this.repeat(delivery, connection)
+    if (this.state === "closed") return this.settleFailed(delivery, failure)
+    if (failure._tag === "Closed" && this.closeCause?._tag === "CredentialsRefused") {
+      return this.settleFailed(delivery, failure)
+    }
+    if (failure.processed === "no") {
+      if (delivery.moves < movesAtOnce) {
+        delivery.moves++
+        return this.repeat(delivery, connection)
+      }
+      return this.retry(delivery, connection, failure)
+    }
+    if (failure.processed === "unknown" && this.mayRetransmit(delivery) && failure._tag !== "Timeout") {
+      delivery.doubtful = true
+      return this.retry(delivery, connection, failure)
+    }
+    this.settleFailed(delivery, failure)
+  }
+
+  due(delivery: Delivery, now: number): void {
+    switch (delivery.phase) {
+      case "queued":
+        return this.settleFailed(
+          delivery,
+          Failure.timeout("no", delivery.limit, this.down ? this.lastConnectFailure : undefined)
+        )
+      case "inFlight": {
+        const connection = delivery.connection
+        if (delivery.status !== 0) {
+          // the headers of the answer are here: APNs has processed the request, whatever the body would have said
+          connection?.unsafe.cancel(delivery)
+          delivery.truncated = true
+          if (connection !== undefined) this.answered(delivery, connection)
+          return
+        }
+        this.settleFailed(delivery, Failure.timeout("unknown", delivery.limit))
+        connection?.unsafe.cancel(delivery)
+        connection?.unsafe.suspect()
+        return
+      }
+      case "retrying": {
+        if (delivery.retryAt <= now) {
+          delivery.again()
+          this.leave(delivery)
+          if (this.head !== undefined || !this.trySend(delivery, now)) this.enqueue(delivery, now, true)
+          return
+        }
+        return this.settleFailed(delivery, Failure.timeout("no", delivery.limit))
+      }
+      case "new":
+      case "settled":
+        return
+    }
+  }
+
+  // --- what an answer or a failure leads to ---
+
+  private rejected(delivery: Delivery, connection: Connection.Connection): void {
+    const parsed = Response.fromStream(delivery, delivery.attempts, this.deadlines.now())
+    if (Either.isLeft(parsed)) {
+      return this.settleFailed(delivery, {
+        _tag: "MalformedResponse",
+        processed: "yes",
+        status: delivery.status,
+        description: parsed.left
+      })
+    }
+    const response = parsed.right
+    const info = Reason.info(response.reason ?? "", response.status)
+    if (info.connection !== "keep") connection.unsafe.retire()
+    switch (info.retry) {
+      case "fresh-token":
+        return this.resign(delivery, connection)
+      case "same-token": {
+        const token = delivery.token
+        if (this.token === undefined || token === undefined) return this.settleAnswered(delivery)
+        this.run(this.token.tooManyUpdates(token))
+        if (delivery.resigned) return this.settleAnswered(delivery)
+        delivery.resigned = true
+        return this.backoff(delivery, connection, response)
+      }
+      case "new-connection":
+        if (info.class === "server") return this.backoff(delivery, connection, response)
+        if (delivery.moves >= movesAtOnce) return this.settleAnswered(delivery)
+        delivery.moves++
+        return this.repeat(delivery, connection)
+      case "delay":
+        return this.backoff(delivery, connection, response)
+      case "never":
+      case "after-fix":
+        return this.settleAnswered(delivery)
+    }
+  }
+
+  /** Exactly one new signature however many requests the old one failed; each of them is sent once more. */
+  private resign(delivery: Delivery, connection: Connection.Connection): void {
+    const { token } = delivery
+    if (this.token === undefined || token === undefined || delivery.resigned) return this.settleAnswered(delivery)
+    delivery.resigned = true
+    this.park(delivery, Infinity)
+    this.run(this.token.expired(token), (exit) => {
+      if (delivery.phase !== "retrying") return
+      if (Exit.isFailure(exit)) return this.settleAnswered(delivery)
+      this.leave(delivery)
+      delivery.again()
+      delivery.avoid = connection
+      this.requeue(delivery)
+    })
+  }
+
+  /** Sends it again at once, elsewhere if it can. */
+  private repeat(delivery: Delivery, connection: Connection.Connection): void {
+    this.leave(delivery)
+    delivery.again()
+    delivery.avoid = connection
+    this.requeue(delivery)
+  }
+
+  /** Sends it again when the retry schedule says so. */
+  private retry(delivery: Delivery, connection: Connection.Connection, failure: Failure.PoolFailure): void {
+    delivery.avoid = connection
+    this.ask("retry", delivery, this.policy.retrySchedule, failure, (at) => {
+      if (at === undefined) this.settleFailed(delivery, failure)
+      else this.park(delivery, at)
+    })
+  }
+
+  /** Sends it again when the server says so, or the back-off schedule, if there is time. */
+  private backoff(delivery: Delivery, connection: Connection.Connection, response: Response.Response): void {
+    delivery.avoid = connection
+    this.ask("backoff", delivery, this.policy.backoffSchedule, response, (scheduled) => {
+      if (scheduled === undefined) return this.settleAnswered(delivery)
+      const at = response.retryAfterMillis === undefined
+        ? scheduled
+        : Math.max(this.deadlines.now() + response.retryAfterMillis, 1)
+      if (at >= this.limitOf(delivery)) this.settleAnswered(delivery)
+      else this.park(delivery, at)
+    })
+  }
+
+  /** One step of a schedule, which keeps its state in the delivery. */
+  private ask<In>(
+    kind: "retry" | "backoff",
+    delivery: Delivery,
+    schedule: Schedule.Schedule<unknown, In>,
+    input: In,
+    then: (at: number | undefined) => void
+  ): void {
+    const now = this.deadlines.now()
+    const state = delivery.schedule?.kind === kind ? delivery.schedule.state : schedule.initial
+    this.run(schedule.step(now, input, state), (exit) => {
+      if (delivery.phase !== "inFlight") return
+      if (Exit.isFailure(exit)) return then(undefined)
+      const [next, , decision] = exit.value
+      delivery.schedule = { kind, state: next }
+      then(
+        ScheduleDecision.isDone(decision)
+          ? undefined
+          : Math.max(now, ScheduleIntervals.start(decision.intervals))
+      )
+    })
+  }
+
+  private run<A, E>(effect: Effect.Effect<A, E>, then?: (exit: Exit.Exit<A, E>) => void): void {
+    Runtime.runCallback(this.runtime)(effect, then === undefined ? undefined : { onExit: then })
+  }
+
+  private mayRetransmit(delivery: Delivery): boolean {
+    const policy = delivery.spec.retransmit ?? this.policy.retransmit
+    return policy === "always" || (policy === "collapsible" && delivery.spec.collapsible)
+  }
+
+  /** When the delivery fails, whatever it is waiting for; notes which limit that is. */
+  private limitOf(delivery: Delivery): number {
+    const { deadlineMillis, expirationMillis } = delivery.spec
+    let at = delivery.answerBy
+    delivery.limit = "timeout"
+    if (deadlineMillis < at) {
+      at = deadlineMillis
+      delivery.limit = "deadline"
+    }
+    if (expirationMillis < at) {
+      at = expirationMillis
+      delivery.limit = "expiration"
+    }
+    return at
+  }
+
+  // --- the places a delivery can be in ---
+
+  private trySend(delivery: Delivery, now: number): boolean {
+    const connection = this.pick(delivery.avoid)
+    if (connection === undefined) return false
+    if (delivery.answerBy === Infinity) delivery.answerBy = now + delivery.budget
+    delivery.phase = "inFlight"
+    delivery.attempts++
+    this.inFlight++
+    this.attempts++
+    const at = this.limitOf(delivery)
+    if (!connection.unsafe.exchange(delivery)) {
+      // there was a free stream, so what the server refuses to take is this request's header list
+      delivery.attempts--
+      this.attempts--
+      this.settleFailed(delivery, Failure.closed("no", { _tag: "Retired" }))
+      return true
+    }
+    this.deadlines.set(delivery, at)
+    return true
+  }
+
+  /** The connection with the fewest requests among those that can take one. */
+  private pick(avoid: Connection.Connection | undefined): Connection.Connection | undefined {
+    const rotation = this.rotation
+    const n = rotation.length
+    let best: Connection.Connection | undefined = undefined
+    let fewest = Infinity
+    let fallback: Connection.Connection | undefined = undefined
+    let i = this.next
+    for (let k = 0; k < n; k++) {
+      if (++i >= n) i = 0
+      const connection = rotation[i]
+      if (connection === undefined) continue
+      const { unsafe } = connection
+      const { inFlight } = unsafe
+      if (inFlight < fewest && unsafe.available > 0) {
+        if (connection === avoid) fallback = connection
+        else {
+          fewest = inFlight
+          best = connection
+          this.next = i
+        }
+      }
+    }
+    return best ?? fallback
+  }
+
+  private enqueue(delivery: Delivery, now: number, first: boolean): void {
+    if (delivery.answerBy !== Infinity) {
+      delivery.budget = Math.max(0, delivery.answerBy - now)
+      delivery.answerBy = Infinity
+    }
+    delivery.phase = "queued"
+    this.queued++
+    if (this.head === undefined || this.tail === undefined) {
+      this.head = delivery
+      this.tail = delivery
+    } else if (first && delivery.order < this.tail.order) {
+      let behind = this.head
+      while (behind.order < delivery.order && behind.behind !== undefined) behind = behind.behind
+      delivery.behind = behind
+      delivery.ahead = behind.ahead
+      if (behind.ahead === undefined) this.head = delivery
+      else behind.ahead.behind = delivery
+      behind.ahead = delivery
+    } else {
+      delivery.ahead = this.tail
+      this.tail.behind = delivery
+      this.tail = delivery
+    }
+    this.watch(delivery, now)
+  }
+
+  /** A queued delivery's time runs while nothing is there that could take it. */
+  private watch(delivery: Delivery, now: number): void {
+    delivery.answerBy = this.down ? now + delivery.budget : Infinity
+    this.deadlines.set(delivery, this.limitOf(delivery))
+  }
+
+  private requeue(delivery: Delivery): void {
+    const now = this.deadlines.now()
+    if (this.state === "closed") {
+      return this.settleFailed(delivery, Failure.closed("no", this.closeCause ?? { _tag: "ScopeClosed" }))
+    }
+    if (!this.trySend(delivery, now)) this.enqueue(delivery, now, true)
+  }
+
+  private park(delivery: Delivery, at: number): void {
+    this.leave(delivery)
+    delivery.phase = "retrying"
+    delivery.retryAt = at
+    this.parked.add(delivery)
+    this.deadlines.set(delivery, Math.min(at, this.limitOf(delivery)))
+  }
+
+  /** Takes a delivery out of whatever place it is in. */
+  private leave(delivery: Delivery): void {
+    this.deadlines.remove(delivery)
+    const { phase } = delivery
+    delivery.phase = "new"
+    switch (phase) {
+      case "queued": {
+        this.queued--
+        const { ahead, behind } = delivery
+        if (ahead === undefined) this.head = behind
+        else ahead.behind = behind
+        if (behind === undefined) this.tail = ahead
+        else behind.ahead = ahead
+        delivery.ahead = undefined
+        delivery.behind = undefined
+        return
+      }
+      case "inFlight":
+        this.inFlight--
+        return
+      case "retrying":
+        this.parked.delete(delivery)
+        return
+      case "new":
+      case "settled":
+        return
+    }
+  }
+
+  private settleAnswered(delivery: Delivery): void {
+    this.leave(delivery)
+    delivery.phase = "settled"
+    this.completed++
+    ApnsMetrics.answered(delivery.status, this.deadlines.now() - (delivery.answerBy - delivery.budget))
+    delivery.onAnswered()
+    if (this.state === "closing") this.checkSettledAll()
+  }
+
+  private settleFailed(delivery: Delivery, failure: Failure.PoolFailure): void {
+    this.leave(delivery)
+    delivery.phase = "settled"
+    this.failedCount++
+    ApnsMetrics.failed(failure._tag)
+    delivery.onFailed(
+      delivery.doubtful && failure.processed === "no"
+        ? { ...failure, processed: "unknown" }
+        : failure
+    )
+    if (this.state === "closing") this.checkSettledAll()
+  }
+
+  /** Hands free streams to those who wait, first come first served. */
+  private pump(): void {
+    if (this.head === undefined) return
+    const now = this.deadlines.now()
+    for (;;) {
+      const delivery = this.head
+      if (delivery === undefined || this.pick(delivery.avoid) === undefined) return
+      this.leave(delivery)
+      if (!this.trySend(delivery, now)) return this.enqueue(delivery, now, true)
+    }
+  }
+
+  // ---------------------------------------------------------------------------
+  // connections
+  // ---------------------------------------------------------------------------
+
+  onCapacity(connection: Connection.Connection): void {
+    if (this.down || connection.unsafe.limit === 0) this.weigh()
+    if (this.backedOff && connection.unsafe.proven) {
+      this.backedOff = false
+      this.run(this.reconnect.reset)
+    }
+    if (this.head !== undefined) this.pump()
+  }
+
+  onRetired(connection: Connection.Connection, cause: Failure.CloseCause): void {
+    const i = this.rotation.indexOf(connection)
+    if (i < 0) return
+    this.rotation.splice(i, 1)
+    this.next = 0
+    this.draining.add(connection)
+    this.weigh()
+    if (cause._tag === "Goaway" && cause.reason !== undefined && isCredentialReason(cause.reason)) {
+      this.close({ _tag: "CredentialsRefused", reason: cause.reason })
+    }
+  }
+
+  /** Is there a connection that could take a request, now or later? */
+  private weigh(): void {
+    let down = true
+    for (const connection of this.rotation) {
+      if (connection.unsafe.limit > 0) down = false
+    }
+    if (down === this.down) return
+    this.down = down
+    const now = this.deadlines.now()
+    for (let delivery = this.head; delivery !== undefined; delivery = delivery.behind) {
+      if (delivery.answerBy !== Infinity) delivery.budget = Math.max(0, delivery.answerBy - now)
+      this.watch(delivery, now)
+    }
+  }
+
+  /** Opens `size` connections side by side and keeps that many. */
+  start(size: number): Effect.Effect<void> {
+    return Effect.forEach(Array.from({ length: size }), () => this.addSlot(), { discard: true })
+  }
+
+  resize(size: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.state !== "open") return Effect.void
+      if (size >= this.slots.length) return this.start(size - this.slots.length)
+      // those that carry nothing go first
+      const surplus = [...this.slots]
+        .sort((a, b) => (a.connection?.unsafe.inFlight ?? -1) - (b.connection?.unsafe.inFlight ?? -1))
+        .slice(0, this.slots.length - size)
+      this.slots = this.slots.filter((slot) => !surplus.includes(slot))
+      for (const slot of surplus) this.vacate(slot)
+      return Effect.void
+    })
+  }
+
+  get now(): number {
+    return this.deadlines.now()
+  }
+
+  get stats(): Stats {
+    return {
+      state: this.state,
+      size: this.slots.length,
+      active: this.rotation.length,
+      connecting: this.slots.filter((slot) => slot.connecting).length,
+      draining: this.draining.size,
+      queued: this.queued,
+      inFlight: this.inFlight,
+      retrying: this.parked.size,
+      completed: this.completed,
+      failed: this.failedCount,
+      interrupted: this.interrupted,
+      attempts: this.attempts,
+      connectionsOpened: this.opened,
+      connectionsFailed: this.connectFailures,
+      connectionsLost: this.lost
+    }
+  }
+
+  /** Drains for as long as the policy says, then ends whatever is left. */
+  readonly shutdown: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.state === "open") {
+      this.state = "closing"
+      this.closeCause = { _tag: "ScopeClosed" }
+    }
+    const drained = Effect.async<void>((resume) => {
+      this.onSettledAll = () => resume(Effect.void)
+      this.checkSettledAll()
+    })
+    return Effect.zipRight(
+      Effect.interruptible(Effect.timeoutOption(drained, this.policy.drainTimeout)),
+      Effect.sync(() => this.close({ _tag: "ScopeClosed" }))
+    )
+  })
+
+  private checkSettledAll(): void {
+    if (this.onSettledAll !== undefined && this.queued + this.inFlight + this.parked.size === 0) this.onSettledAll()
+  }
+
+  /** Ends the pool now: whoever waits fails, and no connection is opened any more. */
+  private close(cause: Failure.CloseCause): void {
+    if (this.state === "closed") return
+    this.state = "closed"
+    this.closeCause = cause
+    for (const slot of this.slots) this.vacate(slot)
+    for (const connection of [...this.rotation, ...this.draining]) {
+      if (cause._tag === "ScopeClosed") connection.unsafe.close(cause)
+    }
+    const failure = Failure.closed("no", cause)
+    for (let delivery = this.head; delivery !== undefined; delivery = this.head) this.settleFailed(delivery, failure)
+    for (const delivery of this.parked) this.settleFailed(delivery, failure)
+  }
+
+  private addSlot(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const slot = new Slot()
+      this.slots.push(slot)
+      return Effect.map(Effect.forkIn(Effect.interruptible(this.occupy(slot)), this.scope), (fiber) => {
+        slot.fiber = fiber
+      })
+    })
+  }
+
+  private vacate(slot: Slot): void {
+    slot.wanted = false
+    slot.connection?.unsafe.retire()
+    slot.fiber?.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  /** One slot: opens a connection, waits until it is out of use, opens the next. */
+  private occupy(slot: Slot): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      let replacing = false
+      while (slot.wanted && this.state !== "closed") {
+        slot.connecting = true
+        const scope = yield* Scope.fork(this.scope, ExecutionStrategy.sequential)
+        const opening = Scope.extend(this.connect({ listener: this, deadlines: this.deadlines }), scope)
+        const exit = yield* Effect.exit(replacing || this.failing ? this.throttle(opening) : opening).pipe(
+          Effect.onInterrupt(() => Scope.close(scope, Exit.void))
+        )
+        replacing = true
+        slot.connecting = false
+        if (Exit.isFailure(exit)) {
+          yield* Scope.close(scope, exit)
+          yield* this.connectFailed(exit.cause)
+          continue
+        }
+        const connection = exit.value
+        yield* Effect.forkIn(
+          Effect.zipRight(
+            connection.closed,
+            Effect.suspend(() => {
+              this.draining.delete(connection)
+              return Scope.close(scope, Exit.void)
+            })
+          ),
+          this.scope
+        )
+        slot.connection = connection
+        const since = this.joined(connection)
+        const cause = yield* connection.retired
+        slot.connection = undefined
+        this.left(connection, cause, since)
+      }
+    })
+  }
+
+  /** One at a time, and after failures as slowly as the schedule says: never a storm. */
+  private throttle<A, E>(opening: Effect.Effect<A, E>): Effect.Effect<A, E | Exhausted> {
+    return this.gate.withPermits(1)(Effect.suspend(() => {
+      if (!this.failing) return opening
+      this.backedOff = true
+      const wait = this.reconnect.next(this.lastConnectFailure ?? { _tag: "Retired" })
+      return Effect.zipRight(Effect.mapError(wait, () => new Exhausted()), opening)
+    }))
+  }
+
+  private connectFailed(
+    cause: Cause.Cause<ConnectError.ConnectError | Credentials.CredentialsError | Exhausted>
+  ): Effect.Effect<void> {
+    const error = Option.getOrUndefined(Cause.failureOption(cause))
+    if (error instanceof Exhausted) {
+      return Effect.sync(() => this.close(this.lastConnectFailure ?? { _tag: "Retired" }))
+    }
+    this.failing = true
+    this.connectFailures++
+    this.lastConnectFailure = error === undefined
+      ? { _tag: "Dropped", code: undefined }
+      : { _tag: "ConnectFailed", error }
+    ApnsMetrics.connectionFailed(error === undefined ? "Defect" : error._tag)
+    return Effect.logWarning("No connection to APNs could be opened", cause).pipe(
+      Effect.annotateLogs({ package: "@effect-apns/pool", module: "ApnsPool" })
+    )
+  }
+
+  private joined(connection: Connection.Connection): number {
+    this.opened++
+    this.failing = false
+    ApnsMetrics.connectionOpened()
+    if (connection.unsafe.state === "active") {
+      this.rotation.push(connection)
+      this.weigh()
+      this.pump()
+    }
+    return this.deadlines.now()
+  }
+
+  private left(connection: Connection.Connection, cause: Failure.CloseCause, since: number): void {
+    ApnsMetrics.connectionClosed(cause._tag)
+    if (cause._tag === "ScopeClosed") return
+    this.lost++
+    if (!connection.unsafe.proven && this.deadlines.now() - since < shortLifeMillis) {
+      this.failing = true
+      this.lastConnectFailure = cause
+    }
+  }
+}
+
+class Exhausted {
+  readonly _tag = "Exhausted"
+}
+
+const isCredentialReason = (raw: string): boolean => {
+  const reason = Reason.known(raw)
+  return reason !== undefined && Reason.table[reason].class === "credential-fatal"
+}
