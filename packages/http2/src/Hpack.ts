@@ -50,7 +50,7 @@ export class HpackError extends Error {
 export interface EncoderOptions {
   /** Size of the dynamic table in bytes that both sides start with. Default 4096. */
   readonly maxTableSize?: number | undefined
-  /** Strings are Huffman-coded where that is shorter. Default true. */
+  /** Strings are Huffman-coded where that is not longer. Default true. */
   readonly huffman?: boolean | undefined
   /** Names of fields that do not enter the dynamic table (RFC 7541 section 6.2.2). Default none. */
   readonly unindexed?: ReadonlyArray<string> | undefined

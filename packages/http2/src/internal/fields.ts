@@ -1,10 +1,8 @@
 /**
  * What a field name or value means to an HTTP/2 client (RFC 9113 section 8).
- *
- * @internal
  */
 
-/** Classes of response field names. @internal */
+/** Classes of response field names. */
 export const Kind = {
   other: 0,
   status: 1,
@@ -14,7 +12,7 @@ export const Kind = {
   malformed: 4
 } as const
 
-/** Added to a kind when the value itself is not allowed. @internal */
+/** Added to a kind when the value itself is not allowed. */
 export const badValue = 8
 
 /** A token of RFC 9110 section 5.6.2 without upper-case letters (RFC 9113 section 8.2.1). */
@@ -29,7 +27,6 @@ const connectionSpecific: ReadonlySet<string> = new Set([
   "te"
 ])
 
-/** @internal */
 export interface Name {
   readonly text: string
   readonly kind: number
@@ -49,13 +46,10 @@ const known = new Map<string, Name>(
   )
 )
 
-/** @internal */
 export const nameOf = (text: string): Name => known.get(text) ?? { text, kind: classify(text) }
 
 /**
  * Whether a received value breaks RFC 9113 section 8.2.1: NUL, LF, CR, or white space around it.
- *
- * @internal
  */
 export const isBadValue = (value: string): boolean => {
   const length = value.length
@@ -67,15 +61,12 @@ export const isBadValue = (value: string): boolean => {
   return isSpace(value.charCodeAt(0)) || isSpace(value.charCodeAt(length - 1))
 }
 
-/** @internal */
 export const isSpace = (code: number): boolean => code === 32 || code === 9
 
 const quote = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
 
 /**
  * Throws unless `name` may be sent in a request.
- *
- * @internal
  */
 export const checkName = (name: string): void => {
   if (name.startsWith(":")) {
@@ -93,8 +84,6 @@ export const checkName = (name: string): void => {
 
 /**
  * Throws unless `value` may be sent. The message does not repeat the value, which may be a secret.
- *
- * @internal
  */
 export const checkValue = (name: string, value: string): void => {
   const length = value.length

@@ -1,19 +1,16 @@
 /**
  * An HPACK decoder (RFC 7541) that sorts a response's fields as it goes.
- *
- * @internal
  */
 import { badValue, isBadValue, isSpace, Kind, nameOf } from "./fields.js"
 import * as Huffman from "./huffman.js"
 import * as Latin1 from "./latin1.js"
 import * as StaticTable from "./staticTable.js"
 
-/** Every entry counts 32 bytes beside its name and value (RFC 7541 section 4.1). @internal */
+/** Every entry counts 32 bytes beside its name and value (RFC 7541 section 4.1). */
 export const entryOverhead = 32
 
 const emptyBytes = Buffer.alloc(0)
 
-/** @internal */
 export interface DecoderLimits {
   /** The table size that we advertised: what the peer may use at most, in bytes. */
   readonly maxTableSize: number
@@ -24,7 +21,6 @@ export interface DecoderLimits {
 const staticKinds = new Uint8Array(StaticTable.size + 1)
 for (let i = 1; i <= StaticTable.size; i++) staticKinds[i] = nameOf(StaticTable.names[i] as string).kind
 
-/** @internal */
 export class HpackDecoder {
   // --- what the last block said
 

@@ -1,14 +1,12 @@
 /**
  * An HPACK encoder (RFC 7541) for blocks that repeat: it keeps in its dynamic table what many requests share.
- *
- * @internal
  */
 import { entryOverhead } from "./hpackDecoder.js"
 import * as Huffman from "./huffman.js"
 import * as Latin1 from "./latin1.js"
 import * as StaticTable from "./staticTable.js"
 
-/** How a field may be represented (RFC 7541 section 6.2). @internal */
+/** How a field may be represented (RFC 7541 section 6.2). */
 export type Indexing = "index" | "literal" | "never"
 
 interface Entry {
@@ -21,7 +19,6 @@ interface Entry {
   generation: number
 }
 
-/** @internal */
 export class HpackEncoder {
   /** Changes whenever an index that was handed out may have changed its meaning. */
   version = 0
@@ -44,7 +41,7 @@ export class HpackEncoder {
   private lastChange = -1
 
   /**
-   * @param huffman strings are Huffman-coded where that is shorter
+   * @param huffman strings are Huffman-coded where that is not longer
    * @param keepLive a field that fits only at the expense of one in use is not inserted
    * @param capacity size of the dynamic table in bytes that both sides start with
    */
@@ -180,7 +177,7 @@ export class HpackEncoder {
   private string(text: string): void {
     if (this.huffman) {
       const length = Huffman.encodedLength(text)
-      if (length < text.length) {
+      if (length <= text.length && length > 0) {
         this.integer(0x80, 0x7f, length)
         this.reserve(length)
         this.length = Huffman.encode(text, this.bytes, this.length)
@@ -196,8 +193,6 @@ export class HpackEncoder {
 
 /**
  * Writes an integer (RFC 7541 section 5.1) of up to 31 bits and returns the offset behind it: at most 6 bytes.
- *
- * @internal
  */
 export const writeInteger = (
   target: Uint8Array,

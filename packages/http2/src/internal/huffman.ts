@@ -1,8 +1,6 @@
 /**
  * The Huffman code of RFC 7541 appendix B. It is canonical (code words of one length are consecutive, in symbol
  * order), so the lengths of its 257 code words, the last of them EOS, say everything.
- *
- * @internal
  */
 
 /** One base-36 digit for each symbol: the length of its code word in bits. */
@@ -16,7 +14,6 @@ const lengthDigits = "dnsssssssoussussssssssusssssssss" +
   "koklmllnmmppooqnqrqqrrrrrsrrrrrq" +
   "u"
 
-/** @internal */
 export const EOS = 256
 
 const maxLength = 30
@@ -84,16 +81,12 @@ build()
 /**
  * Set by {@link decode} when the text holds a character that RFC 9113 section 8.2.1 forbids in field values: NUL, LF
  * or CR. Their code words are longer than 12 bits, so the fast path never meets one.
- *
- * @internal
  */
 export let forbidden = false
 
 /**
  * Decodes `bytes[start, end)` into `target`, which has room for 8/5 of the length and two bytes more, and returns the
  * number of characters; -1 for an invalid code word, EOS, or invalid padding (RFC 7541 section 5.2).
- *
- * @internal
  */
 export const decode = (bytes: Uint8Array, start: number, end: number, target: Uint8Array): number => {
   forbidden = false
@@ -162,8 +155,6 @@ export const decode = (bytes: Uint8Array, start: number, end: number, target: Ui
 
 /**
  * The number of bytes that `text` (code units up to 255) takes.
- *
- * @internal
  */
 export const encodedLength = (text: string): number => {
   let bits = 0
@@ -173,8 +164,6 @@ export const encodedLength = (text: string): number => {
 
 /**
  * Encodes `text` (code units up to 255) into `target` at `offset`, pads with ones, and returns the offset behind it.
- *
- * @internal
  */
 export const encode = (text: string, target: Uint8Array, offset: number): number => {
   let current = 0

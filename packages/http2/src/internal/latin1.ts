@@ -1,8 +1,6 @@
 /**
  * Node's Buffer has methods for each encoding that skip the look-up of the encoding's name; they are not part of its
  * types, and other runtimes may not have them.
- *
- * @internal
  */
 
 type Slice = (this: Buffer, start: number, end: number) => string
@@ -22,12 +20,10 @@ const write: Write = isWrite(nativeWrite) ? nativeWrite : function(text, offset,
   return this.write(text, offset, length, "latin1")
 }
 
-/** @internal */
 export const read = (bytes: Buffer, start: number, end: number): string => slice.call(bytes, start, end)
 
-/** Returns the number of bytes written. @internal */
+/** Returns the number of bytes written. */
 export const put = (bytes: Buffer, text: string, offset: number): number => write.call(bytes, text, offset, text.length)
 
-/** @internal */
 export const asBuffer = (bytes: Uint8Array): Buffer =>
   bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,7 +1,5 @@
 /**
  * The static table of RFC 7541 appendix A.
- *
- * @internal
  */
 
 const text = `:authority
@@ -66,13 +64,12 @@ vary
 via
 www-authenticate`
 
-/** @internal */
 export const size = 61
 
-/** Names by index; index 0 is unused. @internal */
+/** Names by index; index 0 is unused. */
 export const names: Array<string> = [""]
 
-/** Values by index; index 0 is unused. @internal */
+/** Values by index; index 0 is unused. */
 export const values: Array<string> = [""]
 
 for (const line of text.split("\n")) {
@@ -88,8 +85,8 @@ for (let i = size; i >= 1; i--) {
   pairIndex.set(`${names[i] as string}\0${values[i] as string}`, i)
 }
 
-/** The lowest index with this name, or 0. @internal */
+/** The lowest index with this name, or 0. */
 export const findName = (name: string): number => nameIndex.get(name) ?? 0
 
-/** The index of this name and value, or 0. @internal */
+/** The index of this name and value, or 0. */
 export const findPair = (name: string, value: string): number => pairIndex.get(`${name}\0${value}`) ?? 0
