@@ -10,9 +10,12 @@ import * as Redacted from "effect/Redacted"
 import { SignJWT } from "jose"
 import type { KeyObject } from "node:crypto"
 import { CredentialsError } from "../Credentials.js"
-import type { Options, ProviderToken, Token } from "../ProviderToken.js"
-import { TokenRefreshRefused, TypeId } from "../ProviderToken.js"
+import type { Options, ProviderToken, Token, TypeId as ProviderTokenTypeId } from "../ProviderToken.js"
+import { TokenRefreshRefused } from "../ProviderToken.js"
 import { tokenKey } from "./credentials.js"
+
+// Not imported: the two modules import each other, and the class below needs it while they are being loaded.
+const TypeId: ProviderTokenTypeId = "~@effect-apns/core/ProviderToken"
 
 const minute = 60_000
 // Apple, "Establishing a token-based connection to APNs": refresh not more than once every 20 minutes and not less than
