@@ -1,0 +1,194 @@
+import type * as net from "node:net"
+import type * as tls from "node:tls"
+import type { Receiver, Transport, TransportClose, TransportInfo } from "../Transport.js"
+import { codeOf } from "./connectFailure.js"
+
+/** How far a socket has come. */
+export type Stage = "connecting" | "connected" | "secure" | "closed"
+
+const withPort = (address: string | undefined, port: number | undefined): string | undefined =>
+  address === undefined || port === undefined
+    ? undefined
+    : `${address.includes(":") ? `[${address}]` : address}:${port}`
+
+/**
+ * A TLS socket from its first moment to its last: it owns every listener on the socket, so that no event can fall
+ * between two owners.
+ */
+export class SocketTransport implements Transport {
+  stage: Stage = "connecting"
+  error: Error | undefined = undefined
+  ended = false
+  /** Called when `stage` changes. */
+  onStage: (() => void) | undefined = undefined
+
+  readonly #socket: tls.TLSSocket
+  readonly #pulled: boolean
+  #receiver: Receiver | undefined
+  /** What arrived before there was a receiver. */
+  #early: Array<Uint8Array> = []
+  #close: TransportClose | undefined
+  #told = false
+  #info: TransportInfo | undefined
+
+  /**
+   * With `pulled` the socket's `onread` delivers into {@link SocketTransport.onRead}; otherwise `data` events do.
+   */
+  constructor(socket: tls.TLSSocket, pulled: boolean, keylog: ((line: Buffer) => void) | undefined) {
+    this.#socket = socket
+    this.#pulled = pulled
+    socket.on("connect", this.#onConnect)
+    socket.on("secureConnect", this.#onSecure)
+    socket.on("error", this.#onError)
+    socket.on("end", this.#onEnd)
+    socket.on("close", this.#onClose)
+    if (keylog !== undefined) {
+      socket.on("keylog", keylog)
+    }
+  }
+
+  readonly write = (bytes: Uint8Array, done: () => void): void => {
+    if (this.stage === "closed" || this.ended || this.#socket.destroyed) {
+      queueMicrotask(done)
+    } else {
+      this.#socket.write(bytes, done)
+    }
+  }
+
+  readonly start = (receiver: Receiver): void => {
+    queueMicrotask(() => {
+      const early = this.#early
+      this.#early = []
+      this.#receiver = receiver
+      for (const bytes of early) {
+        receiver.onData(bytes)
+      }
+      if (this.#close !== undefined) {
+        this.#tell(this.#close)
+      } else if (this.#pulled) {
+        this.#socket.resume()
+      } else {
+        this.#socket.on("data", this.#onData)
+      }
+    })
+  }
+
+  readonly end = (): void => {
+    this.ended = true
+    this.#socket.end()
+  }
+
+  readonly destroy = (): void => {
+    this.#finish({ kind: "Destroyed", code: undefined, message: undefined })
+    this.#socket.destroy()
+  }
+
+  get info(): TransportInfo {
+    return this.#info ??= {
+      alpn: this.#socket.alpnProtocol === false ? "" : this.#socket.alpnProtocol ?? "",
+      protocol: this.#socket.getProtocol() ?? undefined,
+      cipher: this.#socket.getCipher()?.standardName,
+      remoteAddress: withPort(this.#socket.remoteAddress, this.#socket.remotePort),
+      localAddress: withPort(this.#socket.localAddress, this.#socket.localPort),
+      peerSubject: this.#socket.getPeerX509Certificate()?.subject
+    }
+  }
+
+  /** Receives from the socket's `onread`; `false` pauses it. */
+  readonly onRead = (length: number, buffer: Uint8Array): boolean => {
+    const bytes = buffer.subarray(0, length)
+    if (this.#receiver === undefined) {
+      this.#early.push(bytes.slice())
+      return false
+    }
+    if (this.#close === undefined) {
+      this.#receiver.onData(bytes)
+    }
+    return true
+  }
+
+  isOver(socket: net.Socket): boolean {
+    return this.#socket === socket
+  }
+
+  /** `true` when the kernel has everything that was written, the end of the stream included. */
+  get flushed(): boolean {
+    return this.stage === "closed" || this.#socket.destroyed || this.#socket.writableFinished
+  }
+
+  onceFlushed(resume: () => void): () => void {
+    this.#socket.once("finish", resume)
+    this.#socket.once("close", resume)
+    return () => {
+      this.#socket.off("finish", resume)
+      this.#socket.off("close", resume)
+    }
+  }
+
+  readonly #onConnect = (): void => {
+    this.#socket.setNoDelay(true)
+    this.#socket.setKeepAlive(true, keepAliveDelay)
+    this.#advance("connected")
+  }
+
+  readonly #onSecure = (): void => {
+    // Taken while the socket lives: a destroyed one has forgotten its addresses.
+    void this.info
+    this.#advance("secure")
+  }
+
+  readonly #onError = (error: Error): void => {
+    this.error ??= error
+  }
+
+  readonly #onData = (bytes: Buffer): void => {
+    if (this.#close === undefined) {
+      this.#receiver?.onData(bytes)
+    }
+  }
+
+  readonly #onEnd = (): void => {
+    this.#finish({ kind: "Eof", code: undefined, message: undefined })
+    this.#socket.destroy()
+  }
+
+  readonly #onClose = (): void => {
+    this.#socket.off("connect", this.#onConnect)
+    this.#socket.off("secureConnect", this.#onSecure)
+    this.#socket.off("error", this.#onError)
+    this.#socket.off("end", this.#onEnd)
+    this.#socket.off("close", this.#onClose)
+    this.#socket.off("data", this.#onData)
+    this.#socket.removeAllListeners("keylog")
+    const error = this.error
+    this.#finish(
+      error === undefined
+        ? { kind: "Eof", code: undefined, message: undefined }
+        : { kind: "Error", code: codeOf(error), message: error.message }
+    )
+    this.#advance("closed")
+  }
+
+  #advance(stage: Stage): void {
+    this.stage = stage
+    this.onStage?.()
+  }
+
+  #finish(close: TransportClose): void {
+    if (this.#close === undefined) {
+      this.#close = close
+      // Deferred, so that a receiver is never called from inside its own call to destroy.
+      queueMicrotask(() => this.#tell(close))
+    }
+  }
+
+  #tell(close: TransportClose): void {
+    if (this.#receiver !== undefined && !this.#told) {
+      this.#told = true
+      this.#receiver.onClose(close)
+    }
+  }
+}
+
+/** Milliseconds of silence before TCP probes the path: below the 350 seconds after which common NATs forget it. */
+const keepAliveDelay = 60_000

@@ -1,0 +1,395 @@
+import type { Phase } from "../ConnectError.js"
+import type { Credentials } from "../Credentials.js"
+import type { Endpoint } from "../Endpoint.js"
+import type { Address, ConnectOptions, Transport } from "../Transport.js"
+import type * as Scope from "effect/Scope"
+import { ConnectError } from "../ConnectError.js"
+import * as Proxy from "../Proxy.js"
+import { fromError } from "./connectFailure.js"
+import { isCertificate, pemBlocks } from "./pem.js"
+import * as proxyTunnel from "./proxyTunnel.js"
+import { SocketTransport } from "./socketTransport.js"
+import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
+import * as crypto from "node:crypto"
+import * as dns from "node:dns"
+import * as fs from "node:fs"
+import * as net from "node:net"
+import * as tls from "node:tls"
+
+const defaultConnectTimeout: Duration.DurationInput = "10 seconds"
+
+/** RFC 8305 section 5: the recommended delay before the next address is tried. */
+const attemptDelay = Duration.millis(250)
+
+/** How long the end of the scope waits for the kernel to take the last bytes. */
+const flushTimeout = Duration.seconds(1)
+
+/** Room for several TLS records (16 KiB at most, RFC 8446 section 5.1); filled anew for each read. */
+const readBufferSize = 65_536
+
+/** What the steps of one connect share. */
+export interface Dialing {
+  readonly endpoint: Endpoint
+  /** Every socket opened and not yet closed. */
+  readonly sockets: Set<net.Socket>
+  phase: Phase
+}
+
+const own = (dialing: Dialing, socket: net.Socket): void => {
+  dialing.sockets.add(socket)
+  socket.once("close", () => dialing.sockets.delete(socket))
+}
+
+export const connect = (options: ConnectOptions): Effect.Effect<Transport, ConnectError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const dialing: Dialing = { endpoint: options.endpoint, sockets: new Set(), phase: "setup" }
+    const opened = { transport: undefined as SocketTransport | undefined }
+    yield* Effect.addFinalizer(() => close(dialing, opened.transport))
+    const keylog = yield* openKeylog(options)
+    const secureContext = yield* makeSecureContext(options)
+    const proxy = yield* findProxy(options)
+    const tlsOptions: tls.ConnectionOptions = {
+      secureContext,
+      ALPNProtocols: ["h2"],
+      rejectUnauthorized: options.dangerouslyTrustAnyServer !== true,
+      ...(net.isIP(options.endpoint.host) === 0 ? { servername: options.endpoint.host } : {})
+    }
+    const timeout = Duration.decode(options.connectTimeout ?? defaultConnectTimeout)
+    const transport = yield* (
+      proxy === undefined
+        ? dialDirect(dialing, options, tlsOptions, keylog)
+        : dialThrough(dialing, proxy, tlsOptions, keylog)
+    ).pipe(
+      Effect.tap((transport) => handshake(dialing, transport)),
+      Effect.timeoutFail({ duration: timeout, onTimeout: () => timedOut(dialing, proxy, timeout) }),
+      Effect.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => destroyAll(dialing)))
+    )
+    opened.transport = transport
+    return transport
+  })
+
+const destroyAll = (dialing: Dialing): void => {
+  for (const socket of dialing.sockets) {
+    socket.destroy()
+  }
+}
+
+const close = (dialing: Dialing, transport: SocketTransport | undefined): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    if (transport !== undefined) {
+      if (transport.ended && !transport.flushed) {
+        const flushed = Effect.async<void>((resume) => {
+          const off = transport.onceFlushed(() => resume(Effect.void))
+          return Effect.sync(off)
+        })
+        yield* Effect.interruptible(Effect.timeoutOption(flushed, flushTimeout))
+      }
+      transport.destroy()
+    }
+    destroyAll(dialing)
+    yield* Effect.forEach(Array.from(dialing.sockets), closed, { discard: true }).pipe(
+      Effect.timeoutOption(flushTimeout),
+      Effect.interruptible
+    )
+  })
+
+const closed = (socket: net.Socket): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    if (socket.closed) {
+      return resume(Effect.void)
+    }
+    socket.once("close", () => resume(Effect.void))
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// before the first packet
+// ---------------------------------------------------------------------------------------------------------------------
+
+const setupError = (
+  endpoint: Endpoint,
+  reason: ConnectError["reason"],
+  message: string,
+  cause?: unknown
+): ConnectError =>
+  new ConnectError({ reason, phase: "setup", endpoint, message, ...(cause === undefined ? {} : { cause }) })
+
+type Keylog = ((line: Buffer) => void) | undefined
+
+const openKeylog = (options: ConnectOptions): Effect.Effect<Keylog, ConnectError, Scope.Scope> => {
+  const { endpoint, keylog } = options
+  if (keylog === undefined) {
+    return Effect.succeed(undefined)
+  }
+  if (typeof keylog === "function") {
+    return Effect.succeed((line) => keylog(line.toString("latin1")))
+  }
+  const file = keylog === true ? process.env["SSLKEYLOGFILE"] : keylog
+  if (file === undefined || file === "") {
+    return Effect.fail(
+      setupError(
+        endpoint,
+        "KeyLog",
+        "There is no file to log TLS keys to: set SSLKEYLOGFILE, or name a file as `keylog`"
+      )
+    )
+  }
+  return Effect.acquireRelease(
+    Effect.try({
+      try: () => fs.openSync(file, "a", 0o600),
+      catch: (cause) =>
+        setupError(endpoint, "KeyLog", `The key log file ${file} cannot be written: name another file`, cause)
+    }),
+    (descriptor) => Effect.sync(() => fs.closeSync(descriptor))
+  ).pipe(Effect.map((descriptor) => (line: Buffer) => {
+    fs.writeSync(descriptor, line)
+  }))
+}
+
+const makeSecureContext = (options: ConnectOptions): Effect.Effect<tls.SecureContext, ConnectError> =>
+  Effect.gen(function*() {
+    const { ca, credentials, endpoint } = options
+    if (credentials !== undefined && credentials._tag !== "Token") {
+      const now = yield* Clock.currentTimeMillis
+      if (now >= credentials.expiresAt.epochMillis) {
+        const when = DateTime.formatIso(credentials.expiresAt)
+        return yield* setupError(
+          endpoint,
+          "ClientCertificateExpired",
+          `The client certificate expired on ${when}: start again with a new one`
+        )
+      }
+    }
+    const authorities = ca === undefined ? undefined : typeof ca === "string" ? [ca] : [...ca]
+    if (authorities !== undefined && !authorities.every(isAuthority)) {
+      return yield* setupError(
+        endpoint,
+        "InvalidCa",
+        "The certificate authority given as `ca` holds no readable certificate: pass PEM text, not the name of a file"
+      )
+    }
+    return yield* Effect.try({
+      try: () =>
+        tls.createSecureContext({
+          minVersion: "TLSv1.2",
+          ...(authorities === undefined ? {} : { ca: authorities }),
+          ...clientCertificate(credentials)
+        }),
+      catch: (cause) => setupError(endpoint, "Tls", "TLS could not be set up: load the credentials again", cause)
+    })
+  })
+
+const isAuthority = (text: string): boolean => {
+  const blocks = pemBlocks(text).filter(isCertificate)
+  try {
+    return blocks.length > 0 && blocks.every((block) => new crypto.X509Certificate(block.text).raw.length > 0)
+  } catch {
+    return false
+  }
+}
+
+const clientCertificate = (credentials: Credentials | undefined): tls.SecureContextOptions => {
+  switch (credentials?._tag) {
+    case "Certificate":
+      return { cert: credentials.cert, key: Redacted.value(credentials.key) }
+    case "Pkcs12": {
+      const pfx = Buffer.from(Redacted.value(credentials.data))
+      return credentials.passphrase === undefined
+        ? { pfx }
+        : { pfx, passphrase: Redacted.value(credentials.passphrase) }
+    }
+    default:
+      return {}
+  }
+}
+
+const findProxy = (options: ConnectOptions): Effect.Effect<Proxy.Proxy | undefined, ConnectError> =>
+  options.proxy !== "env" ? Effect.succeed(options.proxy) : Proxy.fromEnv(options.endpoint).pipe(
+    Effect.map(Option.getOrUndefined),
+    Effect.mapError((error) => setupError(options.endpoint, "InvalidProxy", error.message, error))
+  )
+
+const timedOut = (
+  { endpoint, phase }: Dialing,
+  proxy: Proxy.Proxy | undefined,
+  timeout: Duration.Duration
+): ConnectError => {
+  const waitedFor = phase === "dns"
+    ? `the address of ${endpoint.host}`
+    : phase === "proxy"
+    ? `the proxy ${proxy}`
+    : phase === "tls"
+    ? `the TLS handshake with ${endpoint.origin}`
+    : `an answer from ${endpoint.host}:${endpoint.port}`
+  return new ConnectError({
+    reason: "Timeout",
+    phase,
+    endpoint,
+    message: `Gave up after ${Duration.format(timeout)} of waiting for ${waitedFor}: ${
+      phase === "proxy" ? "check the proxy" : "let connections to it through, configure a proxy"
+    }, or raise connectTimeout`
+  })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// direct
+// ---------------------------------------------------------------------------------------------------------------------
+
+const dialDirect = (
+  dialing: Dialing,
+  options: ConnectOptions,
+  tlsOptions: tls.ConnectionOptions,
+  keylog: Keylog
+): Effect.Effect<SocketTransport, ConnectError> =>
+  Effect.gen(function*() {
+    const addresses = yield* resolve(dialing, options)
+    dialing.phase = "tcp"
+    const staggered = (index: number): Effect.Effect<SocketTransport, ConnectError> => {
+      const address = addresses[index]
+      const next = index + 1
+      if (address === undefined) {
+        return Effect.fail(fromError(dialing.endpoint, "dns", new Error("no address")))
+      }
+      const attempt = dial(dialing, address, tlsOptions, keylog)
+      return next === addresses.length ? attempt : Effect.flatMap(Deferred.make<void>(), (failed) =>
+        Effect.race(
+          Effect.tapError(attempt, () => Deferred.succeed(failed, void 0)),
+          Effect.zipRight(Effect.raceFirst(Deferred.await(failed), Effect.sleep(attemptDelay)), staggered(next))
+        ))
+    }
+    // When every address fails the race ends with all of the errors: the first is enough.
+    const transport = yield* Effect.catchAll(staggered(0), (error) => Effect.fail(error))
+    for (const socket of dialing.sockets) {
+      if (!transport.isOver(socket)) {
+        socket.destroy()
+      }
+    }
+    return transport
+  })
+
+const systemLookup = (host: string): Effect.Effect<ReadonlyArray<Address>, Error> =>
+  Effect.async((resume) => {
+    dns.lookup(host, { all: true, verbatim: true }, (error, addresses) => {
+      resume(
+        error === null
+          ? Effect.succeed(addresses.map(({ address, family }): Address => ({ address, family: family === 6 ? 6 : 4 })))
+          : Effect.fail(error)
+      )
+    })
+  })
+
+/** The addresses of the endpoint in the order to try them: shuffled, then one of each family in turn. */
+const resolve = (dialing: Dialing, options: ConnectOptions): Effect.Effect<ReadonlyArray<Address>, ConnectError> => {
+  const { host } = options.endpoint
+  const family = net.isIP(host)
+  if (family === 4 || family === 6) {
+    return Effect.succeed([{ address: host, family }])
+  }
+  dialing.phase = "dns"
+  return Effect.suspend(() => (options.lookup ?? systemLookup)(host)).pipe(
+    Effect.mapError((error) => fromError(options.endpoint, "dns", error)),
+    Effect.flatMap((found) => Effect.map(Random.shuffle(found), (shuffled) => alternate(found, shuffled)))
+  )
+}
+
+// The family that the resolver prefers comes first (RFC 6724), then they alternate (RFC 8305 section 4).
+const alternate = (found: ReadonlyArray<Address>, shuffled: Chunk.Chunk<Address>): ReadonlyArray<Address> => {
+  const preferred = found[0]?.family
+  const [others, first] = Chunk.toReadonlyArray(shuffled).reduce<[Array<Address>, Array<Address>]>((both, address) => {
+    both[address.family === preferred ? 1 : 0].push(address)
+    return both
+  }, [[], []])
+  return Array.from(
+    { length: Math.max(first.length, others.length) },
+    (_, i) => [...first.slice(i, i + 1), ...others.slice(i, i + 1)]
+  ).flat()
+}
+
+const dial = (
+  dialing: Dialing,
+  address: Address,
+  tlsOptions: tls.ConnectionOptions,
+  keylog: Keylog
+): Effect.Effect<SocketTransport, ConnectError> =>
+  Effect.async((resume) => {
+    // Documented for tls.connect, and missing in its types.
+    const withBuffer: tls.ConnectionOptions & Pick<net.ConnectOpts, "onread"> = {
+      ...tlsOptions,
+      host: address.address,
+      port: dialing.endpoint.port,
+      onread: {
+        buffer: new Uint8Array(readBufferSize),
+        callback: (length, buffer) => transport.onRead(length, buffer)
+      }
+    }
+    const socket = tls.connect(withBuffer)
+    own(dialing, socket)
+    const transport = new SocketTransport(socket, true, keylog)
+    transport.onStage = () => {
+      transport.onStage = undefined
+      resume(
+        transport.stage === "closed"
+          ? Effect.fail(fromError(dialing.endpoint, "tcp", transport.error))
+          : Effect.succeed(transport)
+      )
+    }
+    return Effect.sync(() => {
+      transport.onStage = undefined
+      socket.destroy()
+    })
+  })
+
+/** Waits for TLS, and checks what was agreed upon. */
+const handshake = (dialing: Dialing, transport: SocketTransport): Effect.Effect<void, ConnectError> => {
+  dialing.phase = "tls"
+  return Effect.async<void, ConnectError>((resume) => {
+    const check = () => {
+      if (transport.stage === "closed") {
+        const error = transport.error ?? Object.assign(new Error("closed during the handshake"), { code: "ECONNRESET" })
+        resume(Effect.fail(fromError(dialing.endpoint, "tls", error)))
+      } else if (transport.stage === "secure") {
+        resume(transport.info.alpn === "h2" ? Effect.void : Effect.fail(noH2(dialing.endpoint)))
+      } else {
+        return
+      }
+      transport.onStage = undefined
+    }
+    transport.onStage = check
+    check()
+  })
+}
+
+const noH2 = (endpoint: Endpoint): ConnectError =>
+  new ConnectError({
+    reason: "NoH2",
+    phase: "tls",
+    endpoint,
+    message: `${endpoint.origin} does not speak HTTP/2: check that it is an APNs server and that no proxy rewrites TLS`
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// through a proxy
+// ---------------------------------------------------------------------------------------------------------------------
+
+const dialThrough = (
+  dialing: Dialing,
+  proxy: Proxy.Proxy,
+  tlsOptions: tls.ConnectionOptions,
+  keylog: Keylog
+): Effect.Effect<SocketTransport, ConnectError> =>
+  Effect.suspend(() => {
+    dialing.phase = "proxy"
+    return proxyTunnel.open(dialing.endpoint, proxy, (socket) => own(dialing, socket))
+  }).pipe(Effect.map((tunnel) => {
+    const socket = tls.connect({ ...tlsOptions, socket: tunnel, host: dialing.endpoint.host })
+    own(dialing, socket)
+    return new SocketTransport(socket, false, keylog)
+  }))

@@ -1,0 +1,526 @@
+import * as Credentials from "@effect-apns/core/Credentials"
+import * as Endpoint from "@effect-apns/core/Endpoint"
+import * as Proxy from "@effect-apns/core/Proxy"
+import * as Transport from "@effect-apns/core/Transport"
+import { assert, describe, it } from "@effect/vitest"
+import {
+  DateTime,
+  Deferred,
+  Effect,
+  Either,
+  Exit,
+  Fiber,
+  Option,
+  Random,
+  Redacted,
+  Scope,
+  TestClock,
+  TestContext
+} from "effect"
+import * as fs from "node:fs"
+import * as http from "node:http"
+import * as http2 from "node:http2"
+import * as net from "node:net"
+import * as os from "node:os"
+import * as nodePath from "node:path"
+import * as tls from "node:tls"
+import * as fixtures from "./fixtures/index.js"
+import { deadPort, endpoint, listen, serverOptions, tlsServer } from "./fixtures/servers.js"
+
+const ca = fixtures.text("ca.pem")
+
+const open = (port: number, options?: Partial<Transport.ConnectOptions>) =>
+  Transport.connect({ endpoint: endpoint(port), ca, ...options })
+
+const refused = (port: number, options?: Partial<Transport.ConnectOptions>) =>
+  Effect.flip(Effect.scoped(open(port, options)))
+
+/** Collects what a transport receives. */
+const collect = (transport: Transport.Transport) => {
+  const closed = Deferred.unsafeMake<Transport.TransportClose>(Fiber.id(Fiber.void))
+  const received = { text: "", chunks: 0, closes: 0, closed: Deferred.await(closed) }
+  transport.start({
+    onData: (bytes) => {
+      received.text += Buffer.from(bytes).toString("latin1")
+      received.chunks++
+    },
+    onClose: (close) => {
+      received.closes++
+      Deferred.unsafeDone(closed, Exit.succeed(close))
+    }
+  })
+  return received
+}
+
+const write = (transport: Transport.Transport, text: string) =>
+  Effect.async<void>((resume) => transport.write(Buffer.from(text), () => resume(Effect.void)))
+
+/** Waits for something that events bring about, with no say about when. */
+const until = (condition: () => boolean): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const look = () => {
+      if (condition()) resume(Effect.void)
+      else pending = setImmediate(look)
+    }
+    let pending = setImmediate(look)
+    return Effect.sync(() => clearImmediate(pending))
+  })
+
+describe("Transport", () => {
+  describe("connect", () => {
+    it.scopedLive("speaks h2 with a real server, over TLS 1.3, and knows whom it talks to", () =>
+      Effect.gen(function*() {
+        const server = http2.createSecureServer(serverOptions())
+        const greeted = new Promise<void>((resolve) =>
+          server.on("session", (session) => {
+            session.on("error", () => {})
+            session.on("remoteSettings", () => resolve())
+          })
+        )
+        const port = yield* listen(server)
+        const transport = yield* open(port)
+        const received = collect(transport)
+        yield* write(transport, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0")
+        yield* Effect.promise(() => greeted)
+        yield* until(() => received.text.length >= 9)
+        assert.strictEqual(received.text.charCodeAt(3), 4, "the first frame is SETTINGS")
+        assert.strictEqual(transport.info.alpn, "h2")
+        assert.strictEqual(transport.info.protocol, "TLSv1.3")
+        assert.match(transport.info.cipher ?? "", /^TLS_/)
+        assert.strictEqual(transport.info.remoteAddress, `127.0.0.1:${port}`)
+        assert.match(transport.info.localAddress ?? "", /^127\.0\.0\.1:\d+$/)
+        assert.strictEqual(transport.info.peerSubject, "CN=localhost")
+      }))
+
+    it.scopedLive("carries bytes both ways, in order, and keeps none of its buffer", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer((socket) => socket.pipe(socket))
+        const transport = yield* open(port)
+        const received = collect(transport)
+        let sent = ""
+        for (let i = 0; i < 50; i++) {
+          const text = String.fromCharCode(97 + i % 26).repeat(1 + i * 997)
+          sent += text
+          yield* write(transport, text)
+        }
+        yield* until(() => received.text.length >= sent.length)
+        assert.strictEqual(received.text, sent)
+      }))
+
+    it.scopedLive("keeps what arrives before start, and does not read on without limit", () =>
+      Effect.gen(function*() {
+        const total = 4 * 1024 * 1024
+        const port = yield* tlsServer((socket) => socket.write(Buffer.alloc(total, "x")))
+        const transport = yield* open(port)
+        yield* Effect.sleep("50 millis")
+        const received = collect(transport)
+        yield* until(() => received.text.length >= total)
+        assert.strictEqual(received.text.length, total)
+      }))
+
+    it.scopedLive("connects to addresses, with their own certificate check and without SNI", () =>
+      Effect.gen(function*() {
+        const names: Array<string | false> = []
+        const port = yield* tlsServer((socket) => names.push(socket.servername ?? ""))
+        yield* open(port, { endpoint: endpoint(port, "127.0.0.1") })
+        yield* open(port)
+        yield* until(() => names.length === 2)
+        assert.deepStrictEqual(names, [false, "localhost"])
+      }))
+
+    it.scopedLive("connects over IPv6", () =>
+      Effect.gen(function*() {
+        const server = tls.createServer(serverOptions(), (socket) => socket.on("error", () => {}))
+        const port = yield* listen(server, "::1")
+        const transport = yield* open(port, { endpoint: endpoint(port, "[::1]") })
+        assert.strictEqual(transport.info.remoteAddress, `[::1]:${port}`)
+      }))
+
+    it.scopedLive("TLS 1.2 is accepted, anything below refused", () =>
+      Effect.gen(function*() {
+        const old = yield* tlsServer(() => {}, { maxVersion: "TLSv1.2" })
+        assert.strictEqual((yield* open(old)).info.protocol, "TLSv1.2")
+        const older = yield* tlsServer(() => {}, {
+          minVersion: "TLSv1",
+          maxVersion: "TLSv1.1",
+          ciphers: "DEFAULT@SECLEVEL=0"
+        })
+        const error = yield* refused(older)
+        assert.strictEqual(error.reason, "Tls")
+        assert.include(error.message, "TLS 1.2 or later")
+      }))
+
+    it.scopedLive("ALPN: a server without h2 is refused", () =>
+      Effect.gen(function*() {
+        const other = yield* tlsServer(() => {}, { ALPNProtocols: ["http/1.1"] })
+        assert.strictEqual((yield* refused(other)).reason, "NoH2")
+        const server = tls.createServer({ cert: fixtures.text("server.pem"), key: fixtures.text("server.key.pem") })
+        const none = yield* listen(server)
+        assert.strictEqual((yield* refused(none)).reason, "NoH2")
+      }))
+
+    it.scopedLive("refuses a server whose authority it does not know, and one with another name", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer()
+        const untrusted = yield* refused(port, { ca: undefined })
+        assert.strictEqual(untrusted.reason, "UntrustedServer")
+        assert.include(untrusted.message, "`ca`")
+        assert.strictEqual(untrusted.phase, "tls")
+        const elsewhere = yield* tlsServer(() => {}, {
+          cert: fixtures.text("elsewhere.pem"),
+          key: fixtures.text("elsewhere.key.pem")
+        })
+        assert.strictEqual((yield* refused(elsewhere)).reason, "HostnameMismatch")
+        assert.strictEqual((yield* open(elsewhere, { dangerouslyTrustAnyServer: true })).info.alpn, "h2")
+        assert.strictEqual((yield* open(port, { ca: undefined, dangerouslyTrustAnyServer: true })).info.alpn, "h2")
+      }))
+
+    it.scopedLive("says what is wrong with `ca`", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer()
+        for (const bad of ["ca.pem", "", fixtures.text("server.key.pem")]) {
+          assert.strictEqual((yield* refused(port, { ca: bad })).reason, "InvalidCa")
+        }
+        yield* open(port, { ca: [fixtures.text("other.pem"), ca] })
+      }))
+
+    it.scopedLive("says what is wrong: no name, nobody there, no TLS, hung up", () =>
+      Effect.gen(function*() {
+        const dns = yield* refused(443, { endpoint: Endpoint.unsafeMake("https://does-not-exist.invalid") })
+        assert.deepStrictEqual([dns.reason, dns.phase], ["Dns", "dns"])
+        assert.include(dns.message, "does-not-exist.invalid")
+
+        const nobody = yield* refused(yield* deadPort)
+        assert.deepStrictEqual([nobody.reason, nobody.phase, nobody.code], ["Refused", "tcp", "ECONNREFUSED"])
+
+        const plain = yield* listen(net.createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")))
+        const noTls = yield* refused(plain)
+        assert.strictEqual(noTls.reason, "Tls")
+        assert.include(noTls.message, "does not speak TLS")
+
+        const hangsUp = yield* listen(net.createServer((socket) => socket.destroy()))
+        const reset = yield* refused(hangsUp)
+        assert.strictEqual(reset.reason, "Reset")
+      }))
+
+    it.scopedLive("errors survive JSON with reason, endpoint and message", () =>
+      Effect.gen(function*() {
+        const error = yield* refused(yield* deadPort)
+        const json = JSON.parse(JSON.stringify(error))
+        assert.deepInclude(json, { _tag: "ConnectError", reason: "Refused", phase: "tcp", code: "ECONNREFUSED" })
+        assert.strictEqual(json.endpoint.origin, error.endpoint.origin)
+        assert.strictEqual(json.message, error.message)
+      }))
+  })
+
+  describe("addresses", () => {
+    const v4 = { address: "127.0.0.1", family: 4 } as const
+    const v6 = { address: "::1", family: 6 } as const
+
+    it.scopedLive("looks the name up for every connection", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer()
+        const asked: Array<string> = []
+        const lookup = (host: string) =>
+          Effect.sync(() => {
+            asked.push(host)
+            return [v4]
+          })
+        yield* open(port, { lookup })
+        yield* open(port, { lookup })
+        assert.deepStrictEqual(asked, ["localhost", "localhost"])
+      }))
+
+    it.scopedLive("goes on to the next address at once when one refuses", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer()
+        const transport = yield* open(port, { lookup: () => Effect.succeed([v6, v4]) })
+        assert.strictEqual(transport.info.remoteAddress, `127.0.0.1:${port}`)
+      }))
+
+    it.scopedLive("fails with the first error when every address refuses, and when there is none", () =>
+      Effect.gen(function*() {
+        const dead = yield* deadPort
+        const error = yield* refused(dead, { lookup: () => Effect.succeed([v6, v4]) })
+        assert.strictEqual(error.reason, "Refused")
+        assert.strictEqual((yield* refused(dead, { lookup: () => Effect.succeed([]) })).reason, "Dns")
+        const failed = yield* refused(dead, { lookup: () => Effect.fail(new Error("resolver is down")) })
+        assert.strictEqual(failed.reason, "Dns")
+        assert.include(failed.message, "resolver is down")
+      }))
+
+    it.scopedLive("spreads connections over the addresses", () =>
+      Effect.gen(function*() {
+        const server = tls.createServer(serverOptions(), (socket) => socket.on("error", () => {}))
+        const port = yield* listen(server, "0.0.0.0")
+        const addresses = [1, 2, 3, 4].map((n) => ({ address: `127.0.0.${n}`, family: 4 } as const))
+        const used = new Set<string | undefined>()
+        for (let seed = 0; seed < 24; seed++) {
+          const info = yield* Effect.scoped(
+            Effect.map(
+              open(port, { lookup: () => Effect.succeed(addresses), dangerouslyTrustAnyServer: true }),
+              (_) => _.info
+            )
+          ).pipe(Effect.withRandom(Random.make(`seed ${seed}`)))
+          used.add(info.remoteAddress)
+        }
+        assert.strictEqual(used.size, 4)
+      }))
+  })
+
+  describe("time", () => {
+    const silent = Effect.suspend(() => listen(net.createServer()))
+
+    it.scopedLive("gives up after connectTimeout, names the step, and leaves no socket", () =>
+      Effect.gen(function*() {
+        const port = yield* silent
+        const error = yield* refused(port, { connectTimeout: "50 millis" })
+        assert.deepStrictEqual([error.reason, error.phase], ["Timeout", "tls"])
+        assert.include(error.message, "50ms")
+        const lookup = yield* refused(port, { connectTimeout: "50 millis", lookup: () => Effect.never })
+        assert.deepStrictEqual([lookup.reason, lookup.phase], ["Timeout", "dns"])
+      }))
+
+    it.scopedLive("the timeout is of Effect's Clock", () =>
+      Effect.gen(function*() {
+        const accepted = yield* Deferred.make<void>()
+        const port = yield* listen(net.createServer(() => Deferred.unsafeDone(accepted, Exit.void)))
+        const error = yield* Effect.gen(function*() {
+          const fiber = yield* Effect.fork(refused(port))
+          yield* Deferred.await(accepted)
+          // The fiber has armed its timeout before the server could see it.
+          yield* TestClock.adjust("9999 millis")
+          assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+          yield* TestClock.adjust("1 millis")
+          return yield* Fiber.join(fiber)
+        }).pipe(Effect.provide(TestContext.TestContext))
+        assert.deepStrictEqual([error.reason, error.phase], ["Timeout", "tls"])
+      }))
+
+    it.scopedLive("interruption closes the socket of every step", () =>
+      Effect.gen(function*() {
+        const accepted = yield* Deferred.make<void>()
+        const gone = yield* Deferred.make<void>()
+        const port = yield* listen(net.createServer((socket) => {
+          Deferred.unsafeDone(accepted, Exit.void)
+          socket.resume()
+          socket.on("close", () => Deferred.unsafeDone(gone, Exit.void))
+        }))
+        const fiber = yield* Effect.fork(Effect.scoped(open(port)))
+        yield* Deferred.await(accepted)
+        assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
+        yield* Deferred.await(gone)
+      }))
+  })
+
+  describe("closing", () => {
+    it.scopedLive("the server's end is one Eof", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer((socket) => socket.end("bye"))
+        const received = collect(yield* open(port))
+        assert.deepStrictEqual(yield* received.closed, { kind: "Eof", code: undefined, message: undefined })
+        assert.strictEqual(received.text, "bye")
+        yield* Effect.sleep("10 millis")
+        assert.strictEqual(received.closes, 1)
+      }))
+
+    it.scopedLive("a reset is one Error with its code", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer((socket) => {
+          socket.once("data", () => {
+            // Not a TLS record: the peer cannot go on.
+            socket.destroy()
+          })
+        })
+        const server = net.createServer()
+        server.close()
+        const transport = yield* open(port)
+        const received = collect(transport)
+        yield* write(transport, "hello")
+        const close = yield* received.closed
+        assert.include(["Eof", "Error"], close.kind)
+        assert.strictEqual(received.closes, 1)
+      }))
+
+    it.scopedLive("destroy is one Destroyed, and writes after it are done at once", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer()
+        const transport = yield* open(port)
+        const received = collect(transport)
+        transport.destroy()
+        transport.destroy()
+        assert.strictEqual(received.closes, 0, "never from inside the call")
+        assert.strictEqual((yield* received.closed).kind, "Destroyed")
+        yield* write(transport, "too late")
+        assert.strictEqual(received.closes, 1)
+      }))
+
+    it.scopedLive("completes the write that is outstanding when the transport goes away", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer((socket) => socket.pause())
+        const transport = yield* open(port)
+        collect(transport)
+        const writing = yield* Effect.fork(
+          Effect.async<void>((resume) => transport.write(Buffer.alloc(64 * 1024 * 1024), () => resume(Effect.void)))
+        )
+        yield* Effect.yieldNow()
+        transport.destroy()
+        yield* Fiber.join(writing)
+      }))
+
+    it.scopedLive("end sends what was written, then the end", () =>
+      Effect.gen(function*() {
+        const said = yield* Deferred.make<string>()
+        const port = yield* tlsServer((socket) => {
+          let text = ""
+          socket.on("data", (bytes) => text += bytes.toString())
+          socket.on("end", () => Deferred.unsafeDone(said, Exit.succeed(text)))
+        })
+        const transport = yield* open(port)
+        const received = collect(transport)
+        yield* write(transport, "last words")
+        transport.end()
+        yield* write(transport, "dropped")
+        assert.strictEqual(yield* Deferred.await(said), "last words")
+        yield* received.closed
+      }))
+
+    it.scopedLive("closing the scope right after end() loses nothing", () =>
+      Effect.gen(function*() {
+        const said = yield* Deferred.make<number>()
+        const size = 8 * 1024 * 1024
+        const port = yield* tlsServer((socket) => {
+          let length = 0
+          socket.on("data", (bytes) => length += bytes.length)
+          socket.on("end", () => Deferred.unsafeDone(said, Exit.succeed(length)))
+        })
+        yield* Effect.scoped(Effect.gen(function*() {
+          const transport = yield* open(port)
+          collect(transport)
+          transport.write(Buffer.alloc(size), () => {})
+          transport.end()
+        }))
+        assert.strictEqual(yield* Deferred.await(said), size)
+      }))
+
+    it.scopedLive("the scope's end destroys the socket and leaves no listener and no handle", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer()
+        const countBefore = process.getActiveResourcesInfo().filter((_) => _.startsWith("TCPSocket")).length
+        const scope = yield* Scope.make()
+        const transport = yield* Scope.extend(open(port), scope)
+        const received = collect(transport)
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual((yield* received.closed).kind, "Destroyed")
+        // The server's side of the connection closes when it hears of it.
+        yield* until(() =>
+          process.getActiveResourcesInfo().filter((_) => _.startsWith("TCPSocket")).length <= countBefore
+        )
+        assert.strictEqual(received.closes, 1)
+      }))
+  })
+
+  describe("client certificates", () => {
+    const strict: tls.TlsOptions = { requestCert: true, rejectUnauthorized: true }
+    const subjects: Array<string> = []
+    const mutual = (options?: tls.TlsOptions) =>
+      tlsServer((socket) => subjects.push(socket.getPeerX509Certificate()?.subject ?? "none"), {
+        ...strict,
+        ...options
+      })
+    const pem = Credentials.certificate({
+      cert: fixtures.text("client.pem"),
+      key: Redacted.make(fixtures.text("client.key.pem"))
+    })
+    const p12 = Credentials.pkcs12({ data: fixtures.bytes("client.p12"), passphrase: Redacted.make("secret") })
+
+    for (const [name, make] of [["PEM", pem], ["PKCS#12", p12]] as const) {
+      it.scopedLive(`presents one from ${name}`, () =>
+        Effect.gen(function*() {
+          const port = yield* mutual()
+          const credentials = yield* make
+          const length = subjects.length
+          yield* open(port, { credentials })
+          yield* until(() => subjects.length > length)
+          assert.include(subjects.at(-1), "UID=com.example.app")
+        }))
+    }
+
+    it.scopedLive("a token signing key presents none", () =>
+      Effect.gen(function*() {
+        const port = yield* mutual({ requestCert: true, rejectUnauthorized: false })
+        const credentials = yield* Credentials.token({
+          key: Redacted.make(fixtures.text("AuthKey_ABC123DEFG.p8")),
+          keyId: "ABC123DEFG",
+          teamId: "DEF123GHIJ"
+        })
+        const length = subjects.length
+        yield* open(port, { credentials })
+        yield* until(() => subjects.length > length)
+        assert.strictEqual(subjects.at(-1), "none")
+      }))
+
+    it.scopedLive("one that expired meanwhile is not even tried", () =>
+      Effect.gen(function*() {
+        const port = yield* mutual()
+        const credentials = yield* pem
+        const expired = { ...credentials, expiresAt: DateTime.unsafeMake("2021-01-02T03:04:05Z") }
+        const error = yield* refused(port, { credentials: expired })
+        assert.strictEqual(error.reason, "ClientCertificateExpired")
+        assert.include(error.message, "2021-01-02")
+      }))
+  })
+
+  describe("key log", () => {
+    const directory = Effect.acquireRelease(
+      Effect.sync(() => fs.mkdtempSync(nodePath.join(os.tmpdir(), "keylog-"))),
+      (path) => Effect.sync(() => fs.rmSync(path, { recursive: true }))
+    )
+
+    it.scopedLive("goes to the function or the file that was asked for", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer((socket) => socket.write("hello"))
+        const lines: Array<string> = []
+        const one = collect(yield* open(port, { keylog: (line) => lines.push(line) }))
+        yield* until(() => one.text === "hello")
+        assert.isTrue(lines.some((line) => line.startsWith("CLIENT_TRAFFIC_SECRET_0 ") && line.endsWith("\n")))
+
+        const file = nodePath.join(yield* directory, "keys")
+        const two = collect(yield* open(port, { keylog: file }))
+        yield* until(() => two.text === "hello")
+        assert.include(fs.readFileSync(file, "utf8"), "SERVER_TRAFFIC_SECRET_0 ")
+        assert.strictEqual(fs.statSync(file).mode & 0o777, 0o600)
+      }))
+
+    it.scopedLive("SSLKEYLOGFILE counts only when asked for", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer((socket) => socket.write("hello"))
+        const file = nodePath.join(yield* directory, "keys")
+        yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            const before = process.env["SSLKEYLOGFILE"]
+            process.env["SSLKEYLOGFILE"] = file
+            return before
+          }),
+          (before) =>
+            Effect.sync(() => {
+              if (before === undefined) delete process.env["SSLKEYLOGFILE"]
+              else process.env["SSLKEYLOGFILE"] = before
+            })
+        )
+        const one = collect(yield* open(port))
+        yield* until(() => one.text === "hello")
+        assert.isFalse(fs.existsSync(file))
+        const two = collect(yield* open(port, { keylog: true }))
+        yield* until(() => two.text === "hello")
+        assert.include(fs.readFileSync(file, "utf8"), "CLIENT_TRAFFIC_SECRET_0 ")
+      }))
+
+    it.scopedLive("an unusable file is an error", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer()
+        const error = yield* refused(port, { keylog: "/does/not/exist" })
+        assert.strictEqual(error.reason, "KeyLog")
+      }))
+  })
+})
