@@ -7,12 +7,13 @@
  *
  * @since 0.1.0
  */
-import * as frames from "./internal/frames.js"
-import * as reasons from "./internal/reasons.js"
 import { ErrorCode } from "@effect-apns/http2/ErrorCode"
+import * as Frame from "@effect-apns/http2/Frame"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import { constant } from "effect/Function"
+import * as frames from "./internal/frames.js"
+import * as reasons from "./internal/reasons.js"
 
 /**
  * One way to treat a request. Use the constructors of this module; the fields are for reading.
@@ -473,8 +474,8 @@ export const splitBody = (reason = "BadDeviceToken"): Behavior => {
   return written("splitBody", (streamId, apnsId) =>
     Buffer.concat([
       frames.headers(streamId, rejectionHeaders(status, apnsId), false),
-      frames.data(streamId, body.subarray(0, 7), false),
-      frames.data(streamId, body.subarray(7), true)
+      Frame.data(streamId, body.subarray(0, 7)),
+      Frame.data(streamId, body.subarray(7), { endStream: true })
     ]), { status, reason })
 }
 
@@ -489,8 +490,8 @@ export const emptyLastData = (reason = "BadDeviceToken"): Behavior => {
   return written("emptyLastData", (streamId, apnsId) =>
     Buffer.concat([
       frames.headers(streamId, rejectionHeaders(status, apnsId), false),
-      frames.data(streamId, text(JSON.stringify({ reason })), false),
-      frames.data(streamId, new Uint8Array(), true)
+      Frame.data(streamId, text(JSON.stringify({ reason }))),
+      Frame.data(streamId, new Uint8Array(), { endStream: true })
     ]), { status, reason })
 }
 
@@ -604,7 +605,7 @@ export const trailers: Behavior = written("trailers", (streamId, apnsId) =>
  */
 export const dataBeforeHeaders: Behavior = written(
   "dataBeforeHeaders",
-  (streamId) => frames.data(streamId, text("{}"), true)
+  (streamId) => Frame.data(streamId, text("{}"), { endStream: true })
 )
 
 /**
@@ -627,7 +628,7 @@ export const garbledHeaders: Behavior = written(
  */
 export const oversizeFrame: Behavior = written(
   "oversizeFrame",
-  (streamId) => frames.frame(frames.FrameType.data, 0, streamId, new Uint8Array(16385))
+  (streamId) => Frame.data(streamId, new Uint8Array(Frame.minMaxFrameSize + 1))
 )
 
 /**
@@ -640,3 +641,89 @@ export const garbage: Behavior = written(
   "garbage",
   constant(text("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"))
 )
+
+const okay = (streamId: number, apnsId: string): Uint8Array =>
+  frames.headers(streamId, frames.headerBlock([[":status", "200"], ["apns-id", apnsId]]), true)
+
+const flood = (name: string, one: (streamId: number) => Uint8Array, count: number): Behavior =>
+  written(name, (streamId, apnsId) => {
+    const frame = one(streamId)
+    return Buffer.concat([...Array.from({ length: count }, () => frame), okay(streamId, apnsId)])
+  }, { status: 200 })
+
+/**
+ * A 200 after a frame of a type that RFC 9113 does not define (allowed, to be ignored: section 4.1).
+ *
+ * @since 0.1.0
+ * @category malformed answers
+ */
+export const unknownFrame: Behavior = written(
+  "unknownFrame",
+  (streamId, apnsId) => Buffer.concat([Frame.frame(0xfe, 0xff, streamId, text("?")), okay(streamId, apnsId)]),
+  { status: 200 }
+)
+
+/**
+ * A PUSH_PROMISE, which the client forbids: a connection error, PROTOCOL_ERROR (RFC 9113 section 8.4).
+ *
+ * @since 0.1.0
+ * @category malformed answers
+ */
+export const pushPromise: Behavior = written("pushPromise", (streamId) =>
+  Frame.frame(
+    Frame.FrameType.PUSH_PROMISE,
+    Frame.Flag.END_HEADERS,
+    streamId,
+    Buffer.concat([Uint8Array.of(0, 0, 0, 2), frames.headerBlock([[":method", "GET"], [":path", "/"]])])
+  ))
+
+/**
+ * A WINDOW_UPDATE that lifts the window of the connection above 2^31-1: a connection error, FLOW_CONTROL_ERROR (RFC
+ * 9113 section 6.9.1).
+ *
+ * @since 0.1.0
+ * @category malformed answers
+ */
+export const windowOverflow: Behavior = written("windowOverflow", () => Frame.windowUpdate(0, Frame.maxInt31))
+
+/**
+ * A header block in this many CONTINUATION frames, which never ends.
+ *
+ * @since 0.1.0
+ * @category malformed answers
+ */
+export const continuationFlood = (count = 10_000): Behavior =>
+  written("continuationFlood", (streamId) =>
+    Buffer.concat([
+      Frame.headers(streamId, new Uint8Array(), { endHeaders: false }),
+      ...Array.from({ length: count }, () => Frame.continuation(streamId, new Uint8Array(), false))
+    ]))
+
+/**
+ * This many PINGs, then a 200.
+ *
+ * @since 0.1.0
+ * @category malformed answers
+ */
+export const pingFlood = (count = 10_000): Behavior => flood("pingFlood", () => Frame.ping(1), count)
+
+/**
+ * This many SETTINGS frames, then a 200.
+ *
+ * @since 0.1.0
+ * @category malformed answers
+ */
+export const settingsFlood = (count = 10_000): Behavior => flood("settingsFlood", () => Frame.settings(), count)
+
+/**
+ * The headers of a rejection and this many empty DATA frames, then nothing.
+ *
+ * @since 0.1.0
+ * @category malformed answers
+ */
+export const emptyDataFlood = (count = 10_000): Behavior =>
+  written("emptyDataFlood", (streamId, apnsId) =>
+    Buffer.concat([
+      frames.headers(streamId, rejectionHeaders(400, apnsId), false),
+      ...Array.from({ length: count }, () => Frame.data(streamId, new Uint8Array()))
+    ]))

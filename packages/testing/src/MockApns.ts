@@ -36,7 +36,6 @@ import type { ConnectionInfo } from "./ConnectionInfo.js"
 import { Authority } from "./internal/Authority.js"
 import { Channels } from "./internal/Channels.js"
 import type { DeadToken } from "./internal/checks.js"
-import * as frames from "./internal/frames.js"
 import { MockServer } from "./internal/MockServer.js"
 import { Timeline } from "./internal/Timeline.js"
 import * as ProviderKey from "./ProviderKey.js"
@@ -52,11 +51,13 @@ export {
   badStatus,
   bodyTooLarge,
   bytes,
+  continuationFlood,
   dataBeforeHeaders,
   drop,
   dropAfter,
   dropBefore,
   dropDuring,
+  emptyDataFlood,
   emptyLastData,
   expiredProviderToken,
   garbage,
@@ -71,10 +72,13 @@ export {
   noStatus,
   notJson,
   oversizeFrame,
+  pingFlood,
+  pushPromise,
   refuseStream,
   reject,
   resetStream,
   respond,
+  settingsFlood,
   shutdown,
   slow,
   splitBody,
@@ -85,8 +89,10 @@ export {
   tooManyRequests,
   trailers,
   unavailable,
+  unknownFrame,
   unregistered,
-  upperCaseHeader
+  upperCaseHeader,
+  windowOverflow
 } from "./Behavior.js"
 
 /**
@@ -567,7 +573,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
         Effect.sync(() => {
           server.windowsHeld = !on
           for (const connection of server.select(undefined)) {
-            connection.duplex.setWindowsHeld(!on, frames.windowUpdate)
+            connection.duplex.setWindowsHeld(!on)
           }
         }),
       acknowledgeSettings: (on) =>

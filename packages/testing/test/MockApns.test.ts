@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
 import { MockApns } from "@effect-apns/testing"
+import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { connect, good, token } from "./utils/client.js"
 

@@ -4,11 +4,12 @@
  *
  * @internal
  */
-import type { Timeline } from "./Timeline.js"
+import { Flag, FrameType, windowUpdate } from "@effect-apns/http2/Frame"
 import type { Socket } from "node:net"
-import type { TLSSocket } from "node:tls"
-import { Flag, FrameScanner, FrameType } from "./frames.js"
 import { Duplex } from "node:stream"
+import type { TLSSocket } from "node:tls"
+import { FrameScanner } from "./frames.js"
+import type { Timeline } from "./Timeline.js"
 
 /** @internal */
 export interface FrameListener {
@@ -68,15 +69,15 @@ export class FaultDuplex extends Duplex {
     super({ decodeStrings: true, allowHalfOpen: true })
     this.inbound = new FrameScanner({
       passes: (type, flags) => {
-        if (type === FrameType.ping) return !this.muffled
-        if (type === FrameType.settings && (flags & Flag.ack) !== 0) listener.onSettingsAck()
+        if (type === FrameType.PING) return !this.muffled
+        if (type === FrameType.SETTINGS && (flags & Flag.ACK) !== 0) listener.onSettingsAck()
         return true
       },
       control: (type, flags, streamId, payload) => {
-        if (type === FrameType.ping) listener.onPing((flags & Flag.ack) !== 0)
-        else if (type === FrameType.rstStream && payload.length >= 4) {
+        if (type === FrameType.PING) listener.onPing((flags & Flag.ACK) !== 0)
+        else if (type === FrameType.RST_STREAM && payload.length >= 4) {
           listener.onRstStream(streamId, payload.readUInt32BE(0))
-        } else if (type === FrameType.goaway && payload.length >= 8) {
+        } else if (type === FrameType.GOAWAY && payload.length >= 8) {
           listener.onGoaway(payload.readUInt32BE(0), payload.readUInt32BE(4), payload.toString("utf8", 8))
         }
       },
@@ -84,9 +85,9 @@ export class FaultDuplex extends Duplex {
     }, true)
     this.outbound = new FrameScanner({
       passes: (type, flags, streamId) => {
-        if (type === FrameType.windowUpdate && this.windowsHeld) return false
-        if (type === FrameType.goaway && this.goawaySent) return false
-        if (type === FrameType.settings && this.settingsAckHeld && (flags & Flag.ack) !== 0) return false
+        if (type === FrameType.WINDOW_UPDATE && this.windowsHeld) return false
+        if (type === FrameType.GOAWAY && this.goawaySent) return false
+        if (type === FrameType.SETTINGS && this.settingsAckHeld && (flags & Flag.ACK) !== 0) return false
         return streamId === 0 || this.detached.size === 0 || !this.detached.has(streamId)
       },
       control: () => {},
@@ -121,10 +122,10 @@ export class FaultDuplex extends Duplex {
     else this.injected.push({ bytes, done })
   }
 
-  setWindowsHeld(held: boolean, frame: (streamId: number, increment: number) => Uint8Array): void {
+  setWindowsHeld(held: boolean): void {
     this.windowsHeld = held
     if (held) return
-    for (const [streamId, increment] of this.heldWindows.splice(0)) this.inject(frame(streamId, increment))
+    for (const [streamId, increment] of this.heldWindows.splice(0)) this.inject(windowUpdate(streamId, increment))
   }
 
   /** Ends the TCP connection: with FIN when `reset` is false, with RST when it is true. */

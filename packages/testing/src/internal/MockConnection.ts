@@ -3,16 +3,16 @@
  *
  * @internal
  */
-import type { Behavior } from "../Behavior.js"
-import type { ConnectionInfo } from "../ConnectionInfo.js"
-import type { Principal } from "./checks.js"
-import type { Timeline } from "./Timeline.js"
+import * as Frame from "@effect-apns/http2/Frame"
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2"
 import type { Socket } from "node:net"
 import type { TLSSocket } from "node:tls"
+import type { Behavior } from "../Behavior.js"
+import type { ConnectionInfo } from "../ConnectionInfo.js"
+import type { Principal } from "./checks.js"
 import { FaultDuplex } from "./FaultDuplex.js"
-import * as frames from "./frames.js"
 import { ReceivedRequest } from "./ReceivedRequest.js"
+import type { Timeline } from "./Timeline.js"
 import { readPushCertificate } from "./x509.js"
 
 const maxRemembered = 10_000
@@ -173,7 +173,7 @@ export class MockConnection {
       this.forget(exchange.stream)
     }
     this.duplex.goawaySent = true
-    this.duplex.inject(frames.goaway(lastStreamId, code, debug), done)
+    this.duplex.inject(Frame.goaway(lastStreamId, code, debug), done)
     this.hooks.onChange()
   }
 

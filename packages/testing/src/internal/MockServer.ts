@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Frame from "@effect-apns/http2/Frame"
 import * as Duration from "effect/Duration"
 import { randomUUID } from "node:crypto"
 import * as http2 from "node:http2"
@@ -269,7 +270,7 @@ export class MockServer {
     connection.duplex.muffled = this.muffled
     connection.duplex.settingsAckHeld = this.settingsAckHeld
     connection.duplex.pace = this.pace
-    if (this.windowsHeld) connection.duplex.setWindowsHeld(true, frames.windowUpdate)
+    if (this.windowsHeld) connection.duplex.setWindowsHeld(true)
     this.adopting = connection
     this.http.emit("connection", connection.duplex)
     this.adopting = undefined
@@ -405,7 +406,7 @@ export class MockServer {
       }
       case "Reset": {
         const reset = (): void => {
-          const rst = Buffer.concat(behavior.codes.map((code) => frames.rstStream(request.streamId, code)))
+          const rst = Buffer.concat(behavior.codes.map((code) => Frame.rstStream(request.streamId, code)))
           connection.finish(exchange, behavior.afterHeaders ? Buffer.concat([this.promise(request), rst]) : rst)
         }
         return behavior.processed ? this.process(exchange, reset) : reset()
@@ -422,7 +423,7 @@ export class MockServer {
         if (behavior.when === "before") return connection.duplex.cut(behavior.reset)
         return this.process(exchange, () => {
           if (behavior.when === "after") return connection.duplex.cut(behavior.reset)
-          const body = frames.data(request.streamId, Buffer.from("{\"reason\":\"BadDeviceToken\"}"), true)
+          const body = Frame.data(request.streamId, Buffer.from("{\"reason\":\"BadDeviceToken\"}"), { endStream: true })
           const half = Buffer.concat([this.promise(request), body.subarray(0, 20)])
           connection.finish(exchange, half, () => connection.duplex.cut(behavior.reset))
         })

@@ -59,7 +59,9 @@ export class Timeline {
     this.sleeper?.unsafeInterruptAsFork(FiberId.none)
     this.wakesAt = due
     this.sleeper = Effect.runFork(
-      this.clock.sleep(Duration.millis(Math.max(0, due - this.now()))).pipe(Effect.andThen(Effect.sync(() => this.wake())))
+      this.clock.sleep(Duration.millis(Math.max(0, due - this.now()))).pipe(
+        Effect.andThen(Effect.sync(() => this.wake()))
+      )
     )
   }
 

@@ -3,11 +3,12 @@
  *
  * @internal
  */
+import * as PushType from "@effect-apns/models/PushType"
 import type { Authority, Verified } from "./Authority.js"
 import type { Channels } from "./Channels.js"
+import * as reasons from "./reasons.js"
 import type { ReceivedRequest } from "./ReceivedRequest.js"
 import type { PushCertificate } from "./x509.js"
-import * as reasons from "./reasons.js"
 
 /** @internal */
 export interface Verdict {
@@ -70,23 +71,13 @@ export interface Rules {
   readonly now: () => number
 }
 
-const suffixes: ReadonlyMap<string, string> = new Map([
-  ["alert", ""],
-  ["background", ""],
-  ["complication", ".complication"],
-  ["controls", ".push-type.controls"],
-  ["fileprovider", ".pushkit.fileprovider"],
-  ["liveactivity", ".push-type.liveactivity"],
-  ["location", ".location-query"],
-  ["mdm", ""],
-  ["pushtotalk", ".voip-ptt"],
-  ["voip", ".voip"],
-  ["widgets", ".push-type.widgets"]
-])
+const pushTypes = new Map<string, PushType.Info>(Object.entries(PushType.table))
+
+const suffixes = Array.from(pushTypes.values(), ({ topicSuffix }) => topicSuffix).filter((suffix) => suffix !== "")
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const hex = /^(?:[0-9a-f]{2}){1,100}$/i
-const topicShape = /^[A-Za-z0-9][A-Za-z0-9.-]*$/
+const topicShape = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 const seconds = /^\d{1,15}$/
 const devicePrefix = "/3/device/"
 const broadcastPath = /^\/4\/broadcasts\/apps\/([^/?#]+)$/
@@ -94,9 +85,7 @@ const channelsPath = /^\/1\/apps\/([^/?#]+)\/(channels|all-channels)$/
 
 /** The bundle ID of a topic: without the suffix that a push type adds. */
 const bundleOf = (topic: string): string => {
-  for (const suffix of suffixes.values()) {
-    if (suffix !== "" && topic.endsWith(suffix)) return topic.slice(0, -suffix.length)
-  }
+  for (const suffix of suffixes) if (topic.endsWith(suffix)) return topic.slice(0, -suffix.length)
   return topic
 }
 
@@ -171,28 +160,28 @@ const covers = (rules: Rules, grant: Grant, topic: string): boolean => {
   return grant.topics === undefined || grant.topics.includes(topic) || grant.topics.includes(bundle)
 }
 
+const isPriority = (value: string, allowed: ReadonlyArray<number>): boolean =>
+  (value === "10" || value === "5" || value === "1") && allowed.includes(Number(value))
+
 const checkDevice = (rules: Rules, grant: Grant, request: ReceivedRequest): Verdict => {
   const token = request.path.slice(devicePrefix.length)
   if (token === "") return rejected("MissingDeviceToken")
   if (!hex.test(token)) return rejected("BadDeviceToken")
   const pushType = request.header("apns-push-type")
-  const suffix = suffixes.get(pushType ?? "alert")
-  if (suffix === undefined) return rejected("InvalidPushType")
+  const info = pushTypes.get(pushType ?? "alert")
+  if (info === undefined) return rejected("InvalidPushType")
   const priority = request.header("apns-priority")
-  if (priority !== undefined && priority !== "10" && priority !== "5" && priority !== "1") {
-    return rejected("BadPriority")
-  }
-  if (pushType === "background" && priority !== "5" && priority !== undefined) return rejected("BadPriority")
+  if (priority !== undefined && !isPriority(priority, info.allowedPriorities)) return rejected("BadPriority")
   const expiration = request.header("apns-expiration")
   if (expiration !== undefined && !seconds.test(expiration)) return rejected("BadExpirationDate")
   const collapseId = request.header("apns-collapse-id")
   if (collapseId !== undefined && Buffer.byteLength(collapseId) > 64) return rejected("BadCollapseId")
   const topic = request.header("apns-topic") ?? grant.defaultTopic
   if (topic === undefined || topic === "") return rejected("MissingTopic")
-  if (!topicShape.test(topic) || !topic.endsWith(suffix)) return rejected("BadTopic")
+  if (!topicShape.test(topic) || !topic.endsWith(info.topicSuffix)) return rejected("BadTopic")
   if (!covers(rules, grant, topic)) return rejected("TopicDisallowed")
   if (request.body.length === 0) return rejected("PayloadEmpty")
-  if (request.body.length > (pushType === "voip" ? 5120 : 4096)) return rejected("PayloadTooLarge")
+  if (request.body.length > info.maxPayloadBytes) return rejected("PayloadTooLarge")
   const key = token.toLowerCase()
   const bound = rules.tokenTopics.size === 0 ? undefined : rules.tokenTopics.get(key)
   if (bound !== undefined && bound !== topic && bound !== bundleOf(topic)) return rejected("DeviceTokenNotForTopic")
@@ -207,7 +196,7 @@ const checkBroadcast = (rules: Rules, grant: Grant, request: ReceivedRequest, bu
   if (pushType === undefined) return rejected("MissingPushType")
   if (pushType.toLowerCase() !== "liveactivity") return rejected("InvalidPushType")
   const priority = request.header("apns-priority")
-  if (priority !== "10" && priority !== "5" && priority !== "1") return rejected("BadPriority")
+  if (priority === undefined || !isPriority(priority, [10, 5, 1])) return rejected("BadPriority")
   const expiration = request.header("apns-expiration")
   if (expiration === undefined || !seconds.test(expiration)) return rejected("BadExpirationDate")
   const channel = rules.channels.find(bundleId, request.header("apns-channel-id"))

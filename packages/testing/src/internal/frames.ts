@@ -1,60 +1,15 @@
 /**
- * The frames that the mock writes itself (RFC 9113 section 4), and a scanner that follows a byte stream frame by frame.
+ * Header blocks that the mock writes itself, and a scanner that follows a byte stream frame by frame (RFC 9113 section 4).
  *
  * @internal
  */
 
-/** @internal */
-export const FrameType = {
-  data: 0x0,
-  headers: 0x1,
-  priority: 0x2,
-  rstStream: 0x3,
-  settings: 0x4,
-  pushPromise: 0x5,
-  ping: 0x6,
-  goaway: 0x7,
-  windowUpdate: 0x8,
-  continuation: 0x9
-} as const
-
-/** @internal */
-export const Flag = { endStream: 0x1, ack: 0x1, endHeaders: 0x4 } as const
-
-/** @internal */
-export const headerLength = 9
+import * as Frame from "@effect-apns/http2/Frame"
 
 /** @internal */
 export const prefaceLength = 24
 
-/** @internal */
-export const frame = (type: number, flags: number, streamId: number, payload: Uint8Array): Uint8Array => {
-  const bytes = Buffer.allocUnsafe(headerLength + payload.length)
-  bytes.writeUIntBE(payload.length, 0, 3)
-  bytes[3] = type
-  bytes[4] = flags
-  bytes.writeUInt32BE(streamId, 5)
-  bytes.set(payload, headerLength)
-  return bytes
-}
-
-const uint32s = (...values: ReadonlyArray<number>): Buffer => {
-  const bytes = Buffer.allocUnsafe(values.length * 4)
-  values.forEach((value, index) => bytes.writeUInt32BE(value >>> 0, index * 4))
-  return bytes
-}
-
-/** @internal */
-export const rstStream = (streamId: number, code: number): Uint8Array =>
-  frame(FrameType.rstStream, 0, streamId, uint32s(code))
-
-/** @internal */
-export const goaway = (lastStreamId: number, code: number, debug: string): Uint8Array =>
-  frame(FrameType.goaway, 0, 0, Buffer.concat([uint32s(lastStreamId, code), Buffer.from(debug, "utf8")]))
-
-/** @internal */
-export const data = (streamId: number, payload: Uint8Array, endStream: boolean): Uint8Array =>
-  frame(FrameType.data, endStream ? Flag.endStream : 0, streamId, payload)
+const { headerLength } = Frame
 
 const prefixedInteger = (value: number, bits: number): Array<number> => {
   const limit = (1 << bits) - 1
@@ -93,20 +48,14 @@ export const headers = (
   streamId: number,
   block: Uint8Array,
   endStream: boolean,
-  maxFrameSize = 16384
+  maxFrameSize = Frame.minMaxFrameSize
 ): Uint8Array => {
-  const frames: Array<Uint8Array> = []
-  let at = 0
-  do {
-    const piece = block.subarray(at, at + maxFrameSize)
-    at += piece.length
-    const flags = at >= block.length ? Flag.endHeaders : 0
-    frames.push(
-      frames.length === 0
-        ? frame(FrameType.headers, flags | (endStream ? Flag.endStream : 0), streamId, piece)
-        : frame(FrameType.continuation, flags, streamId, piece)
-    )
-  } while (at < block.length)
+  const frames = [
+    Frame.headers(streamId, block.subarray(0, maxFrameSize), { endStream, endHeaders: block.length <= maxFrameSize })
+  ]
+  for (let at = maxFrameSize; at < block.length; at += maxFrameSize) {
+    frames.push(Frame.continuation(streamId, block.subarray(at, at + maxFrameSize), at + maxFrameSize >= block.length))
+  }
   return Buffer.concat(frames)
 }
 
@@ -204,13 +153,13 @@ export class FrameScanner {
     this.streamId = bytes.readUInt32BE(at + 5) & 0x7fffffff
     this.passing = this.filter.passes(this.type, this.flags, this.streamId, this.payloadLeft)
     this.captureFill = 0
-    this.capture =
-      this.type === FrameType.rstStream || this.type === FrameType.ping || this.type === FrameType.goaway ||
-        this.type === FrameType.windowUpdate && !this.passing
-        ? Buffer.alloc(Math.min(this.payloadLeft, maxControlPayload))
-        : undefined
-    if (this.type === FrameType.headers || this.type === FrameType.continuation) {
-      this.openBlock = (this.flags & Flag.endHeaders) === 0
+    this.capture = this.type === Frame.FrameType.RST_STREAM || this.type === Frame.FrameType.PING ||
+        this.type === Frame.FrameType.GOAWAY ||
+        this.type === Frame.FrameType.WINDOW_UPDATE && !this.passing
+      ? Buffer.alloc(Math.min(this.payloadLeft, maxControlPayload))
+      : undefined
+    if (this.type === Frame.FrameType.HEADERS || this.type === Frame.FrameType.CONTINUATION) {
+      this.openBlock = (this.flags & Frame.Flag.END_HEADERS) === 0
     }
   }
 
@@ -218,12 +167,8 @@ export class FrameScanner {
     const payload = this.capture
     if (payload === undefined) return
     this.capture = undefined
-    if (this.type === FrameType.windowUpdate) {
+    if (this.type === Frame.FrameType.WINDOW_UPDATE) {
       if (payload.length === 4) this.filter.heldWindowUpdate(this.streamId, payload.readUInt32BE(0) & 0x7fffffff)
     } else this.filter.control(this.type, this.flags, this.streamId, payload)
   }
 }
-
-/** @internal */
-export const windowUpdate = (streamId: number, increment: number): Uint8Array =>
-  frame(FrameType.windowUpdate, 0, streamId, uint32s(increment))

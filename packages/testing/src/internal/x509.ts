@@ -3,8 +3,8 @@
  *
  * @internal
  */
-import * as Der from "./der.js"
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto"
+import * as Der from "./der.js"
 
 const Oid = {
   ecdsaWithSha256: Der.oid("1.2.840.10045.4.3.2"),

@@ -50,7 +50,10 @@ export const connect = (
       const goaways: Client["goaways"] = []
       session.on("goaway", (code, lastStreamId, data) =>
         goaways.push({ code, lastStreamId, debug: data === undefined ? "" : Buffer.from(data).toString("utf8") }))
-      const closed = new Promise<void>((resolve) => session.once("close", () => resolve()))
+      const closed = new Promise<void>((resolve) =>
+        session.once("close", () =>
+          resolve())
+      )
       session.once("error", (error: Error) => resume(Effect.fail(error)))
       const start: Client["start"] = (headers, body) => {
         const stream = session.request({ ":method": "POST", ...headers }, { endStream: body === undefined })
@@ -69,7 +72,9 @@ export const connect = (
           stream.on("close", () => {
             const text = Buffer.concat(pieces).toString("utf8")
             const json = parse(text)
-            const reason = typeof json === "object" && json !== null && "reason" in json ? String(json.reason) : undefined
+            const reason = typeof json === "object" && json !== null && "reason" in json
+              ? String(json.reason)
+              : undefined
             resolve(
               status !== 0 && ended && stream.rstCode === 0
                 ? { status, headers: received, body: text, reason }
