@@ -72,7 +72,7 @@ describe("ApnsPool without a socket", () => {
       assert.deepInclude(yield* stats, { inFlight: 1, queued: 1 })
       yield* TestClock.adjust("8 seconds")
       assert.isTrue(Either.isRight(yield* Fiber.join(first)))
-      yield* TestClock.adjust("1 seconds")
+      yield* TestClock.adjust("2 seconds")
       assert.isTrue(Either.isRight(yield* Fiber.join(second)))
     }).pipe(
       Effect.provide(
