@@ -428,7 +428,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       maxFrameSize: 16_384,
       maxHeaderListSize: 8000,
       ...present(options.settings ?? {}),
-      maxConcurrentStreams
+      maxConcurrentStreams: options.oneStreamUntilAuthenticated === true ? 1 : maxConcurrentStreams
     }
     const server = new MockServer({
       rules: {
@@ -445,6 +445,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
         now: () => timeline.now()
       },
       settings,
+      maxConcurrentStreams,
       oneStreamUntilAuthenticated: options.oneStreamUntilAuthenticated ?? false,
       maxRecorded: options.record === false ? 0 : options.maxReceived ?? 100_000,
       onReceived: options.onReceived,

@@ -39,7 +39,10 @@ export type TlsFault =
 /** @internal */
 export interface ServerOptions {
   readonly rules: Rules
+  /** The first SETTINGS of a connection. */
   readonly settings: http2.Settings
+  /** What a connection is allowed once it is authenticated. */
+  readonly maxConcurrentStreams: number
   readonly oneStreamUntilAuthenticated: boolean
   readonly maxRecorded: number
   readonly onReceived: ((received: Received) => void) | undefined
@@ -79,6 +82,12 @@ const immediate = (behavior: Behavior): boolean =>
   behavior._tag === "Reset" && !behavior.processed || behavior._tag === "Stall" && !behavior.processed ||
   behavior._tag === "Drop" && behavior.when === "before" || behavior._tag === "GoAway" && behavior.when === "before"
 
+/** Channel management and broadcasts have request ids, devices have notification ids. */
+const idOf = (request: ReceivedRequest, id = request.apnsId): Readonly<Record<string, string>> => {
+  const { path } = request
+  return path.startsWith("/1/") || path.startsWith("/4/") ? { "apns-request-id": id } : { "apns-id": id }
+}
+
 /** @internal */
 export class MockServer {
   readonly queue: Array<Behavior> = []
@@ -109,7 +118,7 @@ export class MockServer {
   private maxStreams: number
 
   constructor(private readonly options: ServerOptions) {
-    this.maxStreams = options.settings.maxConcurrentStreams ?? 1000
+    this.maxStreams = options.maxConcurrentStreams
     // a mock is hit by design: what node:http2 would count as abuse must not end its connections
     const lenient = {
       settings: options.settings,
@@ -391,7 +400,7 @@ export class MockServer {
       case "Accept":
         this.record(request, 200, undefined, true)
         return this.reply(exchange, 200, {
-          "apns-id": behavior.apnsId ?? request.apnsId,
+          ...idOf(request, behavior.apnsId),
           ...(behavior.uniqueId === undefined ? {} : { "apns-unique-id": behavior.uniqueId }),
           ...behavior.headers
         }, undefined)
@@ -399,7 +408,7 @@ export class MockServer {
         if (behavior.reason === "ExpiredProviderToken") this.disown(exchange)
         this.record(request, behavior.status, behavior.reason, behavior.status === 200)
         return this.reply(exchange, behavior.status, {
-          "apns-id": request.apnsId,
+          ...idOf(request),
           ...(behavior.reason === undefined ? {} : { "content-type": "application/json" }),
           ...behavior.headers
         }, behavior.body)
@@ -482,8 +491,7 @@ export class MockServer {
   private answer(exchange: Exchange, verdict: Verdict): void {
     const { connection, request } = exchange
     this.record(request, verdict.status, verdict.reason, verdict.reason === undefined)
-    const device = request.header(":path")?.startsWith("/3/") === true
-    const ids = device ? { "apns-id": request.apnsId } : { "apns-request-id": request.apnsId }
+    const ids = idOf(request)
     if (verdict.reason !== undefined) {
       if (verdict.reason === "ExpiredProviderToken") this.disown(exchange)
       const body = verdict.timestamp === undefined
