@@ -1,0 +1,71 @@
+// Packs every package, checks the tarballs as publint and attw see them, then installs them in an empty project outside
+// the repository, compiles a program against them under strict settings, and runs it.
+import { execFileSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const work = mkdtempSync(join(tmpdir(), "effect-apns-pack-"))
+const run = (command, args, cwd, options = {}) =>
+  execFileSync(command, args, { cwd, stdio: ["ignore", "inherit", "inherit"], ...options })
+const versions = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).devDependencies
+
+try {
+  const packages = readdirSync(join(root, "packages"))
+  const tarballs = join(work, "tarballs")
+  mkdirSync(tarballs)
+  const files = {}
+  for (const name of packages) {
+    const cwd = join(root, "packages", name)
+    const [{ filename }] = JSON.parse(
+      execFileSync("npm", ["pack", "--json", "--pack-destination", tarballs], { cwd, encoding: "utf8" })
+    )
+    files[name] = join(tarballs, filename)
+    run("npx", ["publint", "--strict", files[name]], root)
+    // ESM only, as every package says: CommonJS callers use import() or Node's require(esm)
+    run("npx", ["attw", "--profile", "esm-only", files[name]], root)
+  }
+
+  const project = join(work, "project")
+  mkdirSync(project)
+  writeFileSync(
+    join(project, "package.json"),
+    JSON.stringify({
+      name: "scratch",
+      private: true,
+      type: "module",
+      dependencies: {
+        ...Object.fromEntries(packages.map((name) => [`@effect-apns/${name}`, `file:${files[name]}`])),
+        "effect": versions.effect,
+        "@effect/platform": versions["@effect/platform"],
+        "@effect/platform-node": versions["@effect/platform-node"]
+      },
+      devDependencies: { "typescript": versions.typescript, "@types/node": versions["@types/node"] },
+      overrides: JSON.parse(readFileSync(join(root, "package.json"), "utf8")).overrides
+    }, undefined, 2)
+  )
+  writeFileSync(
+    join(project, "tsconfig.json"),
+    JSON.stringify({
+      compilerOptions: {
+        target: "ES2022",
+        module: "NodeNext",
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: true,
+        types: ["node"]
+      },
+      files: ["quickstart.ts"]
+    })
+  )
+  writeFileSync(join(project, "quickstart.ts"), readFileSync(join(root, "examples/src/quickstart.ts")))
+  run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], project)
+  run("npx", ["tsc", "-p", "."], project)
+  run("node", ["quickstart.js"], project)
+  run("npx", ["apns", "--help"], project, { stdio: ["ignore", "ignore", "inherit"] })
+  console.log(`${packages.length} packages packed, checked, installed and used`)
+} finally {
+  rmSync(work, { recursive: true, force: true })
+}
