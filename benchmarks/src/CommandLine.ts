@@ -11,9 +11,11 @@ import { rows } from "./Rows.js"
 const help = `npm run bench -- [flags]
 
   --quick       smaller and fewer rounds, under a minute; the figures are rough, the verification is the same
+  --full        also what takes minutes: memory over 5,000,000 tokens, 10,000 in flight, 100,000 waiting
   --rows a,b    only these rows (${rows.map((row) => row.name).join(", ")})
   --rounds n    interleaved rounds (default 5; 2 with --quick)
   --json        one line of JSON at the end
+  --chart       writes docs/benchmark.svg and the tables of docs/benchmarks.md
   --help        this text`
 
 /**
@@ -21,6 +23,10 @@ const help = `npm run bench -- [flags]
  * @category models
  */
 export interface Options {
+  readonly chart: boolean
+  /** The command that was given, for whoever wants to repeat it. */
+  readonly command: string
+  readonly full: boolean
   readonly json: boolean
   readonly quick: boolean
   readonly rounds: number
@@ -40,6 +46,8 @@ export const parse: Effect.Effect<Options, BenchmarkError> = Effect.gen(function
     try: () =>
       parseArgs({
         options: {
+          chart: { type: "boolean", default: false },
+          full: { type: "boolean", default: false },
           help: { type: "boolean", default: false },
           json: { type: "boolean", default: false },
           quick: { type: "boolean", default: false },
@@ -62,5 +70,16 @@ export const parse: Effect.Effect<Options, BenchmarkError> = Effect.gen(function
   if (unknown !== undefined) {
     return yield* fail(`there is no row ${unknown}; there are ${rows.map((row) => row.name).join(", ")}`)
   }
-  return { json: values.json, quick: values.quick, rounds, rows: chosen }
+  if (values.chart && (values.quick || chosen !== undefined)) {
+    return yield* fail("--chart publishes a whole run: leave --quick and --rows out")
+  }
+  return {
+    chart: values.chart,
+    command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
+    full: values.full,
+    json: values.json,
+    quick: values.quick,
+    rounds,
+    rows: chosen
+  }
 })

@@ -72,8 +72,7 @@ const verifyIds = (row: Row, ran: Ran, report: Report): Effect.Effect<void, Benc
  */
 export const measure = (
   bench: Bench,
-  row: Row,
-  path: string,
+  row: Row & { readonly module: { readonly path: string } },
   options: Options
 ): Effect.Effect<Measurement, BenchmarkError> =>
   Effect.scoped(Effect.gen(function*() {
@@ -114,7 +113,7 @@ export const measure = (
         return { ran, report }
       })
 
-    yield* order({ type: "open", module: path, target }, "opened")
+    yield* order({ type: "open", module: row.module.path, target }, "opened")
     yield* run(0, options.warmUp, row.ids)
     const { ran, report } = yield* run(options.warmUp, options.count, false)
     yield* order({ type: "close" }, "closed")

@@ -21,9 +21,11 @@ export interface Row {
   /** The client returns the `apns-id` of what it sent, so that what it read can be verified too. */
   readonly ids: boolean
   readonly priority: "required" | "optional"
+  /** Measured with a 64 MB semi-space too: what costs fibers or objects that outlive a tick costs garbage collection. */
+  readonly wide: boolean
 }
 
-const sending = { against: "sink", ids: true, priority: "required" } as const
+const sending = { against: "sink", ids: true, priority: "required", wide: false } as const
 
 /**
  * @since 0.1.0
@@ -37,7 +39,7 @@ export const rows: ReadonlyArray<Row> = [
     module: { path: "./rows/TlsFloor.js" },
     against: "floor",
     ids: false,
-    count: 400_000,
+    count: 1_000_000,
     warmUp: 100_000
   },
   {
@@ -55,6 +57,7 @@ export const rows: ReadonlyArray<Row> = [
     module: { path: "./rows/EffectFloor.js" },
     against: "nothing",
     ids: false,
+    wide: true,
     count: 100_000,
     warmUp: 50_000
   },
@@ -63,6 +66,7 @@ export const rows: ReadonlyArray<Row> = [
     name: "connection-post",
     summary: "Connection.post, 1,000 fibers",
     module: { leftOut: "@effect-apns/core is not there yet" },
+    wide: true,
     count: 80_000,
     warmUp: 40_000
   },
@@ -71,6 +75,7 @@ export const rows: ReadonlyArray<Row> = [
     name: "pool-post",
     summary: "ApnsPool.post, 1,000 fibers",
     module: { leftOut: "@effect-apns/pool is not there yet" },
+    wide: true,
     count: 80_000,
     warmUp: 40_000
   },
@@ -79,6 +84,7 @@ export const rows: ReadonlyArray<Row> = [
     name: "send",
     summary: "send, 1,000 fibers",
     module: { leftOut: "@effect-apns/pool is not there yet" },
+    wide: true,
     count: 80_000,
     warmUp: 40_000
   },
@@ -95,6 +101,7 @@ export const rows: ReadonlyArray<Row> = [
     name: "node-http2",
     summary: "bare node:http2 loop",
     module: { path: "./rows/NodeHttp2.js" },
+    wide: true,
     count: 15_000,
     warmUp: 8_000
   },
@@ -103,6 +110,7 @@ export const rows: ReadonlyArray<Row> = [
     name: "node-apn",
     summary: "@parse/node-apn Provider.send",
     module: { path: "./rows/NodeApn.js" },
+    wide: true,
     count: 10_000,
     warmUp: 5_000
   },

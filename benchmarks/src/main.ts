@@ -10,16 +10,17 @@ import * as Crypto from "node:crypto"
 import * as Os from "node:os"
 import * as CommandLine from "./CommandLine.js"
 import * as Conditions from "./Conditions.js"
-import { type Bench, measure, type Measurement } from "./Measure.js"
+import * as Documents from "./Documents.js"
+import * as Figures from "./Figures.js"
+import { type Bench, measure } from "./Measure.js"
 import * as Report from "./Report.js"
 import { type Row, rows } from "./Rows.js"
+import * as Run from "./Run.js"
 import { selfCheck } from "./SelfCheck.js"
 import * as Sink from "./Sink.js"
-import { defaultBehavior } from "./sink/Protocol.js"
-import { summarize, type Summary } from "./Summary.js"
+import { type Behavior, defaultBehavior } from "./sink/Protocol.js"
+import * as StartUp from "./StartUp.js"
 import * as Workload from "./Workload.js"
-
-type Measured = Row & { readonly path: string }
 
 const makeBench = Effect.gen(function*() {
   const authority = yield* Certificates.makeAuthority({ commonName: "effect-apns benchmark" })
@@ -33,53 +34,61 @@ const makeBench = Effect.gen(function*() {
 })
 
 /** The floor sends what the session sends, so the session says first how much that is. */
-const floorBytes = (bench: Bench, session: Measured | undefined) =>
-  session === undefined ? Effect.succeed(defaultBehavior) : Effect.map(
-    measure(bench, session, session.path, { count: 4_000, warmUp: 1_000 }),
-    ({ answerBytes, requestBytes }) => ({
+const floorBytes = (bench: Bench) =>
+  Effect.gen(function*() {
+    const session = rows.filter(Run.isRunnable).find((row) => row.name === "session")
+    if (session === undefined) return defaultBehavior
+    const { answerBytes, requestBytes } = yield* measure(bench, session, { count: 4_000, warmUp: 1_000 })
+    const behavior: Behavior = {
+      ...defaultBehavior,
       floorAnswerBytes: Math.round(answerBytes ?? defaultBehavior.floorAnswerBytes),
       floorRequestBytes: Math.round(requestBytes ?? defaultBehavior.floorRequestBytes)
-    })
-  )
+    }
+    return behavior
+  })
+
+const wideFlags = ["--max-semi-space-size=64"]
 
 const program = Effect.gen(function*() {
   const options = yield* CommandLine.parse
   const started = yield* Clock.currentTimeMillis
   const loadBefore = Os.loadavg()[0] ?? 0
-  const progress = (line: string) => Effect.sync(() => void process.stderr.write(`${line}\n`))
 
   const chosen = rows.filter((row) => options.rows === undefined || options.rows.includes(row.name))
+  const runnable = chosen.filter(Run.isRunnable)
   const leftOut = chosen.flatMap((row) =>
     "leftOut" in row.module ? [{ name: row.name, reason: row.module.leftOut }] : []
   )
-  const measured = chosen.flatMap((row): Array<Measured> =>
-    "path" in row.module ? [{ ...row, path: row.module.path }] : []
-  )
-  const scale = options.quick ? 0.2 : 1
-  const count = (row: Row) => Math.round(row.count * scale)
 
   const bench = yield* makeBench
-  yield* progress(`The sink found out all ${yield* selfCheck(bench)} lies that it was told.`)
-  const behavior = yield* floorBytes(bench, measured.find((row) => row.name === "session"))
+  yield* Run.progress(`The sink found out all ${yield* selfCheck(bench)} lies that it was told.`)
+  const behavior = yield* floorBytes(bench)
 
-  const results = new Map<string, Array<Measurement>>()
-  for (let round = 1; round <= options.rounds; round++) {
-    // every other round runs backwards, so that what drifts does not favor one row
-    for (const row of round % 2 === 1 ? measured : [...measured].reverse()) {
-      const measurement = yield* measure(bench, row, row.path, {
-        behavior,
-        count: count(row),
-        warmUp: Math.round(row.warmUp * scale)
-      })
-      results.set(row.name, [...results.get(row.name) ?? [], measurement])
-      yield* progress(
-        `round ${round}/${options.rounds}  ${row.name.padEnd(16)}${
-          measurement.cpuSecondsPer100k.toFixed(3).padStart(8)
-        } CPU-s / 100,000`
-      )
-    }
+  const scale = options.quick ? 0.2 : 1
+  const caseOf = (row: Run.Runnable, nodeFlags: ReadonlyArray<string>): Run.Case => ({
+    name: row.name,
+    options: { behavior, count: Math.round(row.count * scale), nodeFlags, warmUp: Math.round(row.warmUp * scale) },
+    row
+  })
+  const wideRow = (row: Row) => row.wide && !options.quick
+
+  const plain = yield* Run.interleave(bench, "round", options.rounds, runnable.map((row) => caseOf(row, [])))
+  const wide = yield* Run.interleave(
+    bench,
+    "64 MB semi-space",
+    Math.min(options.rounds, 3),
+    runnable.filter(wideRow).map((row) => caseOf(row, wideFlags))
+  )
+  const figures = Figures.figures({ rows: plain, wide })
+
+  const sections: Array<Documents.Section> = [{ title: "One notification", table: Report.table(plain) }]
+  if (wide.length > 0) {
+    sections.push({ title: "The same with node --max-semi-space-size=64", table: Report.table(wide) })
   }
-  const summaries = measured.map((row): Summary => summarize(row, count(row), results.get(row.name) ?? []))
+  const startUp = options.rows === undefined ? yield* StartUp.startUp(options.quick ? 1 : 5) : undefined
+  if (startUp !== undefined) sections.push({ title: "Start-up and size", table: StartUp.table(startUp) })
+  sections.push({ title: "Figures to reach", table: Figures.table(figures) })
+
   const conditions = Conditions.gather({
     inFlight: Workload.inFlight,
     leftOut,
@@ -88,8 +97,10 @@ const program = Effect.gen(function*() {
     rounds: options.rounds,
     seconds: ((yield* Clock.currentTimeMillis) - started) / 1000
   })
-  yield* Console.log(`\n${Report.layOut(Report.table(summaries))}\n\n${Report.describe(conditions)}`)
-  if (options.json) yield* Console.log(JSON.stringify({ rows: summaries, conditions }))
+  for (const { table, title } of sections) yield* Console.log(`\n${title}\n\n${Report.layOut(table)}`)
+  yield* Console.log(`\n${Report.describe(conditions)}`)
+  if (options.chart) yield* Documents.write(plain, sections, conditions, options.command)
+  if (options.json) yield* Console.log(JSON.stringify({ rows: plain, wide, startUp, figures, conditions }))
 })
 
 NodeRuntime.runMain(Effect.scoped(program))

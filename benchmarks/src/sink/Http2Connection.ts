@@ -88,8 +88,8 @@ export class DelayQueue {
       const next = this.waiting[this.from]
       if (next === undefined || next.since + this.delayMs > now) break
       this.from++
+      if (!next.connection.answer(next.streamId)) continue
       this.ledger.delayed(now - next.since)
-      next.connection.answer(next.streamId)
       touched.add(next.connection)
     }
     for (const connection of touched) connection.flush()
@@ -136,6 +136,9 @@ export class Http2Connection {
     this.headers = new HeaderReader(ledger)
     this.answers = new Answer.AnswerWriter(index)
     socket.on("data", (chunk: Buffer) => this.receive(chunk))
+    socket.on("close", () => {
+      this.closed = true
+    })
     this.control(FrameType.Settings, 0, 0, settings([[0x3, behavior.maxStreams], [0x6, maxHeaderListSize]]))
     this.control(FrameType.WindowUpdate, 0, 0, uint32(connectionWindow - 65_535))
     this.flush()
@@ -294,9 +297,9 @@ export class Http2Connection {
     else this.delays.add(this, streamId)
   }
 
-  /** Writes the answer to a request; {@link flush} sends it. */
-  answer(streamId: number): void {
-    if (this.closed || this.canceled.delete(streamId)) return
+  /** Writes the answer to a request, and {@link flush} sends it; false when nobody waits for it any more. */
+  answer(streamId: number): boolean {
+    if (this.closed || this.canceled.delete(streamId)) return false
     this.active--
     if (this.outLength + Answer.maxAnswerBytes > this.out.length) {
       this.flush()
@@ -305,6 +308,7 @@ export class Http2Connection {
     const sum = this.answers.idSum
     this.outLength = this.answers.write(this.out, this.outLength, streamId)
     this.ledger.idSum = (this.ledger.idSum + this.answers.idSum - sum) >>> 0
+    return true
   }
 
   flush(): void {
