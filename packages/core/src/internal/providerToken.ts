@@ -48,7 +48,7 @@ class SignedToken implements Token {
 const within = (period: number, since: number, now: number): boolean => Math.abs(now - since) < period
 
 class Signer implements ProviderToken {
-  readonly [TypeId]: TypeId = TypeId
+  readonly [TypeId]: ProviderTokenTypeId = TypeId
   readonly #clock: Clock.Clock
   readonly #key: KeyObject
   refreshAfter = lifetime
