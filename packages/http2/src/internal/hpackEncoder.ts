@@ -88,9 +88,10 @@ export class HpackEncoder {
     this.lastChange = -1
   }
 
-  /** A copy of the block so far, from `start`. */
-  copy(start = 0): Uint8Array {
-    return this.bytes.subarray(0, this.length).slice(start)
+  /** A copy of the block so far, or of a part of it. */
+  copy(start = 0, end: number = this.length): Uint8Array {
+    // (a Buffer's own slice would not copy)
+    return new Uint8Array(this.bytes.subarray(start, end))
   }
 
   field(name: string, value: string, indexing: Indexing): void {
