@@ -68,7 +68,10 @@ const Wire = Schema.Struct({
  */
 export interface Encoded extends Schema.Struct.Encoded<typeof Wire["fields"]> {}
 
-const Text = Schema.Union(Schema.String, Schema.typeSchema(Localized.Localized))
+const Text = Schema.Union(
+  Schema.String,
+  Schema.typeSchema(Localized.Localized).annotations({ identifier: "Localized" })
+)
 
 const Model = Schema.Struct({
   title: Schema.optional(Text),

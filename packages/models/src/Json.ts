@@ -102,7 +102,7 @@ const issue = (ast: AST.AST, problem: Problem): ParseResult.ParseIssue => {
  * @category schemas
  */
 export const Json: Schema.Schema<Json> = Schema.declare(
-  (input): input is Json => find(input, []) === undefined,
+  (input): input is Json => is(input),
   {
     identifier: "Json",
     jsonSchema: {},
@@ -111,7 +111,7 @@ export const Json: Schema.Schema<Json> = Schema.declare(
 )
 
 const isObject = (input: unknown): input is JsonObject =>
-  typeof input === "object" && input !== null && !Array.isArray(input) && find(input, []) === undefined
+  typeof input === "object" && input !== null && !Array.isArray(input) && is(input)
 
 const check = (input: unknown, ast: AST.AST): Either.Either<JsonObject, ParseResult.ParseIssue> => {
   if (isObject(input)) return Either.right(input)
@@ -176,7 +176,26 @@ export const stringify = (input: Json): Either.Either<string, ParseResult.ParseE
  * @since 0.1.0
  * @category guards
  */
-export const is = (input: unknown): input is Json => find(input, []) === undefined
+export const is = (input: unknown): input is Json => test(input, 0)
+
+// As `find`, without the path: this one runs for every notification that has custom keys.
+const test = (input: unknown, depth: number): boolean => {
+  if (typeof input === "string" || typeof input === "boolean" || input === null) return true
+  if (typeof input === "number") return Number.isFinite(input)
+  if (typeof input !== "object" || depth > maxDepth) return false
+  if (Array.isArray(input)) {
+    for (let i = 0; i < input.length; i++) {
+      if (!test(input[i], depth + 1)) return false
+    }
+    return true
+  }
+  if (!isPlain(input)) return false
+  for (const key of Object.keys(input)) {
+    const value: unknown = input[key as keyof typeof input]
+    if (value !== undefined && !test(value, depth + 1)) return false
+  }
+  return true
+}
 
 /**
  * The text of a value that is known to be JSON.

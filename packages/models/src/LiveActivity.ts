@@ -4,13 +4,14 @@
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
-import type * as Either from "effect/Either"
+import * as Either from "effect/Either"
 import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type * as Alert from "./Alert.js"
 import * as ChannelId from "./ChannelId.js"
 import { defined } from "./internal/defined.js"
 import * as envelope from "./internal/envelope.js"
+import * as problems from "./internal/problems.js"
 import * as Json from "./Json.js"
 import * as Localized from "./Localized.js"
 import * as UnixTime from "./UnixTime.js"
@@ -67,7 +68,7 @@ interface Common {
  * @category models
  */
 export interface Encoder {
-  readonly encode: (notification: unknown) => Either.Either<Json.JsonObject, ParseResult.ParseError>
+  readonly encode: (notification: LiveActivity) => Either.Either<Json.JsonObject, ParseResult.ParseError>
 }
 
 /**
@@ -269,16 +270,11 @@ export const define = <Attributes, AttributesEncoded, State, StateEncoded>(optio
   readonly attributes: Schema.Schema<Attributes, AttributesEncoded>
   readonly contentState: Schema.Schema<State, StateEncoded>
 }): Definition<Attributes, State> => {
-  const payload = make({
-    attributesType: Schema.Literal(options.attributesType),
-    attributes: options.attributes,
-    contentState: options.contentState
-  })
-  const encoder: Encoder = { encode: Schema.encodeUnknownEither(payload, envelope.strict) }
-  const own = { [DefinitionId]: encoder }
+  const schemas = { ...options, attributesType: Schema.Literal(options.attributesType) }
+  const own = { [DefinitionId]: encoder(schemas) }
   return {
     attributesType: options.attributesType,
-    payload,
+    payload: schema(schemas),
     start: (start) => ({ ...makeStart({ ...start, attributesType: options.attributesType }), ...own }),
     update: (update) => ({ ...makeUpdate(update), ...own }),
     end: (end) => ({ ...makeEnd(end), ...own })
@@ -320,65 +316,102 @@ const common = {
   relevanceScore: Schema.optional(Schema.JsonNumber).pipe(Schema.fromKey("relevance-score"))
 }
 
+interface Schemas<Attributes, AttributesEncoded, State, StateEncoded> {
+  readonly attributesType: Schema.Schema<string>
+  readonly attributes: Schema.Schema<Attributes, AttributesEncoded>
+  readonly contentState: Schema.Schema<State, StateEncoded>
+}
+
+const apsOfStart = <Attributes, AttributesEncoded, State, StateEncoded>(
+  options: Schemas<Attributes, AttributesEncoded, State, StateEncoded>
+) =>
+  Schema.Struct({
+    event: Schema.Literal("start"),
+    ...common,
+    attributesType: Schema.propertySignature(options.attributesType).pipe(Schema.fromKey("attributes-type")),
+    attributes: options.attributes,
+    contentState: Schema.propertySignature(options.contentState).pipe(Schema.fromKey("content-state")),
+    alert: AlertSchema,
+    inputPushToken: Schema.optional(envelope.Flag).pipe(Schema.fromKey("input-push-token")),
+    inputPushChannel: Schema.optional(
+      Schema.String.pipe(
+        Schema.filter((id) => ChannelId.is(id) ? true : "A channel id is base64, as APNs returned it.")
+      )
+    ).pipe(Schema.fromKey("input-push-channel"))
+  })
+
+const apsOfUpdate = <State, StateEncoded>(contentState: Schema.Schema<State, StateEncoded>) =>
+  Schema.Struct({
+    event: Schema.Literal("update"),
+    ...common,
+    contentState: Schema.propertySignature(contentState).pipe(Schema.fromKey("content-state")),
+    alert: Schema.optional(AlertSchema)
+  })
+
+const apsOfEnd = <State, StateEncoded>(contentState: Schema.Schema<State, StateEncoded>) =>
+  Schema.Struct({
+    event: Schema.Literal("end"),
+    ...common,
+    contentState: Schema.optional(contentState).pipe(Schema.fromKey("content-state")),
+    dismissalDate: Schema.optional(UnixTime.UnixTime).pipe(Schema.fromKey("dismissal-date")),
+    alert: Schema.optional(AlertSchema)
+  })
+
+const wrap = <A extends object, I>(aps: Schema.Schema<A, I>) =>
+  envelope.make({ pushType: "liveactivity", identifier: "LiveActivity", aps, omitEmptyAps: false })
+
+const schema = <Attributes, AttributesEncoded, State, StateEncoded>(
+  options: Schemas<Attributes, AttributesEncoded, State, StateEncoded>
+): Schema.Schema<LiveActivity<Attributes, State>, Json.JsonObject> => wrap(aps(options))
+
 /**
  * The Schema of `aps` of a Live Activity, for the Schemas of what it holds.
  *
  * @internal
  */
-export const aps = <Attributes, AttributesEncoded, State, StateEncoded>(options: {
-  readonly attributesType: Schema.Schema<string>
-  readonly attributes: Schema.Schema<Attributes, AttributesEncoded>
-  readonly contentState: Schema.Schema<State, StateEncoded>
-}) =>
-  Schema.Union(
-    Schema.Struct({
-      event: Schema.Literal("start"),
-      ...common,
-      attributesType: Schema.propertySignature(options.attributesType).pipe(Schema.fromKey("attributes-type")),
-      attributes: options.attributes,
-      contentState: Schema.propertySignature(options.contentState).pipe(Schema.fromKey("content-state")),
-      alert: AlertSchema,
-      inputPushToken: Schema.optional(envelope.Flag).pipe(Schema.fromKey("input-push-token")),
-      inputPushChannel: Schema.optional(Schema.String.pipe(Schema.filter((id) =>
-        ChannelId.is(id) ? true : "A channel id is base64, as APNs returned it."
-      ))).pipe(
-        Schema.fromKey("input-push-channel")
-      )
-    }),
-    Schema.Struct({
-      event: Schema.Literal("update"),
-      ...common,
-      contentState: Schema.propertySignature(options.contentState).pipe(Schema.fromKey("content-state")),
-      alert: Schema.optional(AlertSchema)
-    }),
-    Schema.Struct({
-      event: Schema.Literal("end"),
-      ...common,
-      contentState: Schema.optional(options.contentState).pipe(Schema.fromKey("content-state")),
-      dismissalDate: Schema.optional(UnixTime.UnixTime).pipe(Schema.fromKey("dismissal-date")),
-      alert: Schema.optional(AlertSchema)
-    })
-  )
+export const aps = <Attributes, AttributesEncoded, State, StateEncoded>(
+  options: Schemas<Attributes, AttributesEncoded, State, StateEncoded>
+) => Schema.Union(apsOfStart(options), apsOfUpdate(options.contentState), apsOfEnd(options.contentState))
+
+// One Schema for each event, so that a refusal speaks of the event that was meant.
+const encoder = <Attributes, AttributesEncoded, State, StateEncoded>(
+  options: Schemas<Attributes, AttributesEncoded, State, StateEncoded>
+): Encoder => {
+  const start = encodeWith(wrap(apsOfStart(options)))
+  const update = encodeWith(wrap(apsOfUpdate(options.contentState)))
+  const end = encodeWith(wrap(apsOfEnd(options.contentState)))
+  return {
+    encode: ({ [DefinitionId]: _, ...plain }) =>
+      plain.event === "start" ? start(plain) : plain.event === "update" ? update(plain) : end(plain)
+  }
+}
+
+const encodeWith = <A>(schema: Schema.Schema<A, Json.JsonObject>) => {
+  const encode = Schema.encodeUnknownEither(schema, envelope.strict)
+  return (input: unknown) => Either.mapLeft(encode(input), problems.simplify(Schema.typeSchema(schema).ast, input))
+}
 
 /**
- * The Schema of a Live Activity, for the Schemas of what it holds.
+ * The Schemas of attributes and state that are plain JSON.
  *
  * @internal
  */
-export const make = <Attributes, AttributesEncoded, State, StateEncoded>(options: {
-  readonly attributesType: Schema.Schema<string>
-  readonly attributes: Schema.Schema<Attributes, AttributesEncoded>
-  readonly contentState: Schema.Schema<State, StateEncoded>
-}): Schema.Schema<LiveActivity<Attributes, State>, Json.JsonObject> =>
-  envelope.make({ pushType: "liveactivity", identifier: "LiveActivity", aps: aps(options), omitEmptyAps: false })
-
-/**
- * The Schema of `aps` of a Live Activity whose attributes and state are plain JSON.
- *
- * @internal
- */
-export const json = {
+export const json: Schemas<Json.JsonObject, Json.JsonObject, Json.JsonObject, Json.JsonObject> = {
   attributesType: Schema.String,
   attributes: Json.JsonObject,
   contentState: Json.JsonObject
 }
+
+/**
+ * What encodes a notification whose attributes and state are plain JSON.
+ *
+ * @internal
+ */
+export const plain: Encoder = encoder(json)
+
+/**
+ * The Schema of a Live Activity whose attributes and state are plain JSON.
+ *
+ * @internal
+ */
+export const Plain: Schema.Schema<LiveActivity<Json.JsonObject, Json.JsonObject>, Json.JsonObject> = schema(json)

@@ -10,6 +10,8 @@ import type * as AlertContent from "./Alert.js"
 import { defined } from "./internal/defined.js"
 import * as envelope from "./internal/envelope.js"
 import * as fast from "./internal/fast.js"
+import * as problems from "./internal/problems.js"
+import * as utf8 from "./internal/utf8.js"
 import type * as InterruptionLevel from "./InterruptionLevel.js"
 import * as Json from "./Json.js"
 import * as LiveActivities from "./LiveActivity.js"
@@ -240,11 +242,32 @@ export type Notification =
   | Voip
   | Widgets
 
-const flags = <O extends ContentOptions>({ contentAvailable, mutableContent, ...rest }: O) => ({
-  ...rest,
-  ...(contentAvailable === true ? { contentAvailable } : undefined),
-  ...(mutableContent === true ? { mutableContent } : undefined)
-})
+const hasNoFalse = (options: ContentOptions): options is Content =>
+  options.contentAvailable !== false && options.mutableContent !== false
+
+// Apple knows a flag only as 1: `false` is said by leaving it out.
+const content = <const P extends PushType.PushType>(options: ContentOptions, pushType: P): Content & Typed<P> => {
+  if (hasNoFalse(options)) return typed(options, pushType)
+  const { contentAvailable, mutableContent, ...rest } = options
+  return typed(
+    defined({
+      ...rest,
+      contentAvailable: contentAvailable === true ? contentAvailable : undefined,
+      mutableContent: mutableContent === true ? mutableContent : undefined
+    }),
+    pushType
+  )
+}
+
+interface Typed<P> {
+  readonly pushType: P
+}
+
+// The tag comes first because V8 copies into a literal that has begun ten times faster than it begins with a copy.
+const typed = <const P extends PushType.PushType, O extends object>(options: O, pushType: P): O & Typed<P> => {
+  const notification = { pushType, ...options }
+  return notification.pushType === pushType ? notification : { ...options, pushType }
+}
 
 /**
  * Shows something, plays a sound or sets the badge.
@@ -270,7 +293,7 @@ const flags = <O extends ContentOptions>({ contentAvailable, mutableContent, ...
  * @since 0.1.0
  * @category constructors
  */
-export const alert = (options: ContentOptions): Alert => ({ ...flags(options), pushType: "alert" })
+export const alert = (options: ContentOptions): Alert => content(options, "alert")
 
 /**
  * Wakes the app silently, two or three times an hour at most. Always of priority 5.
@@ -280,7 +303,7 @@ export const alert = (options: ContentOptions): Alert => ({ ...flags(options), p
  * @since 0.1.0
  * @category constructors
  */
-export const background = (options: WithCustom = {}): Background => ({ ...options, pushType: "background" })
+export const background = (options: WithCustom = {}): Background => typed(options, "background")
 
 /**
  * Updates a watchOS complication.
@@ -288,10 +311,7 @@ export const background = (options: WithCustom = {}): Background => ({ ...option
  * @since 0.1.0
  * @category constructors
  */
-export const complication = (options: ContentOptions = {}): Complication => ({
-  ...flags(options),
-  pushType: "complication"
-})
+export const complication = (options: ContentOptions = {}): Complication => content(options, "complication")
 
 /**
  * Reloads a control; Apple's sample sends it with priority 10 and expiration `"none"`.
@@ -301,7 +321,7 @@ export const complication = (options: ContentOptions = {}): Complication => ({
  * @since 0.1.0
  * @category constructors
  */
-export const controls = (options: WithCustom = {}): Controls => ({ ...options, pushType: "controls" })
+export const controls = (options: WithCustom = {}): Controls => typed(options, "controls")
 
 /**
  * Tells a File Provider extension that a container changed.
@@ -311,10 +331,7 @@ export const controls = (options: WithCustom = {}): Controls => ({ ...options, p
  * @since 0.1.0
  * @category constructors
  */
-export const fileProvider = (options: Omit<FileProvider, "pushType">): FileProvider => ({
-  ...options,
-  pushType: "fileprovider"
-})
+export const fileProvider = (options: Omit<FileProvider, "pushType">): FileProvider => typed(options, "fileprovider")
 
 /**
  * Starts, updates or ends a Live Activity whose attributes and state are plain JSON. For typed ones see
@@ -339,7 +356,7 @@ export const liveActivity: {
  * @since 0.1.0
  * @category constructors
  */
-export const location = (options: ContentOptions = {}): Location => ({ ...flags(options), pushType: "location" })
+export const location = (options: ContentOptions = {}): Location => content(options, "location")
 
 /**
  * Tells a managed device to contact its MDM server.
@@ -349,7 +366,7 @@ export const location = (options: ContentOptions = {}): Location => ({ ...flags(
  * @since 0.1.0
  * @category constructors
  */
-export const mdm = (options: Omit<Mdm, "pushType">): Mdm => ({ ...options, pushType: "mdm" })
+export const mdm = (options: Omit<Mdm, "pushType">): Mdm => typed(options, "mdm")
 
 /**
  * Announces a speaker in a Push to Talk channel; send it with priority 10 and expiration `"none"`.
@@ -359,7 +376,7 @@ export const mdm = (options: Omit<Mdm, "pushType">): Mdm => ({ ...options, pushT
  * @since 0.1.0
  * @category constructors
  */
-export const pushToTalk = (options: ContentOptions = {}): PushToTalk => ({ ...flags(options), pushType: "pushtotalk" })
+export const pushToTalk = (options: ContentOptions = {}): PushToTalk => content(options, "pushtotalk")
 
 /**
  * Announces a call; send it with expiration `"none"` or a few seconds. Up to 5120 bytes.
@@ -369,7 +386,7 @@ export const pushToTalk = (options: ContentOptions = {}): PushToTalk => ({ ...fl
  * @since 0.1.0
  * @category constructors
  */
-export const voip = (options: ContentOptions = {}): Voip => ({ ...flags(options), pushType: "voip" })
+export const voip = (options: ContentOptions = {}): Voip => content(options, "voip")
 
 /**
  * Reloads widgets.
@@ -379,7 +396,7 @@ export const voip = (options: ContentOptions = {}): Voip => ({ ...flags(options)
  * @since 0.1.0
  * @category constructors
  */
-export const widgets = (options: WithCustom = {}): Widgets => ({ ...options, pushType: "widgets" })
+export const widgets = (options: WithCustom = {}): Widgets => typed(options, "widgets")
 
 /**
  * A payload made elsewhere, for what this library does not know yet. Only its size is checked.
@@ -475,8 +492,6 @@ const notBroadcast = (notification: Notification): Result | undefined => {
 const refuse = (actual: unknown, message: string): Result =>
   Either.left(ParseResult.parseError(new ParseResult.Type(Schema.Unknown.ast, actual, message)))
 
-const utf8 = new TextEncoder()
-
 const build = (notification: Notification, limit: number | undefined): Result => {
   const pushType: unknown = notification?.pushType
   if (!PushType.is(pushType)) {
@@ -545,30 +560,33 @@ const decodeObject = Schema.decodeUnknownEither(Json.JsonObject)
  */
 export const encodeJson = (
   notification: Exclude<Notification, Raw>
-): Either.Either<Json.JsonObject, ParseResult.ParseError> => {
-  if (notification.pushType === "liveactivity") {
-    const { [LiveActivities.DefinitionId]: definition, ...plain } = notification
-    return definition === undefined ? encoders.liveactivity(plain) : definition.encode(plain)
-  }
-  return encoders[notification.pushType](notification)
+): Either.Either<Json.JsonObject, ParseResult.ParseError> =>
+  notification.pushType === "liveactivity"
+    ? (notification[LiveActivities.DefinitionId] ?? LiveActivities.plain).encode(notification)
+    : encoders[notification.pushType](notification)
+
+const encoder = <P extends Exclude<PushType.PushType, "liveactivity">>(pushType: P) => {
+  const schema: Schema.Schema<Payload.ByPushType[P], Json.JsonObject> = Payload.table[pushType]
+  const encode = Schema.encodeUnknownEither(schema, envelope.strict)
+  const ast = Schema.typeSchema(schema).ast
+  return (input: unknown) => Either.mapLeft(encode(input), problems.simplify(ast, input, envelope.hint(pushType)))
 }
 
-const encoder = <A>(schema: Schema.Schema<A, Json.JsonObject>) => Schema.encodeUnknownEither(schema, envelope.strict)
-
 const encoders: {
-  readonly [P in PushType.PushType]: (input: unknown) => Either.Either<Json.JsonObject, ParseResult.ParseError>
+  readonly [P in Exclude<PushType.PushType, "liveactivity">]: (
+    input: unknown
+  ) => Either.Either<Json.JsonObject, ParseResult.ParseError>
 } = {
-  alert: encoder(Payload.table.alert),
-  background: encoder(Payload.table.background),
-  complication: encoder(Payload.table.complication),
-  controls: encoder(Payload.table.controls),
-  fileprovider: encoder(Payload.table.fileprovider),
-  liveactivity: encoder(Payload.table.liveactivity),
-  location: encoder(Payload.table.location),
-  mdm: encoder(Payload.table.mdm),
-  pushtotalk: encoder(Payload.table.pushtotalk),
-  voip: encoder(Payload.table.voip),
-  widgets: encoder(Payload.table.widgets)
+  alert: encoder("alert"),
+  background: encoder("background"),
+  complication: encoder("complication"),
+  controls: encoder("controls"),
+  fileprovider: encoder("fileprovider"),
+  location: encoder("location"),
+  mdm: encoder("mdm"),
+  pushtotalk: encoder("pushtotalk"),
+  voip: encoder("voip"),
+  widgets: encoder("widgets")
 }
 
 /**
@@ -620,7 +638,7 @@ export const truncate = <N extends Alert | Complication | Location | PushToTalk 
     : { ...notification, alert: typeof content === "string" ? cut : defined({ ...content, body: cut }) }
 }
 
-const jsonBytes = (text: string): number => utf8.encode(JSON.stringify(text)).length - 2
+const jsonBytes = (text: string): number => utf8.byteLength(JSON.stringify(text)) - 2
 
 // The longest prefix of whole characters that fits with the ellipsis into so many bytes of JSON text.
 const shorten = (text: string, budget: number, ellipsis: string): string | undefined => {

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import type { ParseOptions } from "effect/SchemaAST"
 import * as AlertContent from "./Alert.js"
 import * as envelope from "./internal/envelope.js"
+import * as problems from "./internal/problems.js"
 import * as InterruptionLevel from "./InterruptionLevel.js"
 import type * as Json from "./Json.js"
 import * as LiveActivities from "./LiveActivity.js"
@@ -121,7 +122,7 @@ export const FileProvider: Schema.Schema<Notification.FileProvider, Notification
 export const LiveActivity: Schema.Schema<
   LiveActivities.LiveActivity<Json.JsonObject, Json.JsonObject>,
   Json.JsonObject
-> = LiveActivities.make(LiveActivities.json)
+> = LiveActivities.Plain
 
 /**
  * The Schema of a `location` payload.
@@ -251,7 +252,8 @@ export const decode = <P extends PushType.PushType>(
   options?: ParseOptions
 ): (payload: unknown) => Either.Either<ByPushType[P], ParseResult.ParseError> => {
   const schema: Schema.Schema<ByPushType[P], Json.JsonObject> = table[pushType]
-  return Schema.decodeUnknownEither(schema, { ...envelope.strict, ...options })
+  const parse = Schema.decodeUnknownEither(schema, { ...envelope.strict, ...options })
+  return (payload) => Either.mapLeft(parse(payload), problems.simplify(schema.ast, payload, envelope.hint(pushType)))
 }
 
 /**

@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
-import type * as PushType from "./PushType.js"
+import * as PushType from "./PushType.js"
 
 /**
  * The value of the `apns-priority` header: 10 at once (what APNs assumes when the header is left out), 5 with regard to
@@ -54,3 +56,25 @@ export type For<P extends PushType.PushType> = (typeof PushType.table)[P]["allow
  * @category guards
  */
 export const is = (input: unknown): input is Priority => input === 10 || input === 5 || input === 1
+
+/**
+ * The priority, if the push type allows it. Fails with a `ParseError` that names what Apple allows.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const forPushType = (
+  priority: Priority,
+  pushType: PushType.PushType
+): Either.Either<Priority, ParseResult.ParseError> => {
+  const allowed: ReadonlyArray<Priority> = PushType.table[pushType].allowedPriorities
+  return allowed.includes(priority)
+    ? Either.right(priority)
+    : Either.left(ParseResult.parseError(
+      new ParseResult.Type(
+        Priority.ast,
+        priority,
+        `A push of type ${pushType} has priority ${allowed.join(" or ")}, not ${priority}.`
+      )
+    ))
+}

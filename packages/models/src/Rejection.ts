@@ -86,7 +86,7 @@ function define() {
 
 const explain = (error: Fields & { readonly size?: number; readonly limit?: number }): string => {
   const info = Reason.info(error.reason, error.status)
-  const since = error.timestamp === undefined ? "" : ` since ${DateTime.formatIso(error.timestamp)}`
+  const since = error.timestamp === undefined ? "" : ` (since ${DateTime.formatIso(error.timestamp)})`
   const size = error.size === undefined || error.limit === undefined
     ? ""
     : ` (${error.size} bytes, limit ${error.limit})`
@@ -693,14 +693,21 @@ export const make = (options: Options): Rejection => {
     ...(options.retryAfterSeconds === undefined ? undefined : { retryAfter: options.retryAfterSeconds }),
     ...timestamp(options.timestampMillis)
   }
-  if (tag === "PayloadTooLarge") {
-    return new PayloadTooLarge({
-      ...props,
-      ...(options.size === undefined ? undefined : { size: options.size }),
-      ...(options.limit === undefined ? undefined : { limit: options.limit })
-    }, skipValidation)
+  // A rejection is an answer, made in a callback of the connection: its stack says nothing and would cost more than
+  // all the rest.
+  const stackTraceLimit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  try {
+    return tag === "PayloadTooLarge"
+      ? new PayloadTooLarge({
+        ...props,
+        ...(options.size === undefined ? undefined : { size: options.size }),
+        ...(options.limit === undefined ? undefined : { limit: options.limit })
+      }, skipValidation)
+      : new classes[tag ?? "UnknownReason"](props, skipValidation)
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
   }
-  return new classes[tag ?? "UnknownReason"](props, skipValidation)
 }
 
 // A timestamp that is no instant is worth less than the rejection that carries it.

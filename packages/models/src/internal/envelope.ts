@@ -74,15 +74,17 @@ export const make = <const P extends PushType.PushType, A extends object, I>(opt
   const encodeCustom = ParseResult.validateEither(Json.JsonObject)
   return Schema.transformOrFail(Json.JsonObject, model, {
     strict: false,
-    decode: ({ aps, ...custom }: Json.JsonObject, parseOptions) =>
-      Either.mapBoth(decodeAps(aps ?? (options.omitEmptyAps ? {} : undefined), parseOptions), {
-        onLeft: (issue) => new ParseResult.Pointer("aps", aps, issue),
-        onRight: (decoded) => ({
-          pushType: options.pushType,
-          ...defined(decoded),
-          ...(Object.keys(custom).length === 0 ? undefined : { custom })
-        })
-      }),
+    decode: ({ aps = options.omitEmptyAps ? {} : undefined, ...custom }: Json.JsonObject, parseOptions, ast) =>
+      aps === undefined
+        ? Either.left(new ParseResult.Pointer("aps", custom, new ParseResult.Type(ast, custom, "\"aps\" is missing.")))
+        : Either.mapBoth(decodeAps(aps, parseOptions), {
+          onLeft: (issue) => new ParseResult.Pointer("aps", aps, issue),
+          onRight: (decoded) => ({
+            pushType: options.pushType,
+            ...defined(decoded),
+            ...(Object.keys(custom).length === 0 ? undefined : { custom })
+          })
+        }),
     encode: ({ custom, pushType: _, ...rest }: Model<P>, parseOptions) =>
       Either.flatMap(
         encodeAps(rest, parseOptions),
@@ -105,3 +107,13 @@ const isEmpty = (input: Json.Json | undefined): boolean =>
  */
 export const closed = <A, I>(schema: Schema.Schema<A, I>): Schema.Schema<A, Json.JsonObject> =>
   Schema.compose(Json.JsonObject, schema, { strict: false })
+
+/**
+ * What to say where a key does not belong.
+ *
+ * @internal
+ */
+export const hint = (pushType: PushType.PushType): string =>
+  pushType === "background"
+    ? " A background push is silent: send an alert push with contentAvailable to show something and wake the app."
+    : ""

@@ -63,7 +63,7 @@ const soundKeys: ReadonlySet<PropertyKey> = new Set(["critical", "name", "volume
 const backgroundKeys: ReadonlySet<PropertyKey> = new Set(["pushType", "custom"])
 
 const hasOnly = (input: object, keys: ReadonlySet<PropertyKey>): boolean => {
-  for (const key of Reflect.ownKeys(input)) {
+  for (const key in input) {
     if (!keys.has(key)) return false
   }
   return true
