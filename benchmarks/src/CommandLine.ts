@@ -36,12 +36,12 @@ export interface Options {
 const fail = (reason: string) => Effect.fail(new BenchmarkError({ reason, where: "npm run bench" }))
 
 /**
- * Reads the flags of this process; interrupts after printing the help.
+ * Reads the flags of this process; `undefined` when all they asked for was the help, which is printed then.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const parse: Effect.Effect<Options, BenchmarkError> = Effect.gen(function*() {
+export const parse: Effect.Effect<Options | undefined, BenchmarkError> = Effect.gen(function*() {
   const { values } = yield* Effect.try({
     try: () =>
       parseArgs({
@@ -59,7 +59,7 @@ export const parse: Effect.Effect<Options, BenchmarkError> = Effect.gen(function
   })
   if (values.help) {
     yield* Console.log(help)
-    return yield* Effect.interrupt
+    return undefined
   }
   const rounds = values.rounds === undefined ? (values.quick ? 2 : 5) : Number(values.rounds)
   if (!Number.isInteger(rounds) || rounds < 1) {

@@ -65,7 +65,7 @@ export const rows: ReadonlyArray<Row> = [
     ...sending,
     name: "connection-post",
     summary: "Connection.post, 1,000 fibers",
-    module: { leftOut: "@effect-apns/core is not there yet" },
+    module: { path: "./rows/ConnectionPost.js" },
     wide: true,
     count: 80_000,
     warmUp: 40_000
@@ -74,7 +74,7 @@ export const rows: ReadonlyArray<Row> = [
     ...sending,
     name: "pool-post",
     summary: "ApnsPool.post, 1,000 fibers",
-    module: { leftOut: "@effect-apns/pool is not there yet" },
+    module: { path: "./rows/PoolPost.js" },
     wide: true,
     count: 80_000,
     warmUp: 40_000
@@ -83,7 +83,7 @@ export const rows: ReadonlyArray<Row> = [
     ...sending,
     name: "send",
     summary: "send, 1,000 fibers",
-    module: { leftOut: "@effect-apns/pool is not there yet" },
+    module: { path: "./rows/Send.js" },
     wide: true,
     count: 80_000,
     warmUp: 40_000
@@ -92,7 +92,7 @@ export const rows: ReadonlyArray<Row> = [
     ...sending,
     name: "send-all",
     summary: "sendAll over a Stream of tokens",
-    module: { leftOut: "@effect-apns/pool is not there yet" },
+    module: { path: "./rows/SendAll.js" },
     count: 300_000,
     warmUp: 100_000
   },

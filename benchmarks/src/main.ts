@@ -51,6 +51,7 @@ const wideFlags = ["--max-semi-space-size=64"]
 
 const program = Effect.gen(function*() {
   const options = yield* CommandLine.parse
+  if (options === undefined) return
   const started = yield* Clock.currentTimeMillis
   const loadBefore = Os.loadavg()[0] ?? 0
 
@@ -103,4 +104,6 @@ const program = Effect.gen(function*() {
   if (options.json) yield* Console.log(JSON.stringify({ rows: plain, wide, startUp, figures, conditions }))
 })
 
-NodeRuntime.runMain(Effect.scoped(program))
+NodeRuntime.runMain(Effect.tapError(Effect.scoped(program), (error) => Console.error(`\n${error.message}`)), {
+  disableErrorReporting: true
+})
