@@ -16,6 +16,11 @@ export * as Delivery from "./Delivery.js"
 /**
  * @since 0.1.0
  */
+export * as PoolConfig from "./PoolConfig.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Receipt from "./Receipt.js"
 
 export {
@@ -45,3 +50,8 @@ export {
  * @since 0.1.0
  */
 export * as SendAll from "./SendAll.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Simulator from "./Simulator.js"
