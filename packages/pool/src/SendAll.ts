@@ -51,6 +51,17 @@ export interface Outcome<out Token extends string = string> {
 }
 
 /**
+ * What became of one item of {@link sendEach}. `item` is the very object that came in, so whatever else it carries, such
+ * as its place in a file, is at hand: the token alone does not tell two notifications to one device apart.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ItemOutcome<out Item extends SendOptions = SendOptions> extends Outcome {
+  readonly item: Item
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -70,10 +81,10 @@ export interface Options<N extends Notification.Notification = Notification.Noti
 const defaultConcurrency = 4000
 
 /** One notification of a bulk, which knows its place among those under way. */
-class Part<In> extends Delivery {
+class Part<In, Out> extends Delivery {
   index = 0
 
-  constructor(path: string, spec: Request.Spec, readonly item: In, private readonly bulk: Bulk<In, unknown>) {
+  constructor(path: string, spec: Request.Spec, readonly item: In, private readonly bulk: Bulk<In, Out, unknown>) {
     super(path, spec)
   }
 
@@ -91,14 +102,15 @@ class Part<In> extends Delivery {
   }
 }
 
-interface Source<in In> {
+interface Source<in In, out Out> {
   readonly tokenOf: (item: In) => string
   readonly specOf: (item: In) => Either.Either<Request.Spec, SendError>
+  readonly outcomeOf: (item: In, result: Either.Either<Receipt, SendError>) => Out
 }
 
-class Bulk<In, E> {
-  private readonly underWay: Array<Part<In>> = []
-  private outcomes: Array<Outcome> = []
+class Bulk<In, Out, E> {
+  private readonly underWay: Array<Part<In, Out>> = []
+  private outcomes: Array<Out> = []
   private input: ReadonlyArray<In> = []
   private position = 0
   private end: Cause.Cause<Option.Option<E>> | undefined = undefined
@@ -108,7 +120,7 @@ class Bulk<In, E> {
 
   constructor(
     private readonly pool: ApnsPool.Unsafe,
-    private readonly source: Source<In>,
+    private readonly source: Source<In, Out>,
     private readonly concurrency: number
   ) {}
 
@@ -120,11 +132,10 @@ class Bulk<In, E> {
     const { concurrency, input, outcomes, source, underWay } = this
     while (this.position < input.length && underWay.length + outcomes.length < concurrency) {
       const item = input[this.position++] as In
-      const token = source.tokenOf(item)
-      const path = Send.pathOf(token)
+      const path = Send.pathOf(source.tokenOf(item))
       const spec = source.specOf(item)
-      if (Either.isLeft(path)) outcomes.push({ token, result: Either.left(path.left) })
-      else if (Either.isLeft(spec)) outcomes.push({ token, result: Either.left(spec.left) })
+      if (Either.isLeft(path)) outcomes.push(source.outcomeOf(item, Either.left(path.left)))
+      else if (Either.isLeft(spec)) outcomes.push(source.outcomeOf(item, Either.left(spec.left)))
       else {
         const part = new Part(path.right, spec.right, item, this)
         part.index = underWay.length
@@ -137,13 +148,13 @@ class Bulk<In, E> {
     if (this.position >= input.length) this.onHungry?.()
   }
 
-  settled(part: Part<In>, result: Either.Either<Receipt, SendError>): void {
+  settled(part: Part<In, Out>, result: Either.Either<Receipt, SendError>): void {
     const last = this.underWay.pop()
     if (last !== undefined && last !== part) {
       this.underWay[part.index] = last
       last.index = part.index
     }
-    this.outcomes.push({ token: this.source.tokenOf(part.item), result })
+    this.outcomes.push(this.source.outcomeOf(part.item, result))
     this.onOutcome?.()
     if (this.position < this.input.length) this.refill()
   }
@@ -177,7 +188,7 @@ class Bulk<In, E> {
   }
 
   /** All outcomes that have come since the last pull; waits for one where there is none. */
-  readonly pull: Effect.Effect<Chunk.Chunk<Outcome>, Option.Option<E>> = Effect.suspend(() => {
+  readonly pull: Effect.Effect<Chunk.Chunk<Out>, Option.Option<E>> = Effect.suspend(() => {
     const { outcomes } = this
     if (outcomes.length > 0) {
       this.outcomes = []
@@ -202,16 +213,16 @@ class Bulk<In, E> {
   }
 }
 
-const run = <In, E, R>(
+const run = <In, Out, E, R>(
   items: Stream.Stream<In, E, R>,
   concurrency: number | undefined,
-  sourceOf: (pool: ApnsPool.ApnsPool) => Source<In>
-): Stream.Stream<Outcome, E, R | ApnsPool.ApnsPool> =>
+  sourceOf: (pool: ApnsPool.ApnsPool) => Source<In, Out>
+): Stream.Stream<Out, E, R | ApnsPool.ApnsPool> =>
   Stream.fromPull(
     Effect.gen(function*() {
       const pool = yield* ApnsPool.ApnsPool
       const upstream = yield* Stream.toPull(items)
-      const bulk = new Bulk<In, E>(
+      const bulk = new Bulk<In, Out, E>(
         pool.unsafe,
         sourceOf(pool),
         Math.max(1, Math.floor(concurrency ?? defaultConcurrency))
@@ -236,7 +247,7 @@ export const sendAll = <Token extends string, E, R, const N extends Notification
 ): Stream.Stream<Outcome, E, R | ApnsPool.ApnsPool> =>
   run(tokens, options.concurrency, (pool) => {
     const spec = Send.specOf(options, pool.topic)
-    return { tokenOf: (token) => token, specOf: () => spec }
+    return { tokenOf: (token) => token, specOf: () => spec, outcomeOf: (token, result) => ({ token, result }) }
   })
 
 /**
@@ -246,11 +257,12 @@ export const sendAll = <Token extends string, E, R, const N extends Notification
  * @since 0.1.0
  * @category sending
  */
-export const sendEach = <E, R>(
-  items: Stream.Stream<SendOptions, E, R>,
+export const sendEach = <Item extends SendOptions, E, R>(
+  items: Stream.Stream<Item, E, R>,
   options: Concurrency = {}
-): Stream.Stream<Outcome, E, R | ApnsPool.ApnsPool> =>
+): Stream.Stream<ItemOutcome<Item>, E, R | ApnsPool.ApnsPool> =>
   run(items, options.concurrency, (pool) => ({
-    tokenOf: (item) => item.token,
-    specOf: (item) => Send.specOf(item, pool.topic)
+    tokenOf: (item: Item) => item.token,
+    specOf: (item) => Send.specOf(item, pool.topic),
+    outcomeOf: (item, result) => ({ item, token: item.token, result })
   }))
