@@ -1,6 +1,5 @@
 import * as effectEslint from "@effect/eslint-plugin"
 import js from "@eslint/js"
-import simpleImportSort from "eslint-plugin-simple-import-sort"
 import sortDestructureKeys from "eslint-plugin-sort-destructure-keys"
 import tseslint from "typescript-eslint"
 
@@ -10,12 +9,11 @@ export default tseslint.config(
   tseslint.configs.recommended,
   ...effectEslint.configs.dprint,
   {
-    plugins: { "simple-import-sort": simpleImportSort, "sort-destructure-keys": sortDestructureKeys },
+    plugins: { "sort-destructure-keys": sortDestructureKeys },
     rules: {
       "require-yield": "off",
       "object-shorthand": "error",
       "no-redeclare": "off",
-      "simple-import-sort/imports": ["error", { groups: [["^.*\\u0000$", "^"]] }],
       "sort-destructure-keys/sort-destructure-keys": "error",
       "@typescript-eslint/array-type": ["error", { default: "generic", readonly: "generic" }],
       "@typescript-eslint/consistent-type-imports": "error",
@@ -43,9 +41,15 @@ export default tseslint.config(
     rules: {
       "no-console": "error",
       "no-restricted-globals": ["error", "setTimeout", "setInterval", "setImmediate"],
-      "no-restricted-properties": ["error", { object: "Date", property: "now" }, { object: "Math", property: "random" }],
+      "no-restricted-properties": ["error", { object: "Date", property: "now" }, {
+        object: "Math",
+        property: "random"
+      }],
       "@effect/no-import-from-barrel-package": ["error", { packageNames: ["effect", "@effect/platform"] }]
     }
   },
-  { files: ["**/*.{js,mjs}"], languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } } }
+  {
+    files: ["**/*.{js,mjs}"],
+    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } }
+  }
 )

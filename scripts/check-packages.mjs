@@ -32,19 +32,23 @@ try {
   mkdirSync(project)
   writeFileSync(
     join(project, "package.json"),
-    JSON.stringify({
-      name: "scratch",
-      private: true,
-      type: "module",
-      dependencies: {
-        ...Object.fromEntries(packages.map((name) => [`@effect-apns/${name}`, `file:${files[name]}`])),
-        "effect": versions.effect,
-        "@effect/platform": versions["@effect/platform"],
-        "@effect/platform-node": versions["@effect/platform-node"]
+    JSON.stringify(
+      {
+        name: "scratch",
+        private: true,
+        type: "module",
+        dependencies: {
+          ...Object.fromEntries(packages.map((name) => [`@effect-apns/${name}`, `file:${files[name]}`])),
+          "effect": versions.effect,
+          "@effect/platform": versions["@effect/platform"],
+          "@effect/platform-node": versions["@effect/platform-node"]
+        },
+        devDependencies: { "typescript": versions.typescript, "@types/node": versions["@types/node"] },
+        overrides: JSON.parse(readFileSync(join(root, "package.json"), "utf8")).overrides
       },
-      devDependencies: { "typescript": versions.typescript, "@types/node": versions["@types/node"] },
-      overrides: JSON.parse(readFileSync(join(root, "package.json"), "utf8")).overrides
-    }, undefined, 2)
+      undefined,
+      2
+    )
   )
   writeFileSync(
     join(project, "tsconfig.json"),

@@ -3,8 +3,8 @@
  */
 import { Credentials } from "@effect-apns/core"
 import { Notification } from "@effect-apns/models"
-import { ApnsPool, send, sendAll } from "@effect-apns/pool"
 import type { Send } from "@effect-apns/pool"
+import { ApnsPool, send, sendAll } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Effect, Either, Layer, Redacted, Stream } from "effect"

@@ -90,8 +90,18 @@ export type Failure =
     readonly closeCause: CloseCause | undefined
   }
   | { readonly _tag: "StreamReset"; readonly processed: "no" | "unknown"; readonly code: number }
-  | { readonly _tag: "MalformedResponse"; readonly processed: "unknown" | "yes"; readonly status: number; readonly description: string }
-  | { readonly _tag: "ResponseTooLarge"; readonly processed: "unknown" | "yes"; readonly status: number; readonly description: string }
+  | {
+    readonly _tag: "MalformedResponse"
+    readonly processed: "unknown" | "yes"
+    readonly status: number
+    readonly description: string
+  }
+  | {
+    readonly _tag: "ResponseTooLarge"
+    readonly processed: "unknown" | "yes"
+    readonly status: number
+    readonly description: string
+  }
 
 /**
  * A failure that a pool can hand to its caller: pools queue where a connection is {@link Blocked}.
@@ -117,7 +127,9 @@ const fate = (processed: Processed): string =>
 export const describeCause = (cause: CloseCause): string => {
   switch (cause._tag) {
     case "Goaway":
-      return `the server sent GOAWAY ${cause.codeName}${cause.reason === undefined ? "" : ` (${cause.reason})`}, last-stream-id ${cause.lastStreamId}`
+      return `the server sent GOAWAY ${cause.codeName}${
+        cause.reason === undefined ? "" : ` (${cause.reason})`
+      }, last-stream-id ${cause.lastStreamId}`
     case "Dropped":
       return cause.code === undefined ? "the server closed the connection" : `the connection was lost (${cause.code})`
     case "PingTimeout":

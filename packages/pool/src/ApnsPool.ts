@@ -29,7 +29,8 @@
  *
  * @since 0.1.0
  */
-import { Connection, type ConnectError, type Credentials, type Failure, type Request, type Response } from "@effect-apns/core"
+import type { Connection } from "@effect-apns/core"
+import { type ConnectError, type Credentials, type Failure, type Request, type Response } from "@effect-apns/core"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"

@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import { Response } from "@effect-apns/core"
 import type { Exchange } from "@effect-apns/core"
+import { Response } from "@effect-apns/core"
 
 /**
  * What APNs says of a notification that it accepted (Apple: "Handling notification responses from APNs").

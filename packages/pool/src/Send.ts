@@ -253,7 +253,10 @@ const makeSpec = (
       if (seconds > 0) expirationMillis = seconds * 1000
     }
     if (options.collapseId !== undefined) {
-      extra.push("apns-collapse-id", yield* Either.mapLeft(decodeCollapseId(options.collapseId), ParseResult.parseError))
+      extra.push(
+        "apns-collapse-id",
+        yield* Either.mapLeft(decodeCollapseId(options.collapseId), ParseResult.parseError)
+      )
     }
     if (options.apnsId !== undefined) {
       extra.push("apns-id", yield* Either.mapLeft(decodeApnsId(options.apnsId), ParseResult.parseError))

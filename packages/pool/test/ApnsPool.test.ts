@@ -1,7 +1,7 @@
 import { Connection, Failure, Request, Response } from "@effect-apns/core"
 import { ApnsPool } from "@effect-apns/pool"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Duration, Effect, Either, Exit, Fiber, Layer, Ref, Schedule, TestClock } from "effect"
+import { Clock, Deferred, Effect, Either, Exit, Fiber, Schedule, TestClock } from "effect"
 
 const request = (options: Partial<Request.Options> = {}) =>
   Request.make({
@@ -115,7 +115,8 @@ describe("ApnsPool without a socket", () => {
       assert.deepStrictEqual(order, [1, 2, 3, 4, 5])
     }).pipe(
       Effect.provide(
-        ApnsPool.layerTest(() => Effect.as(Effect.sleep("1 second"), Response.make()), { streams: 1 })
+        ApnsPool.layerTest(() =>
+          Effect.as(Effect.sleep("1 second"), Response.make()), { streams: 1 })
       )
     ))
 
@@ -196,7 +197,10 @@ describe("ApnsPool without a socket", () => {
   })
 
   it.effect("503 then 400: the 400 is returned after two attempts", () => {
-    const { handler } = scripted(answer(503, "ServiceUnavailable", { "retry-after": "1" }), answer(400, "BadDeviceToken"))
+    const { handler } = scripted(
+      answer(503, "ServiceUnavailable", { "retry-after": "1" }),
+      answer(400, "BadDeviceToken")
+    )
     return Effect.gen(function*() {
       const fiber = yield* Effect.fork(post())
       yield* TestClock.adjust("1 second")

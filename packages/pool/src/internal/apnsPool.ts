@@ -1,5 +1,5 @@
-import { Connection, Deadlines, Failure, ProviderToken, Response } from "@effect-apns/core"
 import type { Request } from "@effect-apns/core"
+import { Connection, Deadlines, Failure, ProviderToken, Response } from "@effect-apns/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
