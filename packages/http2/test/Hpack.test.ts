@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Hpack } from "@effect-apns/http2"
+import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { writeInteger } from "../src/internal/hpackEncoder.js"
 import * as Huffman from "../src/internal/huffman.js"

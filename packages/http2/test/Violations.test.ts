@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
 import { ErrorCode, Frame, Hpack } from "@effect-apns/http2"
+import { assert, describe, it } from "@effect/vitest"
 import type { Driver } from "./utils.js"
 import { bytesOf, Driver as makeDriver, greeted, hex, noBody } from "./utils.js"
 
@@ -300,9 +300,16 @@ const streamErrors: ReadonlyArray<
   ["WINDOW_UPDATE of 0 for a stream", "RFC 9113 section 6.9", "malformed", Code.PROTOCOL_ERROR, 1, [
     Frame.windowUpdate(1, 0)
   ]],
-  ["WINDOW_UPDATE that overflows a stream's window", "RFC 9113 section 6.9.1", "malformed", Code.FLOW_CONTROL_ERROR, 1, [
-    Frame.windowUpdate(1, 0x7fff_ffff)
-  ]],
+  [
+    "WINDOW_UPDATE that overflows a stream's window",
+    "RFC 9113 section 6.9.1",
+    "malformed",
+    Code.FLOW_CONTROL_ERROR,
+    1,
+    [
+      Frame.windowUpdate(1, 0x7fff_ffff)
+    ]
+  ],
   ["PRIORITY of a wrong length on an open stream", "RFC 9113 section 6.3", "malformed", Code.FRAME_SIZE_ERROR, 1, [
     Frame.frame(FrameType.PRIORITY, 0, 1, new Uint8Array(4))
   ]]
@@ -360,9 +367,7 @@ describe("stream errors", () => {
       const heard = driver.heard().filter((event) => event.startsWith(`failure ${streamId} `))
       assert.lengthOf(heard, 1)
       assert.match(heard[0] ?? "", new RegExp(`^failure ${streamId} ${kind} ${code} `))
-      const resets = driver.frames().filter((sent) =>
-        sent.type === FrameType.RST_STREAM && sent.streamId === streamId
-      )
+      const resets = driver.frames().filter((sent) => sent.type === FrameType.RST_STREAM && sent.streamId === streamId)
       assert.lengthOf(resets, 1)
       assert.strictEqual(Buffer.from(resets[0]?.payload ?? noBody).readUInt32BE(0), code)
       assert.deepStrictEqual(driver.problems(), [])

@@ -135,21 +135,26 @@ export class Driver {
     return this.events.splice(0)
   }
 
-  /** What has to be true at any time, whatever the peer did. */
+  /** What of {@link invariants} does not hold. */
   problems(): Array<string> {
-    const found: Array<string> = []
-    const open = new Set(this.session.streams())
-    if (open.size !== this.session.active) found.push(`${open.size} streams, but active is ${this.session.active}`)
-    for (const call of this.calls) {
-      if (call.settled > 1) found.push(`stream ${call.id} was settled ${call.settled} times`)
-      if (open.has(call) !== (call.settled === 0)) {
-        found.push(`stream ${call.id} is ${open.has(call) ? "open and settled" : "closed without a word"}`)
-      }
-    }
-    if (this.session.available < 0) found.push("available is negative")
-    if (this.session.closing && this.session.available > 0) found.push("available although closing")
-    return found
+    return invariants(this.session, this.calls)
   }
+}
+
+/** What has to be true at any time, whatever the peer did: says what is not. */
+export const invariants = (session: Session.Session<Call>, calls: ReadonlyArray<Call>): Array<string> => {
+  const found: Array<string> = []
+  const open = new Set(session.streams())
+  if (open.size !== session.active) found.push(`${open.size} streams, but active is ${session.active}`)
+  for (const call of calls) {
+    if (call.settled > 1) found.push(`stream ${call.id} was settled ${call.settled} times`)
+    if (open.has(call) !== (call.settled === 0)) {
+      found.push(`stream ${call.id} is ${open.has(call) ? "open and settled" : "closed without a word"}`)
+    }
+  }
+  if (session.available < 0) found.push("available is negative")
+  if (session.closing && session.available > 0) found.push("available although closing")
+  return found
 }
 
 /** A driver whose peer has greeted, and the peer's encoder. */
