@@ -24,8 +24,9 @@
  *
  * @since 0.1.0
  */
+import type { KeyId } from "@effect-apns/models/KeyId"
+import type { TeamId } from "@effect-apns/models/TeamId"
 import type { PlatformError } from "@effect/platform/Error"
-import * as internal from "./internal/credentials.js"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
@@ -37,6 +38,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as internal from "./internal/credentials.js"
 
 /**
  * @since 0.1.0
@@ -71,9 +73,9 @@ export interface Token {
   /** The private key as PEM. */
   readonly key: Redacted.Redacted<string>
   /** The 10 characters that Apple gave to the key. */
-  readonly keyId: string
+  readonly keyId: KeyId
   /** The 10 characters of the team that owns the key. */
-  readonly teamId: string
+  readonly teamId: TeamId
   /**
    * The same text for the same team and key, and never for another: one APNs connection serves one team and one key,
    * so key pools by it. Holds no secret.
@@ -325,12 +327,12 @@ export function token(
   const build = (source: string, pem: string): Either.Either<Token, CredentialsError> =>
     Either.mapBoth(internal.tokenKey(pem, options.keyId, options.teamId, source), {
       onLeft: failed,
-      onRight: ({ identity, pem }): Token => ({
+      onRight: ({ identity, keyId, pem, teamId }): Token => ({
         [TypeId]: TypeId,
         _tag: "Token",
         key: Redacted.make(pem),
-        keyId: options.keyId,
-        teamId: options.teamId,
+        keyId,
+        teamId,
         identity
       })
     })

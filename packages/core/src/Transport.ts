@@ -37,9 +37,9 @@ import type { Proxy } from "./Proxy.js"
 export interface Transport {
   /**
    * Writes. One write at a time: the next one after `done`, which is called once, never before `write` returned, when
-   * the kernel has the bytes or the transport is gone. The bytes must not change until then.
+   * the kernel has the bytes or, with an error, the transport is gone. The bytes must not change until then.
    */
-  readonly write: (bytes: Uint8Array, done: () => void) => void
+  readonly write: (bytes: Uint8Array, done: (error?: Error | null) => void) => void
   /** Opens the flow of received bytes to `receiver`; never calls it before `start` returned. To be called once. */
   readonly start: (receiver: Receiver) => void
   /** Half-closes: what was written is sent, then the end of the stream. Writes after it are dropped. */
@@ -146,7 +146,7 @@ export interface ConnectOptions {
  * @since 0.1.0
  * @category options
  */
-export const defaultConnectTimeout: Duration.DurationInput = "10 seconds"
+export const defaultConnectTimeout: Duration.DurationInput = internal.defaultConnectTimeout
 
 /**
  * Opens a TLS connection that speaks HTTP/2, closed with the scope.

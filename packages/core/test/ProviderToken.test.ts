@@ -1,6 +1,6 @@
-import { assert, describe, it } from "@effect/vitest"
 import * as Credentials from "@effect-apns/core/Credentials"
 import * as ProviderToken from "@effect-apns/core/ProviderToken"
+import { assert, describe, it } from "@effect/vitest"
 import { Config, ConfigProvider, Effect, Exit, Fiber, Redacted, TestClock } from "effect"
 import { decodeJwt, decodeProtectedHeader, importSPKI, jwtVerify } from "jose"
 import * as crypto from "node:crypto"

@@ -24,6 +24,7 @@ import * as net from "node:net"
 import * as os from "node:os"
 import * as nodePath from "node:path"
 import * as tls from "node:tls"
+import * as util from "node:util"
 import * as fixtures from "./fixtures/index.js"
 import { deadPort, endpoint, listen, serverOptions, tlsServer } from "./fixtures/servers.js"
 
@@ -203,6 +204,30 @@ describe("Transport", () => {
         assert.strictEqual(reset.reason, "Reset")
       }))
 
+    it.scopedLive("tells TLS alerts apart", () =>
+      Effect.gen(function*() {
+        // A fatal alert in the clear is what a server sends that gives up on the ClientHello (RFC 8446 section 6).
+        const alerting = (code: number) =>
+          listen(
+            net.createServer((socket) => socket.once("data", () => socket.end(Buffer.from([21, 3, 3, 0, 2, 2, code]))))
+          )
+        const told: Record<string, number> = {
+          ClientCertificateRefused: 45, // certificate_expired
+          NoH2: 120, // no_application_protocol
+          Tls: 70 // protocol_version
+        }
+        for (const [reason, code] of Object.entries(told)) {
+          assert.strictEqual((yield* refused(yield* alerting(code))).reason, reason)
+        }
+        for (const code of [42, 43, 44, 46, 48, 49, 116]) {
+          assert.strictEqual(
+            (yield* refused(yield* alerting(code))).reason,
+            "ClientCertificateRefused",
+            `alert ${code}`
+          )
+        }
+      }))
+
     it.scopedLive("errors survive JSON with reason, endpoint and message", () =>
       Effect.gen(function*() {
         const error = yield* refused(yield* deadPort)
@@ -326,20 +351,28 @@ describe("Transport", () => {
 
     it.scopedLive("a reset is one Error with its code", () =>
       Effect.gen(function*() {
-        const port = yield* tlsServer((socket) => {
-          socket.once("data", () => {
-            // Not a TLS record: the peer cannot go on.
-            socket.destroy()
-          })
-        })
-        const server = net.createServer()
-        server.close()
-        const transport = yield* open(port)
-        const received = collect(transport)
-        yield* write(transport, "hello")
+        const port = yield* tlsServer((socket) => socket.write("hello"))
+        const clients: Array<net.Socket> = []
+        const relay = yield* listen(net.createServer((client) => {
+          clients.push(client)
+          client.pipe(net.connect(port, "127.0.0.1").on("error", () => {})).pipe(client)
+        }))
+        const received = collect(yield* open(relay))
+        yield* until(() => received.text === "hello")
+        clients[0]?.resetAndDestroy()
         const close = yield* received.closed
-        assert.include(["Eof", "Error"], close.kind)
+        assert.deepStrictEqual([close.kind, close.code], ["Error", "ECONNRESET"])
         assert.strictEqual(received.closes, 1)
+      }))
+
+    it.scopedLive("a server that closed before start is heard of all the same", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer((socket) => socket.end("bye"))
+        const transport = yield* open(port)
+        yield* Effect.sleep("20 millis")
+        const received = collect(transport)
+        assert.strictEqual((yield* received.closed).kind, "Eof")
+        assert.strictEqual(received.text, "bye")
       }))
 
     it.scopedLive("destroy is one Destroyed, and writes after it are done at once", () =>
@@ -521,6 +554,332 @@ describe("Transport", () => {
         const port = yield* tlsServer()
         const error = yield* refused(port, { keylog: "/does/not/exist" })
         assert.strictEqual(error.reason, "KeyLog")
+      }))
+  })
+
+  describe("proxies", () => {
+    interface Seen {
+      readonly targets: Array<string>
+      readonly authorizations: Array<string | undefined>
+    }
+
+    const relay = (client: net.Socket, port: number, greeting: () => void) => {
+      const upstream = net.connect(port, "127.0.0.1", () => {
+        greeting()
+        client.pipe(upstream).pipe(client)
+      })
+      upstream.on("error", () => client.destroy())
+      client.on("error", () => upstream.destroy())
+      client.on("close", () => upstream.destroy())
+    }
+
+    /** An HTTP proxy that takes `authorization` alone, where given, and answers `status`. */
+    const httpProxy = (seen: Seen, options?: { readonly authorization?: string; readonly status?: number }) => {
+      const server = http.createServer()
+      server.on("connect", (request: http.IncomingMessage, client: net.Socket) => {
+        const authorization = request.headers["proxy-authorization"]
+        seen.targets.push(request.url ?? "")
+        seen.authorizations.push(authorization)
+        if (options?.authorization !== undefined && authorization !== options.authorization) {
+          client.end(
+            "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\ncontent-length: 0\r\n\r\n"
+          )
+        } else if (options?.status !== undefined) {
+          client.end(`HTTP/1.1 ${options.status} No\r\ncontent-length: 2\r\n\r\nno`)
+        } else {
+          relay(client, Number(request.url?.split(":").at(-1)), () => client.write("HTTP/1.1 200 Connected\r\n\r\n"))
+        }
+      })
+      return server
+    }
+
+    /** A SOCKS5 proxy (RFC 1928, RFC 1929) that connects to names and addresses alike on loopback. */
+    const socksProxy = (
+      seen: Seen,
+      options?: { readonly user?: string; readonly password?: string; readonly reply?: number }
+    ) =>
+      net.createServer((client) => {
+        client.on("error", () => {})
+        const auth = options?.user === undefined ? 0 : 2
+        let step: "greeting" | "auth" | "request" = "greeting"
+        const onData = (bytes: Buffer) => {
+          if (step === "greeting") {
+            const offered = bytes.subarray(2, 2 + (bytes[1] ?? 0)).includes(auth)
+            client.write(Buffer.from([5, offered ? auth : 0xff]))
+            step = auth === 2 ? "auth" : "request"
+          } else if (step === "auth") {
+            const length = bytes[1] ?? 0
+            const user = bytes.subarray(2, 2 + length).toString()
+            const password = bytes.subarray(3 + length).toString()
+            const ok = user === options?.user && password === options?.password
+            seen.authorizations.push(`${user}:${password}`)
+            client.write(Buffer.from([1, ok ? 0 : 1]))
+            step = "request"
+          } else {
+            const length = bytes[4] ?? 0
+            const port = bytes.readUInt16BE(bytes.length - 2)
+            seen.targets.push(bytes[3] === 3 ? `${bytes.subarray(5, 5 + length)}:${port}` : `address:${port}`)
+            client.off("data", onData)
+            const reply = Buffer.from([5, options?.reply ?? 0, 0, 1, 127, 0, 0, 1, 0, 0])
+            if (options?.reply !== undefined) client.end(reply)
+            else relay(client, port, () => client.write(reply))
+          }
+        }
+        client.on("data", onData)
+      })
+
+    const nothing = (): Seen => ({ targets: [], authorizations: [] })
+    const proxyAt = (url: string) => Either.getOrThrow(Proxy.make(url))
+
+    const echo = (port: number, options: Partial<Transport.ConnectOptions>) =>
+      Effect.scoped(Effect.gen(function*() {
+        const transport = yield* open(port, options)
+        const received = collect(transport)
+        const text = "through the proxy ".repeat(20_000)
+        yield* write(transport, text)
+        yield* until(() => received.text.length >= text.length)
+        assert.strictEqual(received.text, text)
+        return transport.info
+      }))
+
+    const echoServer = tlsServer((socket) => socket.pipe(socket))
+
+    it.scopedLive("HTTP CONNECT, and the name goes to the proxy unresolved", () =>
+      Effect.gen(function*() {
+        const port = yield* echoServer
+        const seen = nothing()
+        const proxy = proxyAt(`http://127.0.0.1:${yield* listen(httpProxy(seen))}`)
+        const info = yield* echo(port, { proxy, lookup: () => Effect.die("looked up") })
+        assert.deepStrictEqual(seen, { targets: [`localhost:${port}`], authorizations: [undefined] })
+        assert.deepStrictEqual([info.alpn, info.remoteAddress], ["h2", `127.0.0.1:${proxy.port}`])
+      }))
+
+    it.scopedLive("SOCKS5, and the name goes to the proxy unresolved", () =>
+      Effect.gen(function*() {
+        const port = yield* echoServer
+        const seen = nothing()
+        const proxy = proxyAt(`socks5://127.0.0.1:${yield* listen(socksProxy(seen))}`)
+        yield* echo(port, { proxy, lookup: () => Effect.die("looked up") })
+        assert.deepStrictEqual(seen.targets, [`localhost:${port}`])
+      }))
+
+    it.scopedLive("both sign in with user name and password", () =>
+      Effect.gen(function*() {
+        const port = yield* echoServer
+        const seen = nothing()
+        const authorization = `Basic ${Buffer.from("user:p@ss").toString("base64")}`
+        const one = yield* listen(httpProxy(seen, { authorization }))
+        yield* echo(port, { proxy: proxyAt(`http://user:p%40ss@127.0.0.1:${one}`) })
+        const two = yield* listen(socksProxy(seen, { user: "user", password: "p@ss" }))
+        yield* echo(port, { proxy: proxyAt(`socks5://user:p%40ss@127.0.0.1:${two}`) })
+        assert.deepStrictEqual(seen.authorizations, [authorization, "user:p@ss"])
+      }))
+
+    it.scopedLive("a refused or missing sign-in is a typed error without the password", () =>
+      Effect.gen(function*() {
+        const port = yield* echoServer
+        const http = yield* listen(httpProxy(nothing(), { authorization: "Basic other" }))
+        const socks = yield* listen(socksProxy(nothing(), { user: "other", password: "other" }))
+        for (const [scheme, at] of [["http", http], ["socks5", socks]] as const) {
+          const wrong = yield* refused(port, { proxy: proxyAt(`${scheme}://someone:hunter2@127.0.0.1:${at}`) })
+          assert.deepStrictEqual([wrong.reason, wrong.phase], ["ProxyAuthenticationRequired", "proxy"])
+          assert.include(wrong.message, "correct them")
+          const shown = util.inspect(wrong, { depth: 10, showHidden: true }) + JSON.stringify(wrong) + wrong.message
+          assert.notMatch(shown, /someone|hunter2|c29tZW9uZ/)
+          const missing = yield* refused(port, { proxy: proxyAt(`${scheme}://127.0.0.1:${at}`) })
+          assert.strictEqual(missing.reason, "ProxyAuthenticationRequired")
+          assert.include(missing.message, "wants a user name")
+        }
+      }))
+
+    it.scopedLive("a proxy that refuses, is down, or is none", () =>
+      Effect.gen(function*() {
+        const port = yield* echoServer
+        const forbids = yield* listen(httpProxy(nothing(), { status: 403 }))
+        const forbidden = yield* refused(port, { proxy: proxyAt(`http://127.0.0.1:${forbids}`) })
+        assert.deepStrictEqual([forbidden.reason, forbidden.code], ["Proxy", "HTTP_403"])
+        const unreachable = yield* listen(socksProxy(nothing(), { reply: 4 }))
+        const socks = yield* refused(port, { proxy: proxyAt(`socks5://127.0.0.1:${unreachable}`) })
+        assert.strictEqual(socks.reason, "Proxy")
+        const down = yield* refused(port, { proxy: proxyAt(`http://127.0.0.1:${yield* deadPort}`) })
+        assert.deepStrictEqual([down.reason, down.code], ["Proxy", "ECONNREFUSED"])
+        const hangsUp = yield* listen(net.createServer((socket) => socket.on("data", () => socket.destroy())))
+        assert.strictEqual((yield* refused(port, { proxy: proxyAt(`http://127.0.0.1:${hangsUp}`) })).reason, "Proxy")
+        assert.strictEqual((yield* refused(port, { proxy: proxyAt(`socks5://127.0.0.1:${hangsUp}`) })).reason, "Proxy")
+        const garbage = yield* listen(net.createServer((socket) => socket.end("SSH-2.0-OpenSSH_9.6\r\n")))
+        assert.strictEqual((yield* refused(port, { proxy: proxyAt(`http://127.0.0.1:${garbage}`) })).reason, "Proxy")
+        assert.strictEqual((yield* refused(port, { proxy: proxyAt(`socks5://127.0.0.1:${garbage}`) })).reason, "Proxy")
+      }))
+
+    it.scopedLive("a proxy that never answers meets the connect timeout, and its socket is closed", () =>
+      Effect.gen(function*() {
+        const port = yield* echoServer
+        for (const scheme of ["http", "socks5"]) {
+          const gone = yield* Deferred.make<void>()
+          const silent = yield* listen(net.createServer((socket) => {
+            socket.resume()
+            socket.on("close", () => Deferred.unsafeDone(gone, Exit.void))
+          }))
+          const proxy = proxyAt(`${scheme}://user:secret@127.0.0.1:${silent}`)
+          const error = yield* refused(port, { proxy, connectTimeout: "50 millis" })
+          assert.deepStrictEqual([error.reason, error.phase], ["Timeout", "proxy"])
+          assert.include(error.message, `${scheme}://127.0.0.1:${silent}`)
+          assert.notInclude(error.message, "secret")
+          yield* Deferred.await(gone)
+        }
+      }))
+
+    it.scopedLive("a proxy that comes back is used again", () =>
+      Effect.gen(function*() {
+        const port = yield* echoServer
+        const proxyPort = yield* deadPort
+        const proxy = proxyAt(`http://127.0.0.1:${proxyPort}`)
+        const down = yield* refused(port, { proxy })
+        assert.strictEqual(down.reason, "Proxy")
+        const server = httpProxy(nothing())
+        yield* Effect.acquireRelease(
+          Effect.async<void>((resume) => {
+            server.listen(proxyPort, "127.0.0.1", () => resume(Effect.void))
+          }),
+          () => Effect.sync(() => server.close())
+        )
+        yield* echo(port, { proxy })
+      }))
+
+    it.scopedLive("TLS options hold through them: authority, name, h2, client certificate", () =>
+      Effect.gen(function*() {
+        const subjects: Array<string> = []
+        const strict = { requestCert: true, rejectUnauthorized: true }
+        const port = yield* tlsServer((socket) => subjects.push(socket.getPeerX509Certificate()?.subject ?? ""), strict)
+        const noH2 = yield* tlsServer(() => {}, { ALPNProtocols: ["http/1.1"] })
+        const elsewhere = yield* tlsServer(() => {}, {
+          cert: fixtures.text("elsewhere.pem"),
+          key: fixtures.text("elsewhere.key.pem")
+        })
+        const credentials = yield* Credentials.certificate({ cert: Redacted.make(fixtures.text("client-both.pem")) })
+        for (
+          const url of [
+            `http://127.0.0.1:${yield* listen(httpProxy(nothing()))}`,
+            `socks5://127.0.0.1:${yield* listen(socksProxy(nothing()))}`
+          ]
+        ) {
+          const proxy = proxyAt(url)
+          const length = subjects.length
+          yield* Effect.scoped(
+            Effect.zipRight(open(port, { proxy, credentials }), until(() => subjects.length > length))
+          )
+          assert.include(subjects.at(-1), "UID=com.example.app")
+          assert.strictEqual((yield* refused(port, { proxy, credentials, ca: undefined })).reason, "UntrustedServer")
+          assert.strictEqual((yield* refused(noH2, { proxy })).reason, "NoH2")
+          assert.strictEqual((yield* refused(elsewhere, { proxy })).reason, "HostnameMismatch")
+        }
+      }))
+
+    it.scopedLive("the server's end and a destroyed tunnel are heard of, and the scope closes both sockets", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer((socket) => socket.on("data", () => socket.end("bye")))
+        const server = httpProxy(nothing())
+        const tunnels: Array<net.Socket> = []
+        server.on("connection", (socket: net.Socket) => tunnels.push(socket))
+        const proxy = proxyAt(`http://127.0.0.1:${yield* listen(server)}`)
+        const one = yield* open(port, { proxy })
+        const ended = collect(one)
+        yield* write(one, "hello")
+        assert.strictEqual((yield* ended.closed).kind, "Eof")
+        assert.strictEqual(ended.text, "bye")
+
+        const broken = collect(yield* open(port, { proxy }))
+        tunnels[1]?.resetAndDestroy()
+        assert.include(["Error", "Eof"], (yield* broken.closed).kind)
+
+        const scope = yield* Scope.make()
+        collect(yield* Scope.extend(open(port, { proxy }), scope))
+        yield* Scope.close(scope, Exit.void)
+        yield* until(() => tunnels.length === 3 && tunnels.every((_) => _.destroyed))
+      }))
+
+    it.scopedLive("the environment's proxy is used only when asked for", () =>
+      Effect.gen(function*() {
+        const port = yield* echoServer
+        const seen = nothing()
+        const url = `http://127.0.0.1:${yield* listen(httpProxy(seen))}`
+        yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            const before = { ...process.env }
+            for (const name of Object.keys(process.env)) if (/_proxy$/i.test(name)) delete process.env[name]
+            process.env["HTTPS_PROXY"] = url
+            return before
+          }),
+          (before) =>
+            Effect.sync(() => {
+              delete process.env["HTTPS_PROXY"]
+              Object.assign(process.env, before)
+            })
+        )
+        yield* echo(port, {})
+        assert.strictEqual(seen.targets.length, 0)
+        yield* echo(port, { proxy: "env" })
+        assert.strictEqual(seen.targets.length, 1)
+        process.env["HTTPS_PROXY"] = "ftp://proxy"
+        assert.strictEqual((yield* refused(port, { proxy: "env" })).reason, "InvalidProxy")
+      }))
+  })
+
+  describe("makeTest", () => {
+    it.effect("is a transport in memory under the test's control", () =>
+      Effect.gen(function*() {
+        const test = Transport.makeTest({ remoteAddress: "far away" })
+        const { transport } = test
+        assert.deepStrictEqual([transport.info.alpn, transport.info.remoteAddress], ["h2", "far away"])
+        test.receive(Buffer.from("early "))
+        const received = collect(transport)
+        assert.strictEqual(received.text, "", "never before start returned")
+        yield* Effect.promise(() => Promise.resolve())
+        test.receive(Buffer.from("late"))
+        assert.strictEqual(received.text, "early late")
+
+        yield* write(transport, "one")
+        test.autoComplete = false
+        let done = false
+        transport.write(Buffer.from("two"), () => done = true)
+        assert.throws(() => transport.write(Buffer.from("three"), () => {}), /outstanding/)
+        yield* Effect.promise(() => Promise.resolve())
+        assert.isFalse(done)
+        test.completeWrite()
+        assert.isTrue(done)
+        assert.deepStrictEqual(test.written.map((_) => Buffer.from(_).toString()), ["one", "two"])
+
+        transport.end()
+        assert.isTrue(test.ended)
+        yield* write(transport, "dropped")
+        test.close({ code: "ECONNRESET" })
+        test.close()
+        transport.destroy()
+        assert.deepStrictEqual(yield* received.closed, { kind: "Error", code: "ECONNRESET", message: undefined })
+        assert.strictEqual(received.closes, 1)
+        assert.strictEqual(test.written.length, 2)
+      }))
+
+    it.effect("wipes what a receiver must not keep", () =>
+      Effect.gen(function*() {
+        const { receive, transport } = Transport.makeTest()
+        const kept: Array<Uint8Array> = []
+        transport.start({ onData: (bytes) => kept.push(bytes), onClose: () => {} })
+        yield* Effect.promise(() => Promise.resolve())
+        receive(Buffer.from("x"))
+        assert.deepStrictEqual(kept.map((_) => [..._]), [[0xee]])
+      }))
+
+    it.effect("destroy closes once, after the call", () =>
+      Effect.gen(function*() {
+        const { transport } = Transport.makeTest()
+        const received = collect(transport)
+        transport.destroy()
+        transport.destroy()
+        assert.strictEqual(received.closes, 0)
+        assert.strictEqual((yield* received.closed).kind, "Destroyed")
+        yield* Effect.promise(() => Promise.resolve())
+        assert.strictEqual(received.closes, 1)
       }))
   })
 })

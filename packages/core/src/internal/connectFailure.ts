@@ -56,6 +56,8 @@ const reasonOf = (code: string, phase: Phase): Reason => {
   if (untrusted.has(code)) return "UntrustedServer"
   if (/ALERT_NO_APPLICATION_PROTOCOL/.test(code)) return "NoH2"
   if (/ALERT_(.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/.test(code)) return "ClientCertificateRefused"
+  // The peer closed in good order, though too early.
+  if (code === "" && (phase === "tls" || phase === "http2")) return "Reset"
   if (phase === "tls" || /^(ERR_SSL|ERR_TLS|EPROTO)/.test(code)) return "Tls"
   return phase === "dns" ? "Dns" : "Socket"
 }
@@ -90,12 +92,12 @@ const advice = (reason: Reason, endpoint: Endpoint, code: string): string => {
   }
 }
 
-/** An error of a socket, as a `ConnectError` that says what to change. */
-export const fromError = (endpoint: Endpoint, phase: Phase, error: unknown): ConnectError =>
-  fromCode(endpoint, phase, codeOf(error), error)
-
+/**
+ * The error for a socket that closed with `code` before it was usable. Under TLS 1.3 a server refuses a client
+ * certificate after the client's side of the handshake, so that phase `http2` too can end in `ClientCertificateRefused`.
+ */
 export const fromCode = (endpoint: Endpoint, phase: Phase, code: string | undefined, cause: unknown): ConnectError => {
-  const text = code ?? (cause instanceof Error ? cause.message : "no code")
+  const text = code ?? (cause instanceof Error ? cause.message : "without an error")
   const reason = reasonOf(code ?? "", phase)
   return new ConnectError({
     reason,
@@ -106,3 +108,11 @@ export const fromCode = (endpoint: Endpoint, phase: Phase, code: string | undefi
     ...(cause === undefined ? {} : { cause })
   })
 }
+
+/** An error of a socket, as a `ConnectError` that says what to change. */
+export const fromError = (endpoint: Endpoint, phase: Phase, error: unknown): ConnectError =>
+  fromCode(endpoint, phase, codeOf(error), error)
+
+/** The error for a server that agreed to something else than `h2`, or to nothing. */
+export const noH2 = (endpoint: Endpoint): ConnectError =>
+  new ConnectError({ reason: "NoH2", phase: "tls", endpoint, message: advice("NoH2", endpoint, "") })

@@ -1,12 +1,14 @@
-import type { CertificateInfo, Reason } from "../Credentials.js"
-import type { PemBlock } from "./pem.js"
-import { certificateTopics } from "./der.js"
-import { isCertificate, isEncrypted, isPrivateKey, pemBlocks } from "./pem.js"
+import * as KeyId from "@effect-apns/models/KeyId"
+import * as TeamId from "@effect-apns/models/TeamId"
 import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
 import * as crypto from "node:crypto"
 import * as net from "node:net"
 import * as tls from "node:tls"
+import type { CertificateInfo, Reason } from "../Credentials.js"
+import { certificateTopics } from "./der.js"
+import type { PemBlock } from "./pem.js"
+import { isCertificate, isEncrypted, isPrivateKey, pemBlocks } from "./pem.js"
 
 /** The fields of a `CredentialsError`. */
 export interface Problem {
@@ -25,8 +27,6 @@ const problem = (reason: Reason, source: string, message: string, cause?: unknow
   Either.left({ reason, source, message, ...(cause === undefined ? {} : { cause }) })
 
 const sha256 = (bytes: Uint8Array): string => crypto.createHash("sha256").update(bytes).digest("hex")
-
-const hasIdShape = (id: string): boolean => /^[A-Z0-9]{10}$/.test(id)
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : ""
@@ -79,6 +79,8 @@ const pkcs8 = (key: crypto.KeyObject): string => key.export({ type: "pkcs8", for
 export interface SigningKey {
   readonly key: crypto.KeyObject
   readonly pem: string
+  readonly keyId: KeyId.KeyId
+  readonly teamId: TeamId.TeamId
   readonly identity: string
 }
 
@@ -89,14 +91,14 @@ export const tokenKey = (
   source: string
 ): Either.Either<SigningKey, Problem> => {
   const whose = "shown on Apple's developer site"
-  if (!hasIdShape(keyId)) {
+  if (!KeyId.is(keyId)) {
     return problem(
       "InvalidKeyId",
       "keyId",
       `The key id ${JSON.stringify(keyId)} is not 10 upper-case letters and digits: give the Key ID ${whose}`
     )
   }
-  if (!hasIdShape(teamId)) {
+  if (!TeamId.is(teamId)) {
     return problem(
       "InvalidTeamId",
       "teamId",
@@ -115,7 +117,7 @@ export const tokenKey = (
         )
       }
       const fingerprint = sha256(crypto.createPublicKey(key).export({ type: "spki", format: "der" }))
-      return Either.right({ key, pem: pkcs8(key), identity: `token:${teamId}:${keyId}:${fingerprint}` })
+      return Either.right({ key, pem: pkcs8(key), keyId, teamId, identity: `token:${teamId}:${keyId}:${fingerprint}` })
     }
   )
 }

@@ -10,7 +10,8 @@ class MemoryTransport implements TestTransport, Transport {
   #receiver: Receiver | undefined
   #early: Array<Uint8Array> = []
   #closing: TransportClose | undefined
-  #done: (() => void) | undefined
+  #told = false
+  #done: ((error?: Error) => void) | undefined
 
   constructor(info: Partial<TransportInfo> | undefined) {
     this.info = {
@@ -28,9 +29,9 @@ class MemoryTransport implements TestTransport, Transport {
     return this
   }
 
-  readonly write = (bytes: Uint8Array, done: () => void): void => {
+  readonly write = (bytes: Uint8Array, done: (error?: Error) => void): void => {
     if (this.closed || this.ended) {
-      queueMicrotask(done)
+      queueMicrotask(() => done(new Error("The transport is closed")))
       return
     }
     if (this.#done !== undefined) {
@@ -48,7 +49,8 @@ class MemoryTransport implements TestTransport, Transport {
   readonly completeWrite = (): void => {
     const done = this.#done
     this.#done = undefined
-    done?.()
+    if (this.closed) done?.(new Error("The transport is closed"))
+    else done?.()
   }
 
   readonly start = (receiver: Receiver): void => {
@@ -59,9 +61,7 @@ class MemoryTransport implements TestTransport, Transport {
       for (const bytes of early) {
         receiver.onData(bytes)
       }
-      if (this.#closing !== undefined) {
-        receiver.onClose(this.#closing)
-      }
+      this.#tell()
     })
   }
 
@@ -86,7 +86,7 @@ class MemoryTransport implements TestTransport, Transport {
     this.closed = true
     this.#closing = { kind: close?.code === undefined ? "Eof" : "Error", code: undefined, message: undefined, ...close }
     this.completeWrite()
-    this.#receiver?.onClose(this.#closing)
+    this.#tell()
   }
 
   readonly end = (): void => {
@@ -99,11 +99,17 @@ class MemoryTransport implements TestTransport, Transport {
     }
     this.closed = true
     this.#closing = { kind: "Destroyed", code: undefined, message: undefined }
-    const closing = this.#closing
     queueMicrotask(() => {
       this.completeWrite()
-      this.#receiver?.onClose(closing)
+      this.#tell()
     })
+  }
+
+  #tell(): void {
+    if (this.#receiver !== undefined && this.#closing !== undefined && !this.#told) {
+      this.#told = true
+      this.#receiver.onClose(this.#closing)
+    }
   }
 }
 

@@ -1,12 +1,12 @@
-import type { Endpoint } from "../Endpoint.js"
-import type { Proxy } from "../Proxy.js"
-import { ConnectError } from "../ConnectError.js"
-import { codeOf } from "./connectFailure.js"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as http from "node:http"
 import * as net from "node:net"
 import { SocksClient } from "socks"
+import { ConnectError } from "../ConnectError.js"
+import type { Endpoint } from "../Endpoint.js"
+import type { Proxy } from "../Proxy.js"
+import { codeOf } from "./connectFailure.js"
 
 const keepAliveDelay = 60_000
 
@@ -160,7 +160,6 @@ const viaSocks = (endpoint: Endpoint, proxy: Proxy, socket: net.Socket): Effect.
     const client = new SocksClient({
       command: "connect",
       destination: { host: endpoint.host, port: endpoint.port },
-      existing_socket: socket,
       timeout: socksTimeout,
       proxy: {
         type: 5,
@@ -191,7 +190,7 @@ const viaSocks = (endpoint: Endpoint, proxy: Proxy, socket: net.Socket): Effect.
     }
     client.on("established", onEstablished)
     client.on("error", onError)
-    client.connect()
+    client.connect(socket)
     return Effect.sync(() => {
       client.off("established", onEstablished)
       socket.destroy()

@@ -47,9 +47,9 @@ export class SocketTransport implements Transport {
     }
   }
 
-  readonly write = (bytes: Uint8Array, done: () => void): void => {
+  readonly write = (bytes: Uint8Array, done: (error?: Error | null) => void): void => {
     if (this.stage === "closed" || this.ended || this.#socket.destroyed) {
-      queueMicrotask(done)
+      queueMicrotask(() => done(new Error("The transport is closed")))
     } else {
       this.#socket.write(bytes, done)
     }
@@ -147,8 +147,9 @@ export class SocketTransport implements Transport {
     }
   }
 
+  // An alert of the peer (RFC 8446 section 6) comes as an error, and the end of the stream after it.
   readonly #onEnd = (): void => {
-    this.#finish({ kind: "Eof", code: undefined, message: undefined })
+    this.#finish(this.#reason())
     this.#socket.destroy()
   }
 
@@ -160,13 +161,15 @@ export class SocketTransport implements Transport {
     this.#socket.off("close", this.#onClose)
     this.#socket.off("data", this.#onData)
     this.#socket.removeAllListeners("keylog")
-    const error = this.error
-    this.#finish(
-      error === undefined
-        ? { kind: "Eof", code: undefined, message: undefined }
-        : { kind: "Error", code: codeOf(error), message: error.message }
-    )
+    this.#finish(this.#reason())
     this.#advance("closed")
+  }
+
+  #reason(): TransportClose {
+    const error = this.error
+    return error === undefined
+      ? { kind: "Eof", code: undefined, message: undefined }
+      : { kind: "Error", code: codeOf(error), message: error.message }
   }
 
   #advance(stage: Stage): void {

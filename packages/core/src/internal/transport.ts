@@ -1,14 +1,3 @@
-import type { Phase } from "../ConnectError.js"
-import type { Credentials } from "../Credentials.js"
-import type { Endpoint } from "../Endpoint.js"
-import type { Address, ConnectOptions, Transport } from "../Transport.js"
-import type * as Scope from "effect/Scope"
-import { ConnectError } from "../ConnectError.js"
-import * as Proxy from "../Proxy.js"
-import { fromError } from "./connectFailure.js"
-import { isCertificate, pemBlocks } from "./pem.js"
-import * as proxyTunnel from "./proxyTunnel.js"
-import { SocketTransport } from "./socketTransport.js"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
@@ -19,13 +8,24 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import * as crypto from "node:crypto"
 import * as dns from "node:dns"
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as tls from "node:tls"
+import type { Phase } from "../ConnectError.js"
+import { ConnectError } from "../ConnectError.js"
+import type { Credentials } from "../Credentials.js"
+import type { Endpoint } from "../Endpoint.js"
+import * as Proxy from "../Proxy.js"
+import type { Address, ConnectOptions, Transport } from "../Transport.js"
+import { fromError, noH2 } from "./connectFailure.js"
+import { isCertificate, pemBlocks } from "./pem.js"
+import * as proxyTunnel from "./proxyTunnel.js"
+import { SocketTransport } from "./socketTransport.js"
 
-const defaultConnectTimeout: Duration.DurationInput = "10 seconds"
+export const defaultConnectTimeout: Duration.DurationInput = "10 seconds"
 
 /** RFC 8305 section 5: the recommended delay before the next address is tried. */
 const attemptDelay = Duration.millis(250)
@@ -366,14 +366,6 @@ const handshake = (dialing: Dialing, transport: SocketTransport): Effect.Effect<
     check()
   })
 }
-
-const noH2 = (endpoint: Endpoint): ConnectError =>
-  new ConnectError({
-    reason: "NoH2",
-    phase: "tls",
-    endpoint,
-    message: `${endpoint.origin} does not speak HTTP/2: check that it is an APNs server and that no proxy rewrites TLS`
-  })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // through a proxy
