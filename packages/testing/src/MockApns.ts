@@ -595,7 +595,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       refuseConnections: (on) =>
         Effect.suspend(() =>
           on
-            ? Effect.promise(() => server.stopListening())
+            ? Effect.sync(() => server.stopListening())
             : server.listening
             ? Effect.void
             : listen(port)

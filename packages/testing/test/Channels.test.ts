@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
 import { MockApns } from "@effect-apns/testing"
+import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { bearer, connect } from "./utils/client.js"
 
@@ -50,7 +50,9 @@ describe("channels", () => {
     Effect.gen(function*() {
       const { call, create } = yield* setup
       const good = { "message-storage-policy": 0, "push-type": "LiveActivity" }
-      const refused: ReadonlyArray<readonly [Effect.Effect<{ status: number; reason: string | undefined }, unknown>, number, string]> = [
+      const refused: ReadonlyArray<
+        readonly [Effect.Effect<{ status: number; reason: string | undefined }, unknown>, number, string]
+      > = [
         [create({ ...good, color: "red" }), 400, "BadRequestParams"],
         [create({ ...good, "message-storage-policy": 2 }), 400, "BadRequestParams"],
         [create({ "push-type": "LiveActivity" }), 400, "BadRequestParams"],

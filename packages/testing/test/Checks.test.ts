@@ -1,5 +1,5 @@
-import { assert, describe, it, layer } from "@effect/vitest"
 import { MockApns, ProviderKey } from "@effect-apns/testing"
+import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, TestClock, TestContext } from "effect"
 import { bearer, connect, good, token } from "./utils/client.js"
 
@@ -44,7 +44,12 @@ const cases: ReadonlyArray<Case> = [
     reason: "BadTopic"
   },
   { name: "a voip topic", headers: { "apns-push-type": "voip", "apns-topic": "com.example.app.voip" }, status: 200 },
-  { name: "a topic that is not allowed", headers: { "apns-topic": "com.other" }, status: 400, reason: "TopicDisallowed" },
+  {
+    name: "a topic that is not allowed",
+    headers: { "apns-topic": "com.other" },
+    status: 400,
+    reason: "TopicDisallowed"
+  },
   { name: "an unknown push type", headers: { "apns-push-type": "smoke" }, status: 400, reason: "InvalidPushType" },
   { name: "no push type", headers: { "apns-push-type": undefined }, status: 200 },
   ...["10", "5", "1"].map((priority) => ({

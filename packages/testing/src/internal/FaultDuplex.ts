@@ -14,6 +14,7 @@ import type { Timeline } from "./Timeline.js"
 /** @internal */
 export interface FrameListener {
   readonly onPing: (ack: boolean) => void
+  /** The session does not see it: `node:http2` ends a connection that resets more than some streams a second. */
   readonly onRstStream: (streamId: number, code: number) => void
   readonly onGoaway: (lastStreamId: number, code: number, debug: string) => void
   readonly onSettingsAck: () => void
@@ -44,6 +45,7 @@ export class FaultDuplex extends Duplex {
   bytesIn = 0
   bytesOut = 0
 
+  private highest = 0
   private readonly detached = new Set<number>()
   private readonly injected: Array<{ readonly bytes: Uint8Array; readonly done: (() => void) | undefined }> = []
   private readonly injectedDone: Array<() => void> = []
@@ -68,8 +70,10 @@ export class FaultDuplex extends Duplex {
   ) {
     super({ decodeStrings: true, allowHalfOpen: true })
     this.inbound = new FrameScanner({
-      passes: (type, flags) => {
-        if (type === FrameType.PING) return !this.muffled
+      passes: (type, flags, streamId) => {
+        if (type === FrameType.HEADERS && streamId > this.highest) this.highest = streamId
+        else if (type === FrameType.RST_STREAM) return streamId > this.highest
+        else if (type === FrameType.PING) return !this.muffled
         if (type === FrameType.SETTINGS && (flags & Flag.ACK) !== 0) listener.onSettingsAck()
         return true
       },

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import { ErrorCode } from "@effect-apns/http2/ErrorCode"
 import * as Frame from "@effect-apns/http2/Frame"
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2"
 import type { Socket } from "node:net"
@@ -56,6 +57,8 @@ export class MockConnection {
   readonly duplex: FaultDuplex
   readonly principal: Principal
   readonly exchanges = new Map<number, Exchange>()
+  private readonly streams = new Map<number, ServerHttp2Stream>()
+  private readonly resetEarly = new Set<number>()
   session: ServerHttp2Session | undefined = undefined
   authenticated = false
   lastStreamId = 0
@@ -98,6 +101,7 @@ export class MockConnection {
       onRstStream: (streamId, code) => {
         if (this.resets.length >= maxRemembered) this.resets.shift()
         this.resets.push({ streamId, code })
+        this.onReset(streamId)
         hooks.onChange()
       },
       onGoaway: (lastStreamId, code, debug) => {
@@ -133,7 +137,9 @@ export class MockConnection {
     const id = stream.id ?? 0
     stream.on("error", () => {})
     if (id > this.lastStreamId) this.lastStreamId = id
-    if (id > this.goawayAt) {
+    this.streams.set(id, stream)
+    stream.once("close", () => this.streams.delete(id))
+    if (id > this.goawayAt || this.resetEarly.delete(id)) {
       this.forget(stream)
       return
     }
@@ -148,12 +154,25 @@ export class MockConnection {
     this.hooks.onHeaders(exchange, rawHeaders)
   }
 
+  private onReset(streamId: number): void {
+    const stream = this.streams.get(streamId)
+    if (stream === undefined) {
+      // the session may not have come to its headers yet; a stream that is over is never heard of again
+      if (streamId > this.lastStreamId) this.resetEarly.add(streamId)
+      return
+    }
+    const exchange = this.exchanges.get(streamId)
+    if (exchange !== undefined) exchange.gone = true
+    this.exchanges.delete(streamId)
+    this.forget(stream)
+  }
+
   /** Lets the session forget a stream without a word to the client. */
   forget(stream: ServerHttp2Stream): void {
     const id = stream.id ?? 0
     this.duplex.detach(id)
     stream.resume()
-    stream.close()
+    stream.close(ErrorCode.CANCEL)
   }
 
   /** Ends an exchange with frames written by hand. */

@@ -111,6 +111,7 @@ export class MockServer {
   private readonly connections: Array<MockConnection> = []
   private readonly sockets = new Set<net.Socket>()
   private readonly listeners: Array<net.Server> = []
+  private readonly closing: Array<Promise<void>> = []
   private readonly tlsServers = new Map<TlsFault | undefined, tls.Server>()
   private readonly waiters = new Set<Waiter>()
   private readonly http: http2.Http2Server
@@ -166,15 +167,11 @@ export class MockServer {
     return this.listeners.length > 0
   }
 
-  stopListening(): Promise<void> {
-    const closed = this.listeners.splice(0).map((server) =>
-      new Promise<void>((resolve) => {
-        // the listening socket closes at once; the callback waits for connections, which live on
-        server.close()
-        resolve()
-      })
-    )
-    return Promise.all(closed).then(() => {})
+  /** Connecting is refused from now on; the listening sockets themselves are gone once `closing` has settled. */
+  stopListening(): void {
+    for (const server of this.listeners.splice(0)) {
+      this.closing.push(new Promise((resolve) => server.close(() => resolve())))
+    }
   }
 
   failTls(fault: TlsFault | undefined, times: number): void {
@@ -324,9 +321,9 @@ export class MockServer {
     }
   }
 
-  /** Ends everything at once; `drained` when the last socket is gone. */
+  /** Ends everything at once, and settles when the last socket is gone. */
   async close(): Promise<void> {
-    await this.stopListening()
+    this.stopListening()
     this.options.timeline.close()
     for (const connection of this.select(undefined)) connection.session?.destroy()
     this.http.close()
@@ -343,6 +340,7 @@ export class MockServer {
         socket.destroy()
       }
     })
+    await Promise.all(this.closing)
     this.waiters.clear()
   }
 

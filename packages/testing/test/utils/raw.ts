@@ -102,16 +102,23 @@ export const connectRaw = (
         }
         for (const look of waiting) look()
       })
-      socket.once("error", (error: Error & { code?: string }) => resume(Effect.fail({ code: error.code ?? error.message })))
+      socket.once("error", (error: Error & { code?: string }) =>
+        resume(Effect.fail({ code: error.code ?? error.message })))
       socket.once("secureConnect", () => {
         if (options?.preface !== false) {
-          socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(Type.SETTINGS, 0, 0, Buffer.alloc(0))]))
+          socket.write(
+            Buffer.concat([
+              Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+              frame(Type.SETTINGS, 0, 0, Buffer.alloc(0))
+            ])
+          )
         }
         resume(Effect.succeed({
           socket,
           frames,
           chunks,
-          rest: () => buffer,
+          rest: () =>
+            buffer,
           write: (bytes) => socket.write(bytes),
           request: (streamId, headers, body = "{\"aps\":{}}") => {
             const block = headerBlock({ ":method": "POST", ":scheme": "https", ":authority": "localhost", ...headers })
