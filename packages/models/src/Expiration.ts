@@ -62,7 +62,7 @@ const none: Either.Either<number, ParseResult.ParseError> = Either.right(0)
 const tooEarly = (actual: unknown): Either.Either<number, ParseResult.ParseError> =>
   Either.left(ParseResult.parseError(
     new ParseResult.Type(
-      Seconds.ast,
+      Schema.Number.ast,
       actual,
       "An expiration in the first second of 1970 would mean \"none\": say \"none\" or give a later instant."
     )

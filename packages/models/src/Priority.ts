@@ -72,7 +72,7 @@ export const forPushType = (
     ? Either.right(priority)
     : Either.left(ParseResult.parseError(
       new ParseResult.Type(
-        Priority.ast,
+        Schema.Number.ast,
         priority,
         `A push of type ${pushType} has priority ${allowed.join(" or ")}, not ${priority}.`
       )

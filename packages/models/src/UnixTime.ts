@@ -43,7 +43,7 @@ export const UnixTime: Schema.filter<typeof Schema.Number> = Schema.Number.pipe(
     description: "Whole Unix seconds",
     jsonSchema: { type: "integer", minimum: 0, maximum: max },
     arbitrary: () => (fc) => fc.integer({ min: 0, max: 4_102_444_800 }),
-    message: (issue) => refuse(issue.actual) ?? "Expected Unix seconds"
+    message: (issue) => ({ override: true, message: refuse(issue.actual) ?? "Expected Unix seconds." })
   })
 )
 

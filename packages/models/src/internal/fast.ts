@@ -63,6 +63,7 @@ const soundKeys: ReadonlySet<PropertyKey> = new Set(["critical", "name", "volume
 const backgroundKeys: ReadonlySet<PropertyKey> = new Set(["pushType", "custom"])
 
 const hasOnly = (input: object, keys: ReadonlySet<PropertyKey>): boolean => {
+  if (Array.isArray(input)) return false
   for (const key in input) {
     if (!keys.has(key)) return false
   }

@@ -29,10 +29,12 @@ export const make = <const Name extends string>(options: {
       examples: options.examples,
       jsonSchema: { type: "string", pattern: options.pattern },
       arbitrary: options.arbitrary,
-      message: (issue: ParseResult.ParseIssue) =>
-        typeof issue.actual === "string"
-          ? options.refuse(issue.actual) ?? `Expected ${options.name}`
-          : `Expected ${options.name}, a string; got ${describeKind(issue.actual)}.`
+      message: ({ actual }: ParseResult.ParseIssue) => ({
+        override: true,
+        message: typeof actual === "string"
+          ? options.refuse(actual) ?? `Expected ${options.name}.`
+          : `Expected ${options.name}, a string; got ${describeKind(actual)}.`
+      })
     }),
     Schema.brand(options.name)
   )
