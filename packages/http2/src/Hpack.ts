@@ -19,7 +19,7 @@
  */
 import { HpackDecoder } from "./internal/hpackDecoder.js"
 import { HpackEncoder } from "./internal/hpackEncoder.js"
-import { asBuffer } from "./internal/latin1.js"
+import { asBuffer } from "./internal/text.js"
 
 /**
  * The initial size of the dynamic table in bytes (RFC 9113 section 6.5.2, SETTINGS_HEADER_TABLE_SIZE).

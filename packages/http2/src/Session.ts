@@ -47,7 +47,7 @@ import {
 import { checkName, checkValue } from "./internal/fields.js"
 import { entryOverhead, HpackDecoder } from "./internal/hpackDecoder.js"
 import { HpackEncoder, writeInteger } from "./internal/hpackEncoder.js"
-import { asBuffer } from "./internal/latin1.js"
+import * as Text from "./internal/text.js"
 
 /**
  * What a request says before its path and body: method and headers that many requests share. Make one for each
@@ -67,9 +67,23 @@ export class Head {
   constructor(
     readonly method: "GET" | "POST" | "DELETE",
     /** Regular headers, lower-case names. */
-    readonly headers: ReadonlyArray<readonly [name: string, value: string]>
+    readonly headers: ReadonlyArray<readonly [name: string, value: string]>,
+    /**
+     * What the paths of all requests with this head start with, e.g. `/3/device/`: a request gives the rest alone, which
+     * is cheaper than a path that was put together. Default: nothing, a request gives its whole path.
+     */
+    readonly pathPrefix: string = ""
   ) {
-    this.listSize = checkHeaders(headers) + method.length
+    if (pathPrefix !== "") checkPath(pathPrefix)
+    this.listSize = checkHeaders(headers) + method.length + pathPrefix.length
+  }
+}
+
+const checkPath = (path: string): void => {
+  if (!/^\/[!-~]*$/.test(path)) {
+    throw new TypeError(
+      "The path has to start with a slash and may not contain spaces, control or non-ASCII characters"
+    )
   }
 }
 
@@ -290,8 +304,10 @@ const noSlab: Buffer = Buffer.alloc(0)
 /** What one head looks like on the wire while the dynamic table stays as it is. */
 interface Template {
   readonly version: number
-  /** The pseudo-headers before `:path`. */
+  /** The pseudo-headers before `:path`, and the first byte of that. */
   readonly prefix: Uint8Array
+  /** The start of every path. */
+  readonly path: Uint8Array
   /** Common headers and the head's own. */
   readonly suffix: Uint8Array
 }
@@ -317,6 +333,8 @@ export class Session<S extends Stream> {
   private shut = false
   private over = false
   private lastGoaway: Goaway | undefined = undefined
+  /** The protocol error that ended the session. */
+  private farewell: ProtocolError | undefined = undefined
 
   // --- streams: those open, by identifier; a younger stream displaces an older one from its place in the ring
 
@@ -445,7 +463,7 @@ export class Session<S extends Stream> {
   }
 
   /**
-   * Opens a stream: HEADERS and as much of DATA as the send windows allow (the rest follows by itself, so `body` may
+   * Opens a stream: `path` goes behind the head's {@link Head.pathPrefix}; HEADERS and as much of DATA as the send windows allow (the rest follows by itself, so `body` may
    * not change until the stream has ended).
    * `extra` are headers of this one request, flat (name, value, ...), never put into the dynamic table.
    * Returns false, with nothing changed, when {@link available} is 0, or the header list is larger than the peer accepts.
@@ -455,25 +473,32 @@ export class Session<S extends Stream> {
   request(stream: S, head: Head, path: string, extra: ReadonlyArray<string> | undefined, body: Uint8Array): boolean {
     if (!this.greeted || this.shut || this.queue.length > 0 || this.openCount >= this.openLimit) return false
     if (stream.id !== 0) throw new TypeError("The stream was used for a request before: make a new one")
-    const pathLength = path.length
-    let listSize = this.fixedListSize + this.commonListSize + head.listSize + pathLength
+    const peer = this.peer
+    const pathLength = head.pathPrefix.length + path.length
+    let listSize = this.fixedListSize + this.commonListSize + head.listSize + path.length
     let room = 2 * frameHeader + 8 + pathLength
     if (extra !== undefined) {
-      const size = this.checkExtra(extra)
+      const size = this.checkExtraNames(extra)
       listSize += size
+      // on the wire a field takes less than in the list
       room += size
     }
-    if (listSize > this.peer.maxHeaderListSize) return false
+    if (listSize > peer.maxHeaderListSize) return false
     let template = head === this.lastHead ? this.lastTemplate : this.templates.get(head)
     if (template === undefined || template.version !== this.encoder.version) {
-      checkPath(path)
+      // Encoding a head may change the table, and that cannot be taken back. Otherwise the checks are done while writing.
+      checkPath(head.pathPrefix + path)
+      for (let i = 0; extra !== undefined && i < extra.length; i += 2) {
+        checkValue(extra[i] as string, extra[i + 1] as string)
+      }
       template = this.encodeHead(head)
     }
     const prefix = template.prefix
+    const pathStart = template.path
     const suffix = template.suffix
     const bodyLength = body.length
-    const sendsAll = bodyLength <= this.sendWindow && bodyLength <= this.peer.initialWindowSize &&
-      bodyLength <= this.peer.maxFrameSize
+    const sendsAll = bodyLength <= this.sendWindow && bodyLength <= peer.initialWindowSize &&
+      bodyLength <= peer.maxFrameSize
     room += prefix.length + suffix.length + (sendsAll ? bodyLength : 0)
 
     const wasEmpty = this.length === 0
@@ -481,35 +506,33 @@ export class Session<S extends Stream> {
     const start = this.length
     let offset = start + frameHeader
     for (let i = 0; i < prefix.length; i++) slab[offset++] = prefix[i] as number
-    // :path, a literal without indexing with the name of static entry 4
-    slab[offset++] = 0x04
     if (pathLength < 0x7f) slab[offset++] = pathLength
     else offset = writeInteger(slab, offset, 0x00, 0x7f, pathLength)
-    for (let i = 0; i < pathLength; i++) {
-      const code = path.charCodeAt(i)
-      if (code < 0x21 || code > 0x7e) checkPath(path)
-      slab[offset++] = code
-    }
-    if (pathLength === 0 || path.charCodeAt(0) !== 0x2f) checkPath(path)
+    const pathOffset = offset
+    for (let i = 0; i < pathStart.length; i++) slab[offset++] = pathStart[i] as number
+    const pathIsAscii = Text.writeAscii(slab, path, offset, 0x21)
+    offset += path.length
+    if (!pathIsAscii || pathLength === 0 || slab[pathOffset] !== 0x2f) checkPath(head.pathPrefix + path)
     for (let i = 0; i < suffix.length; i++) slab[offset++] = suffix[i] as number
     if (extra !== undefined) {
-      for (let i = 0; i + 1 < extra.length; i += 2) {
+      for (let i = 0; i < extra.length; i += 2) {
+        const name = extra[i] as string
         slab[offset++] = 0x00
-        offset = writeText(slab, offset, extra[i] as string)
-        offset = writeText(slab, offset, extra[i + 1] as string)
+        offset = writeName(slab, offset, name)
+        offset = writeValue(slab, offset, name, extra[i + 1] as string)
       }
     }
 
     const id = this.lastId + 2
     const length = offset - start - frameHeader
     const endsStream = bodyLength === 0 ? Flag.END_STREAM : 0
-    if (length <= this.peer.maxFrameSize) {
+    if (length <= peer.maxFrameSize) {
       writeHeader(slab, start, length, FrameType.HEADERS, Flag.END_HEADERS | endsStream, id)
     } else {
       const block = new Uint8Array(slab.subarray(start + frameHeader, offset))
-      const frames = Math.ceil(length / this.peer.maxFrameSize)
+      const frames = Math.ceil(length / peer.maxFrameSize)
       slab = this.reserve(frames * frameHeader + length + frameHeader + bodyLength)
-      offset = writeBlock(slab, start, block, this.peer.maxFrameSize, endsStream, id)
+      offset = writeBlock(slab, start, block, peer.maxFrameSize, endsStream, id)
     }
 
     this.lastId = id
@@ -533,10 +556,12 @@ export class Session<S extends Stream> {
       this.length = offset
     } else {
       this.length = offset
+      // the stream may have been sent before, on another session
+      stream._sent = 0
       const flow = new Flow()
       stream._flow = flow
       flow.upload = body
-      if (this.peer.initialWindowSize > 0) {
+      if (peer.initialWindowSize > 0) {
         flow.queued = true
         this.queue.push(stream)
         this.pump()
@@ -587,7 +612,7 @@ export class Session<S extends Stream> {
     this.receiving = true
     try {
       if (this.backlog.length > 0) this.backlog.push(Buffer.from(bytes))
-      else this.consume(asBuffer(bytes))
+      else this.consume(Text.asBuffer(bytes))
       while (this.backlog.length > 0 && !this.over) {
         const chunk = this.backlog.shift()
         if (chunk !== undefined) this.consume(chunk)
@@ -646,9 +671,18 @@ export class Session<S extends Stream> {
     return all.sort((a, b) => a.id - b.id)
   }
 
-  /** Forgets every open stream without an event, and returns them, oldest first: for a driver whose socket is gone. */
+  /**
+   * Forgets every open stream without an event, and returns them, oldest first: for a driver that ends the connection.
+   * Those that {@link wasTaken} denies never leave: where there is one, the output that was not taken is dropped, all
+   * but the GOAWAY of a protocol error.
+   */
   abandon(): Array<S> {
     const all = this.streams()
+    if (all.some((stream) => !this.wasTaken(stream))) {
+      this.length = 0
+      const farewell = this.farewell
+      if (farewell !== undefined) this.writeGoaway(farewell.code, farewell.message)
+    }
     for (const stream of all) this.remove(stream)
     return all
   }
@@ -733,6 +767,7 @@ export class Session<S extends Stream> {
     this.block = noSlab
     this.blockId = 0
     this.backlog.length = 0
+    this.farewell = { code, message }
     this.writeGoaway(code, message)
     this.handler.onProtocolError({ code, message: `${message} (${codeName(code)})` })
   }
@@ -836,12 +871,15 @@ export class Session<S extends Stream> {
     encoder.field(":method", head.method, "index")
     encoder.field(":scheme", "https", "index")
     encoder.field(":authority", this.options.authority, "index")
+    // :path, a literal without indexing with the name of static entry 4
+    const prefix = Uint8Array.of(...encoder.copy(), 0x04)
     const end = encoder.length
     for (const [name, value] of this.common) encoder.field(name, value, "index")
     for (const [name, value] of head.headers) encoder.field(name, value, "index")
     const template: Template = {
       version: encoder.version,
-      prefix: encoder.copy(0, end),
+      prefix,
+      path: new Uint8Array(Buffer.from(head.pathPrefix, "latin1")),
       suffix: encoder.copy(end)
     }
     // a block that changes the table is said once; the next one finds everything in its place
@@ -854,19 +892,17 @@ export class Session<S extends Stream> {
     return template
   }
 
-  /** Checks the extra headers and returns their size in a header list, which is more than they take on the wire. */
-  private checkExtra(extra: ReadonlyArray<string>): number {
+  /** Checks the names of the extra headers and returns the size that they add to the header list. */
+  private checkExtraNames(extra: ReadonlyArray<string>): number {
     if (extra.length % 2 !== 0) throw new TypeError("The extra headers have to be pairs of a name and a value")
     let size = 0
-    for (let i = 0; i + 1 < extra.length; i += 2) {
+    for (let i = 0; i < extra.length; i += 2) {
       const name = extra[i] as string
-      const value = extra[i + 1] as string
       if (!this.knownNames.has(name)) {
         checkName(name)
         if (this.knownNames.size < maxTemplates) this.knownNames.add(name)
       }
-      checkValue(name, value)
-      size += name.length + value.length + entryOverhead
+      size += name.length + (extra[i + 1] as string).length + entryOverhead
     }
     return size
   }
@@ -1444,20 +1480,26 @@ export class Session<S extends Stream> {
   }
 }
 
-const checkPath = (path: string): void => {
-  if (!/^\/[!-~]*$/.test(path)) {
-    throw new TypeError(
-      "The path has to start with a slash and may not contain spaces, control or non-ASCII characters"
-    )
-  }
-}
-
-const writeText = (slab: Uint8Array, offset: number, text: string): number => {
+/** Writes a string (RFC 7541 section 5.2) that was checked. */
+const writeName = (slab: Uint8Array, offset: number, text: string): number => {
   const length = text.length
   if (length < 0x7f) slab[offset++] = length
   else offset = writeInteger(slab, offset, 0x00, 0x7f, length)
   for (let i = 0; i < length; i++) slab[offset++] = text.charCodeAt(i)
   return offset
+}
+
+/** Writes the value of an extra header, or throws when it may not be sent. */
+const writeValue = (slab: Buffer, offset: number, name: string, value: string): number => {
+  const length = value.length
+  if (length < 0x7f) slab[offset++] = length
+  else offset = writeInteger(slab, offset, 0x00, 0x7f, length)
+  if (length === 0) return offset
+  if (!Text.writeAscii(slab, value, offset, 0x20) || slab[offset] === 0x20 || slab[offset + length - 1] === 0x20) {
+    checkValue(name, value)
+    Text.write(slab, value, offset)
+  }
+  return offset + length
 }
 
 /** A header block in as many frames as the peer wants (RFC 9113 section 4.3). */

@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
 import { ErrorCode, Session } from "@effect-apns/http2"
+import { assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import * as http2 from "node:http2"
 import * as net from "node:net"

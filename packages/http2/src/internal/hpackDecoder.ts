@@ -3,8 +3,8 @@
  */
 import { badValue, isBadValue, isSpace, Kind, nameOf } from "./fields.js"
 import * as Huffman from "./huffman.js"
-import * as Latin1 from "./latin1.js"
 import * as StaticTable from "./staticTable.js"
+import * as Text from "./text.js"
 
 /** Every entry counts 32 bytes beside its name and value (RFC 7541 section 4.1). */
 export const entryOverhead = 32
@@ -238,7 +238,7 @@ export class HpackDecoder {
         this.valueForbidden = false
         return ""
       }
-      const text = Latin1.read(bytes, start, stop)
+      const text = Text.read(bytes, start, stop)
       this.valueForbidden = isBadValue(text)
       return text
     }
@@ -256,7 +256,7 @@ export class HpackDecoder {
     }
     this.valueForbidden = Huffman.forbidden || isSpace(scratch[0] as number) ||
       isSpace(scratch[characters - 1] as number)
-    return Latin1.read(scratch, 0, characters)
+    return Text.read(scratch, 0, characters)
   }
 
   private insert(name: string, value: string, kind: number): void {

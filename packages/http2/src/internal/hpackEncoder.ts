@@ -3,8 +3,8 @@
  */
 import { entryOverhead } from "./hpackDecoder.js"
 import * as Huffman from "./huffman.js"
-import * as Latin1 from "./latin1.js"
 import * as StaticTable from "./staticTable.js"
+import * as Text from "./text.js"
 
 /** How a field may be represented (RFC 7541 section 6.2). */
 export type Indexing = "index" | "literal" | "never"
@@ -88,10 +88,10 @@ export class HpackEncoder {
     this.lastChange = -1
   }
 
-  /** A copy of the block so far, or of a part of it. */
-  copy(start = 0, end: number = this.length): Uint8Array {
+  /** A copy of the block so far, from `start`. */
+  copy(start = 0): Uint8Array {
     // (a Buffer's own slice would not copy)
-    return new Uint8Array(this.bytes.subarray(start, end))
+    return new Uint8Array(this.bytes.subarray(start, this.length))
   }
 
   field(name: string, value: string, indexing: Indexing): void {
@@ -187,7 +187,7 @@ export class HpackEncoder {
     }
     this.integer(0x00, 0x7f, text.length)
     this.reserve(text.length)
-    Latin1.put(this.bytes, text, this.length)
+    Text.write(this.bytes, text, this.length)
     this.length += text.length
   }
 }
