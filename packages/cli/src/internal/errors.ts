@@ -1,0 +1,40 @@
+import * as ConfigError from "effect/ConfigError"
+import * as Data from "effect/Data"
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+
+/** What was asked for cannot be done; the message says what to change. */
+export class NotPossible extends Data.TaggedError("NotPossible")<{ readonly message: string }> {}
+
+/** The output has said already what was rejected or has failed. */
+export class NotAccepted extends Data.TaggedError("NotAccepted")<{}> {}
+
+/** The output has said already that the work was stopped before its end. */
+export class Stopped extends Data.TaggedError("Stopped")<{}> {}
+
+export const notPossible = (message: string): NotPossible => new NotPossible({ message })
+
+export const describeConfigError = (error: ConfigError.ConfigError): string =>
+  ConfigError.reduceWithContext(error, undefined, {
+    andCase: (_, left, right) => `${left}\n${right}`,
+    orCase: (_, left, right) => left === right ? left : `${left}\n${right}`,
+    missingDataCase: (_, path, message) => `${path.join("_")} is not set: ${message}`,
+    invalidDataCase: (_, path, message) => `${path.join("_")}: ${message}`,
+    sourceUnavailableCase: (_, path, message) => `${path.join("_")}: ${message}`,
+    unsupportedCase: (_, path, message) => `${path.join("_")}: ${message}`
+  })
+
+/** The value as the schema has it; an error begins with the name of the option. */
+export const check = <A, I>(
+  schema: Schema.Schema<A, I>,
+  option: string,
+  value: unknown
+): Either.Either<A, NotPossible> =>
+  Either.mapLeft(
+    Schema.decodeUnknownEither(schema)(value),
+    (error) =>
+      notPossible(
+        `${option}: ${ParseResult.ArrayFormatter.formatErrorSync(error).map(({ message }) => message).join("; ")}`
+      )
+  )

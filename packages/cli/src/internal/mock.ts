@@ -1,0 +1,162 @@
+import { MockApns } from "@effect-apns/testing"
+import type { Received } from "@effect-apns/testing"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Console from "effect/Console"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import { notPossible } from "./errors.js"
+import { help } from "./help.js"
+import { durationOf } from "./notification.js"
+import { json } from "./send.js"
+
+const decoder = new TextDecoder()
+
+const line = (received: Received.Received): string => {
+  const { accepted, apnsId, body, collapseId, path, priority, pushType, reason, status, token, topic } = received
+  const to = token === undefined ? path : token.length > 20 ? `${token.slice(0, 8)}...${token.slice(-8)}` : token
+  const details = [
+    pushType,
+    topic,
+    priority === undefined ? undefined : `priority ${priority}`,
+    collapseId === undefined ? undefined : `collapse-id ${collapseId}`,
+    `apns-id ${apnsId}`
+  ]
+  return `${accepted ? "accepted" : "rejected"} ${status ?? "unanswered"}${
+    reason === undefined ? "" : ` ${reason}`
+  }  ` +
+    `${to}  ${details.filter((detail) => detail !== undefined).join(", ")}\n  ${decoder.decode(body)}`
+}
+
+const record = (received: Received.Received): string => {
+  const { accepted, apnsId, body, collapseId, expiration, method, path, payload, priority, pushType } = received
+  const { reason, status, time, token, topic } = received
+  return JSON.stringify({
+    event: "received",
+    time: new Date(time).toISOString(),
+    accepted,
+    status,
+    reason,
+    method,
+    path,
+    token,
+    topic,
+    pushType,
+    priority,
+    expiration,
+    collapseId,
+    apnsId,
+    payload: payload ?? decoder.decode(body)
+  })
+}
+
+/** Requests that wait to be printed: a terminal is slower than a pool. */
+const backlog = 10_000
+
+const shellQuote = (text: string): string => /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+
+export const mock = Command.make("mock", {
+  port: Options.integer("port").pipe(
+    Options.withDescription("Default: a free one"),
+    Options.withDefault(0)
+  ),
+  dir: Options.directory("dir").pipe(
+    Options.withDescription(
+      "Where to write the authority, the key and the variables. Default: a directory that is removed at the end"
+    ),
+    Options.optional
+  ),
+  unregister: Options.text("unregister").pipe(
+    Options.withPseudoName("token"),
+    Options.withDescription("A device token that is dead: answered 410 Unregistered. May be repeated"),
+    Options.repeated
+  ),
+  delay: Options.text("delay").pipe(
+    Options.withPseudoName("duration"),
+    Options.withDescription("Answer each request this much later, such as \"50 millis\""),
+    Options.optional
+  ),
+  quiet: Options.boolean("quiet").pipe(
+    Options.withDescription("Do not print what is received, only the totals at the end")
+  ),
+  json
+}, (options) =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const received = yield* Queue.dropping<Received.Received>(backlog)
+    let unseen = 0
+    const delay = Option.isSome(options.delay) ? yield* durationOf("--delay", options.delay.value) : Duration.zero
+    const apns = yield* MockApns.make({
+      port: options.port,
+      delay,
+      record: false,
+      onReceived: (request) => {
+        if (!options.quiet && !received.unsafeOffer(request)) unseen++
+      }
+    }).pipe(Effect.mapError(({ message }) => notPossible(message)))
+    for (const token of options.unregister) yield* apns.unregister(token)
+
+    const write = Effect.gen(function*() {
+      const dir = Option.isSome(options.dir)
+        ? path.resolve(options.dir.value)
+        : yield* fs.makeTempDirectoryScoped({ prefix: "apns-mock-" })
+      yield* fs.makeDirectory(dir, { recursive: true })
+      const { credentials } = apns
+      const file = (name: string, content: string, mode: number) =>
+        Effect.as(fs.writeFileString(path.join(dir, name), content, { mode }), path.join(dir, name))
+      const variables = {
+        APNS_ENDPOINT: apns.origin,
+        APNS_CA_FILE: yield* file("ca.pem", apns.ca, 0o644),
+        APNS_KEY_FILE: yield* file(`AuthKey_${credentials.keyId}.p8`, credentials.key, 0o600),
+        APNS_KEY_ID: credentials.keyId,
+        APNS_TEAM_ID: credentials.teamId,
+        APNS_TOPIC: MockApns.bundleId
+      }
+      const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${shellQuote(value)}\n`).join("")
+      return { variables, env: yield* file("env.sh", exports, 0o644), exports }
+    })
+    const { env, exports, variables } = yield* Effect.mapError(
+      write,
+      ({ message }) => notPossible(`The files of the mock cannot be written: ${message}`)
+    )
+    yield* Console.log(
+      options.json
+        ? JSON.stringify({ event: "listening", origin: apns.origin, port: apns.port, env, variables })
+        : `A mock APNs listens on ${apns.origin}. It accepts any topic and any well-formed device token.\n\n` +
+          `In another terminal:\n\n${exports}\n` +
+          `or:  . ${shellQuote(env)}\n\n` +
+          `then:  apns send ${"0123456789abcdef".repeat(4)} --title Hello --body World\n\nCtrl-C ends it.\n`
+    )
+
+    const print = Effect.flatMap(Queue.takeBetween(received, 1, backlog), (requests) => {
+      const lines = Array.from(requests, options.json ? record : line)
+      if (unseen > 0) {
+        lines.push(
+          options.json ? JSON.stringify({ event: "notShown", count: unseen }) : `... and ${unseen} more, not shown`
+        )
+        unseen = 0
+      }
+      return Console.log(lines.join("\n"))
+    })
+    return yield* Effect.onInterrupt(Effect.forever(print), () =>
+      Effect.flatMap(apns.stats, ({ accepted, received }) =>
+        Console.log(
+          options.json
+            ? JSON.stringify({ event: "stopped", received, accepted, rejected: received - accepted })
+            : `\nReceived ${received}: ${accepted} accepted, ${received - accepted} rejected.`
+        )))
+  }).pipe(Effect.scoped)).pipe(
+    Command.withDescription(help(
+      "Runs a mock APNs on this machine: a real HTTP/2 server over TLS that checks what APNs checks, and prints what it receives until Ctrl-C.",
+      [
+        ["apns mock", "Then copy the lines that it prints into another terminal"],
+        ["apns mock --port 2197 --dir ./mock", "A fixed port, and files that stay"],
+        ["apns mock --unregister 0123456789abcdef", "A token that is dead"]
+      ]
+    ))
+  )

@@ -1,0 +1,242 @@
+import { CollapseId, Notification, Payload, Priority, PushType, Topic } from "@effect-apns/models"
+import type { Expiration } from "@effect-apns/models"
+import * as Options from "@effect/cli/Options"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
+import { check, notPossible } from "./errors.js"
+import type { NotPossible } from "./errors.js"
+
+const text = (name: string, description: string) =>
+  Options.text(name).pipe(Options.withDescription(description), Options.optional)
+
+const keysOf = <K extends string>(record: { readonly [P in K]: unknown }): Array<K> => Object.keys(record) as Array<K>
+
+/** What the notification says. */
+export const message = {
+  title: text("title", "The first, bold line"),
+  subtitle: text("subtitle", "The line below the title"),
+  body: text("body", "The words"),
+  badge: Options.integer("badge").pipe(
+    Options.withDescription("The number on the app's icon; 0 clears it"),
+    Options.optional
+  ),
+  sound: text("sound", "A sound file of the app, or default"),
+  category: text("category", "The identifier of a category that the app registered"),
+  threadId: text("thread-id", "What the device groups notifications by"),
+  interruptionLevel: Options.choice("interruption-level", ["passive", "active", "time-sensitive", "critical"]).pipe(
+    Options.withDescription("How much it may disturb"),
+    Options.optional
+  ),
+  payload: Options.file("payload").pipe(
+    Options.withDescription(
+      "A JSON file with the whole payload, \"aps\" included, instead of --title, --body and the like; it is checked key by key before anything is sent"
+    ),
+    Options.optional
+  ),
+  raw: Options.boolean("raw").pipe(
+    Options.withDescription("Send the file of --payload as it is: only its size is checked")
+  ),
+  pushType: Options.choice("push-type", keysOf(PushType.table)).pipe(
+    Options.withDescription("Default: alert"),
+    Options.withDefault<PushType.PushType>("alert")
+  )
+}
+
+/** How it is sent. */
+export const delivery = {
+  topic: text("topic", "The app's bundle ID; the push type's suffix is added. Default: APNS_TOPIC"),
+  priority: Options.choiceWithValue("priority", [["10", 10 as const], ["5", 5 as const], ["1", 1 as const]]).pipe(
+    Options.withDescription(
+      "10 at once, 5 with regard to the battery, 1 never wakes the device. Default: what Apple prescribes for the push type"
+    ),
+    Options.optional
+  ),
+  expiration: text(
+    "expiration",
+    "Until when APNs keeps trying: none (one attempt), a duration (\"2 hours\"), an ISO date, or UNIX seconds. Default: as APNs sees fit"
+  ),
+  timeout: Options.text("timeout").pipe(
+    Options.withPseudoName("duration"),
+    Options.withDescription("How long to wait for an answer, such as \"30 seconds\""),
+    Options.optional
+  ),
+  retransmit: Options.choice("retransmit", ["collapsible", "always", "never"]).pipe(
+    Options.withDescription(
+      "Whether to send again when nobody knows if APNs has processed it. Default: collapsible, only with a collapse id"
+    ),
+    Options.optional
+  )
+}
+
+export const collapseId = text("collapse-id", "At most 64 bytes: of those that share it, the device shows the newest")
+
+type Parsed<O> = { readonly [K in keyof O]: O[K] extends Options.Options<infer A> ? A : never }
+
+const some = Option.getOrUndefined
+
+const words = (options: Parsed<typeof message>): Notification.ContentOptions => {
+  const { badge, body, category, interruptionLevel, sound, subtitle, threadId, title } = options
+  const alert = { title: some(title), subtitle: some(subtitle), body: some(body) }
+  return {
+    alert: Object.values(alert).every((part) => part === undefined) ? undefined : alert,
+    badge: some(badge),
+    sound: some(sound),
+    category: some(category),
+    threadId: some(threadId),
+    interruptionLevel: some(interruptionLevel)
+  }
+}
+
+const built = (
+  pushType: PushType.PushType,
+  content: Notification.ContentOptions
+): Either.Either<Notification.Notification, NotPossible> => {
+  const empty = Object.values(content).every((part) => part === undefined)
+  const silent = (notification: Notification.Notification): Either.Either<Notification.Notification, NotPossible> =>
+    empty
+      ? Either.right(notification)
+      : Either.left(
+        notPossible(`A ${pushType} push shows nothing: leave out --title, --body and the like, or use --payload`)
+      )
+  switch (pushType) {
+    case "alert":
+      return empty
+        ? Either.left(notPossible("Nothing to say: give --title, --body, --badge or --sound, or --payload FILE"))
+        : Either.right(Notification.alert(content))
+    case "complication":
+      return Either.right(Notification.complication(content))
+    case "location":
+      return Either.right(Notification.location(content))
+    case "pushtotalk":
+      return Either.right(Notification.pushToTalk(content))
+    case "voip":
+      return Either.right(Notification.voip(content))
+    case "background":
+      return silent(Notification.background())
+    case "controls":
+      return silent(Notification.controls())
+    case "widgets":
+      return silent(Notification.widgets())
+    case "fileprovider":
+    case "liveactivity":
+    case "mdm":
+      return Either.left(notPossible(`A ${pushType} push is written as JSON: give --payload FILE`))
+  }
+}
+
+const fromFile = (
+  file: string,
+  raw: boolean,
+  pushType: PushType.PushType
+): Effect.Effect<Notification.Notification, NotPossible, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const bytes = yield* Effect.mapError(
+      fs.readFile(file),
+      (error) => notPossible(`The payload ${file} cannot be read: ${error.message}`)
+    )
+    if (raw) return Notification.raw({ pushType, payload: bytes })
+    return yield* Either.mapLeft(
+      Payload.decodeText(pushType)(bytes),
+      (error) =>
+        notPossible(
+          `${file} is no payload of a push of type ${pushType}: ${
+            formatted(error)
+          } (--push-type names another type, --raw sends the file as it is)`
+        )
+    )
+  })
+
+const formatted = (error: ParseResult.ParseError): string =>
+  ParseResult.ArrayFormatter.formatErrorSync(error)
+    .map(({ message, path }) => path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`)
+    .join("; ")
+
+/** The notification, checked and known to fit. */
+export const notificationOf = (
+  options: Parsed<typeof message>
+): Effect.Effect<Notification.Notification, NotPossible, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const content = words(options)
+    const { payload, pushType, raw } = options
+    if (Option.isNone(payload)) {
+      if (raw) return yield* notPossible("--raw goes with --payload FILE")
+      return yield* built(pushType, content)
+    }
+    if (Object.values(content).some((part) => part !== undefined)) {
+      return yield* notPossible("--payload is the whole notification: leave out --title, --body and the like")
+    }
+    return yield* fromFile(payload.value, raw, pushType)
+  }).pipe(
+    Effect.tap((notification) =>
+      Either.mapLeft(
+        Notification.prepare(notification),
+        (error) => notPossible(error._tag === "ParseError" ? formatted(error) : error.message)
+      )
+    )
+  )
+
+export interface Sending {
+  readonly topic: string | undefined
+  readonly priority: Priority.Priority | undefined
+  readonly expiration: Expiration.Expiration | undefined
+  readonly timeout: Duration.Duration | undefined
+  readonly retransmit: "collapsible" | "always" | "never" | undefined
+  readonly collapseId: string | undefined
+}
+
+const isDuration = (input: string): input is `${number} seconds` =>
+  /^\d+(\.\d+)? (millis|seconds?|minutes?|hours?|days?|weeks?)$/.test(input)
+
+export const durationOf = (option: string, input: string): Either.Either<Duration.Duration, NotPossible> =>
+  isDuration(input)
+    ? Either.right(Duration.decode(input))
+    : Either.left(
+      notPossible(`${option}: "${input}" is no duration: write it as "30 seconds", "10 minutes" or "2 hours"`)
+    )
+
+const expirationOf = (input: string): Effect.Effect<Expiration.Expiration, NotPossible> =>
+  Effect.gen(function*() {
+    if (input === "none") return input
+    if (/^\d+$/.test(input)) return Number(input)
+    if (isDuration(input)) {
+      const now = yield* Clock.currentTimeMillis
+      return DateTime.unsafeMake(now + Duration.toMillis(Duration.decode(input)))
+    }
+    return yield* Option.match(/^\d{4}-/.test(input) ? DateTime.make(input) : Option.none(), {
+      onNone: () =>
+        notPossible(`--expiration: "${input}" is not none, a duration such as "2 hours", an ISO date or UNIX seconds`),
+      onSome: (at) => Effect.succeed(at)
+    })
+  })
+
+/** How it is sent, checked for the push type. */
+export const sendingOf = (
+  options: Parsed<typeof delivery> & { readonly collapseId: Option.Option<string> },
+  pushType: PushType.PushType
+): Effect.Effect<Sending, NotPossible> =>
+  Effect.gen(function*() {
+    const { collapseId, expiration, priority, retransmit, timeout, topic } = options
+    if (Option.isSome(topic)) yield* check(Topic.Topic, "--topic", topic.value)
+    if (Option.isSome(collapseId)) yield* check(CollapseId.CollapseId, "--collapse-id", collapseId.value)
+    if (Option.isSome(priority)) {
+      yield* Either.mapLeft(
+        Priority.forPushType(priority.value, pushType),
+        (error) => notPossible(`--priority: ${formatted(error)}`)
+      )
+    }
+    return {
+      topic: some(topic),
+      priority: some(priority),
+      retransmit: some(retransmit),
+      collapseId: some(collapseId),
+      expiration: Option.isSome(expiration) ? yield* expirationOf(expiration.value) : undefined,
+      timeout: Option.isSome(timeout) ? yield* durationOf("--timeout", timeout.value) : undefined
+    }
+  })

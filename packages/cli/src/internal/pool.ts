@@ -1,0 +1,87 @@
+import { Topic } from "@effect-apns/models"
+import { ApnsPool, PoolConfig } from "@effect-apns/pool"
+import * as Options from "@effect/cli/Options"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { check, describeConfigError, notPossible } from "./errors.js"
+import type { NotPossible } from "./errors.js"
+
+/** Where to send; each option goes before the environment variable that means the same. */
+export const target = {
+  sandbox: Options.boolean("sandbox").pipe(
+    Options.withDescription(
+      "Send to the development environment: builds from Xcode. The same as --endpoint development"
+    )
+  ),
+  endpoint: Options.text("endpoint").pipe(
+    Options.withPseudoName("url"),
+    Options.withDescription("production, development or https://host[:port]. Default: APNS_ENDPOINT, else production"),
+    Options.optional
+  ),
+  ca: Options.file("ca").pipe(
+    Options.withDescription(
+      "A PEM file: the authorities to trust, for a server that is not Apple's. Default: APNS_CA_FILE"
+    ),
+    Options.optional
+  )
+}
+
+export const size = Options.integer("size").pipe(
+  Options.withDescription("Connections. Default: APNS_POOL_SIZE, else 10"),
+  Options.optional
+)
+
+export interface Target {
+  readonly sandbox: boolean
+  readonly endpoint: Option.Option<string>
+  readonly ca: Option.Option<string>
+  readonly size: Option.Option<number>
+}
+
+const overridden = (target: Target): Effect.Effect<ConfigProvider.ConfigProvider, NotPossible> => {
+  if (target.sandbox && Option.isSome(target.endpoint)) {
+    return notPossible("--sandbox and --endpoint say the same thing: give one of them")
+  }
+  const given = new Map<string, string>()
+  if (target.sandbox) given.set("APNS_ENDPOINT", "development")
+  if (Option.isSome(target.endpoint)) given.set("APNS_ENDPOINT", target.endpoint.value)
+  if (Option.isSome(target.ca)) given.set("APNS_CA_FILE", target.ca.value)
+  if (Option.isSome(target.size)) given.set("APNS_POOL_SIZE", String(target.size.value))
+  return Effect.configProviderWith((environment) =>
+    Effect.succeed(ConfigProvider.orElse(ConfigProvider.fromMap(given), () => environment))
+  )
+}
+
+/** The options of the pool, from the command line and the environment. */
+export const optionsOf = (
+  target: Target,
+  topic: string | undefined
+): Effect.Effect<ApnsPool.Options, NotPossible, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const provider = yield* overridden(target)
+    const options = yield* Effect.withConfigProvider(PoolConfig.options, provider).pipe(
+      Effect.catchTag("CredentialsError", ({ message }) => notPossible(message)),
+      Effect.catchAll((error) => error._tag === "NotPossible" ? error : notPossible(describeConfigError(error)))
+    )
+    if (options.topic !== undefined) yield* check(Topic.Topic, "APNS_TOPIC", options.topic)
+    if (topic === undefined && options.topic === undefined && options.credentials._tag === "Token") {
+      return yield* notPossible(
+        "Which app? Give --topic with its bundle ID, such as com.example.app, or set APNS_TOPIC"
+      )
+    }
+    return options
+  })
+
+/** Runs with the pool; closing it waits for what is under way. */
+export const withPool = <A, E, R>(
+  options: ApnsPool.Options,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | NotPossible, Exclude<R, ApnsPool.ApnsPool>> =>
+  Effect.scoped(
+    ApnsPool.make(options).pipe(
+      Effect.mapError((error) => notPossible(error.message)),
+      Effect.flatMap((pool) => Effect.provideService(effect, ApnsPool.ApnsPool, pool))
+    )
+  )
