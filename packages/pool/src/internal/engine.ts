@@ -628,6 +628,7 @@ export class Engine implements Connection.Listener {
 
   private vacate(slot: Slot): void {
     slot.wanted = false
+    slot.connecting = false
     slot.connection?.unsafe.retire()
     slot.fiber?.unsafeInterruptAsFork(FiberId.none)
   }
