@@ -16,6 +16,8 @@ export interface Target {
   readonly signingKey: string
   readonly connections: number
   readonly inFlight: number
+  /** Senders beyond those in flight, who wait for a stream to become free. */
+  readonly waiting: number
   /** Bytes of a request and of an answer, for the row that sends bytes alone. */
   readonly floorRequestBytes: number
   readonly floorAnswerBytes: number
@@ -32,6 +34,8 @@ export interface Client {
    */
   readonly run: (first: number, count: number, ids: Array<string> | undefined) => Promise<void>
   readonly close: () => Promise<void>
+  /** What else the last run found, by name. */
+  readonly details?: () => Readonly<Record<string, number>>
 }
 
 /**

@@ -10,8 +10,8 @@ import { rows } from "./Rows.js"
 
 const help = `npm run bench -- [flags]
 
-  --quick       smaller and fewer rounds, under a minute; the figures are rough, the verification is the same
-  --full        also what takes minutes: memory over 5,000,000 tokens, 10,000 in flight, 100,000 waiting
+  --quick       smaller and fewer rounds, under a minute; the figures are rough and the scenarios left out, the verification is the same
+  --full        also what takes minutes more: 100,000 senders waiting, a burst through node-apn
   --rows a,b    only these rows (${rows.map((row) => row.name).join(", ")})
   --rounds n    interleaved rounds (default 5; 2 with --quick)
   --json        one line of JSON at the end

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import { ratio } from "./Report.js"
+import * as Scenarios from "./Scenarios.js"
+import type { StartUp } from "./StartUp.js"
 import type { Summary } from "./Summary.js"
 
 /**
@@ -22,6 +24,8 @@ interface Sources {
   readonly rows: ReadonlyArray<Summary>
   /** The same rows with a 64 MB semi-space. */
   readonly wide: ReadonlyArray<Summary>
+  readonly scenarios: Scenarios.Scenarios | undefined
+  readonly startUp: StartUp | undefined
 }
 
 const unknown = { met: undefined, reached: "not measured" } as const
@@ -53,13 +57,67 @@ const above = (rows: ReadonlyArray<Summary>, row: string): number | undefined =>
   return own === undefined || floor === undefined ? undefined : (own - floor) * 10
 }
 
+/** How far the costs of these are apart: 1.15 is 15 %. */
+const spread = (summaries: ReadonlyArray<Summary>, names: ReadonlyArray<string>): number | undefined => {
+  const costs = summaries.filter((one) => names.includes(one.name)).map((one) => one.cpuSecondsPer100k)
+  return costs.length < names.length ? undefined : Math.max(...costs) / Math.min(...costs)
+}
+
+const scenarioFigures = (scenarios: Scenarios.Scenarios): ReadonlyArray<Figure> => {
+  const { burst, growth, latency, memory, waiting } = scenarios
+  const { delivered = 0, timeouts = 0 } = burst.details
+  const { rssMbAt1M = 0, rssMbAtEnd = 0 } = memory.details
+  return [
+    ...Scenarios.growing.map((row) =>
+      atMost(
+        row,
+        "the same within 15 % at 100, 1,000, 10,000 in flight",
+        spread(growth, Scenarios.inFlights.map((inFlight) => Scenarios.growthName(row, inFlight, 1))),
+        1.15,
+        " x"
+      )
+    ),
+    ...Scenarios.growing.filter((row) => row !== "effect-floor").map((row) =>
+      atMost(
+        row,
+        "the same within 15 % at 1, 4, 16 connections",
+        spread(growth, Scenarios.connectionCounts.map((count) => Scenarios.growthName(row, 1_000, count))),
+        1.15,
+        " x"
+      )
+    ),
+    ...["send-all", "send"].map((row) =>
+      atMost(
+        row,
+        "the same within 20 % with 1,000 and 100,000 waiting",
+        spread(waiting, Scenarios.waitings.map((count) => Scenarios.waitingName(row, count))),
+        1.2,
+        " x"
+      )
+    ),
+    {
+      goal: "20,000 delivered, 0 timeouts",
+      met: delivered === 20_000 && timeouts === 0,
+      path: "20,000 sends at once",
+      reached: `${delivered.toLocaleString("en-US")} delivered, ${timeouts} timeouts`
+    },
+    atMost("latency at 5,000 a second", "p99 at most 5 ms above 50 ms", latency.details["p99"], 55, " ms", 1),
+    {
+      goal: "RSS at the end within 10 % of that at 1,000,000, under 250 MB",
+      met: rssMbAtEnd <= rssMbAt1M * 1.1 && memory.rssMb < 250,
+      path: "sendAll over 5,000,000",
+      reached: `${rssMbAt1M.toFixed(0)} MB, then ${rssMbAtEnd.toFixed(0)} MB, at most ${memory.rssMb.toFixed(0)} MB`
+    }
+  ]
+}
+
 const wideSuffix = " (both with a 64 MB semi-space)"
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const figures = ({ rows, wide }: Sources): ReadonlyArray<Figure> => {
+export const figures = ({ rows, scenarios, startUp, wide }: Sources): ReadonlyArray<Figure> => {
   const sendAll = rows.find((row) => row.name === "send-all")
   return [
     atMost("session", "at most 3 x the TLS floor", ratio(rows, "session", "tls-floor"), 3, " x"),
@@ -80,7 +138,9 @@ export const figures = ({ rows, wide }: Sources): ReadonlyArray<Figure> => {
         met: sendAll.perSecond >= 250_000,
         path: "send-all",
         reached: `${Math.round(sendAll.perSecond).toLocaleString("en-US")} a second`
-      }
+      },
+    ...(scenarios === undefined ? [] : scenarioFigures(scenarios)),
+    atMost("import @effect-apns/pool", "at most 30 ms after its peers", startUp?.importAddsMs, 30, " ms", 0)
   ]
 }
 

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Effect } from "effect"
+import { type Duration, Effect } from "effect"
 import { BenchmarkError } from "./BenchmarkError.js"
 import type { Target } from "./Client.js"
 import * as Processes from "./Processes.js"
@@ -23,7 +23,14 @@ export interface Options {
   readonly nodeFlags?: ReadonlyArray<string> | undefined
   readonly connections?: number | undefined
   readonly inFlight?: number | undefined
+  readonly waiting?: number | undefined
+  /** Different tokens among those sent. Default: those of the workload. */
+  readonly distinct?: number | undefined
   readonly behavior?: Partial<Behavior> | undefined
+  /** How long one run may take. Default 60 seconds. */
+  readonly within?: Duration.DurationInput | undefined
+  /** What is lost is the figure, so that nothing is verified but that the client came to an end. */
+  readonly losses?: boolean | undefined
 }
 
 /**
@@ -39,6 +46,9 @@ export interface Measurement {
   readonly answerBytes: number | undefined
   readonly sinkCpuSecondsPer100k: number | undefined
   readonly connections: number
+  readonly details: Readonly<Record<string, number>>
+  /** What the sink says that its delay was. */
+  readonly delay: Report["delay"]
 }
 
 /**
@@ -84,7 +94,8 @@ export const measure = (
       floorRequestBytes: behavior.floorRequestBytes,
       inFlight: options.inFlight ?? Workload.inFlight,
       port: bench.sink.port,
-      signingKey: bench.signingKey
+      signingKey: bench.signingKey,
+      waiting: options.waiting ?? 0
     }
     yield* bench.sink.reset(behavior, row.priority)
     const worker = yield* Processes.start<Order, Reply>({
@@ -93,7 +104,7 @@ export const measure = (
       path: "./worker.js"
     })
     const order = <Type extends Reply["type"]>(question: Order, type: Type) =>
-      Effect.flatMap(worker.ask(question), (reply) => {
+      Effect.flatMap(worker.ask(question, options.within), (reply) => {
         if (reply.type === type) return Effect.succeed(reply as Extract<Reply, { readonly type: Type }>)
         const reason = reply.type === "failed" ? reply.reason : `it answered ${reply.type} to ${question.type}`
         return Effect.fail(new BenchmarkError({ reason, where: row.name }))
@@ -103,24 +114,28 @@ export const measure = (
         yield* bench.sink.clear
         const ran = yield* order({ type: "run", collectIds, count, first }, "ran")
         if (row.against === "nothing") return { ran, report: undefined }
-        const report = yield* bench.sink.verify(row.name, {
+        const expectation = {
           count,
-          distinct: Workload.distinctTokens,
+          distinct: options.distinct ?? Workload.distinctTokens,
           first,
           floor: row.against === "floor"
-        })
+        }
+        if (options.losses === true) return { ran, report: yield* bench.sink.inspect(expectation) }
+        const report = yield* bench.sink.verify(row.name, expectation)
         yield* verifyIds(row, ran, report)
         return { ran, report }
       })
 
     yield* order({ type: "open", module: row.module.path, target }, "opened")
-    yield* run(0, options.warmUp, row.ids)
+    if (options.warmUp > 0) yield* run(0, options.warmUp, row.ids)
     const { ran, report } = yield* run(options.warmUp, options.count, false)
     yield* order({ type: "close" }, "closed")
     yield* worker.end
     return {
       answerBytes: report === undefined ? undefined : report.bytesOut / options.count,
       connections: report?.connections ?? 0,
+      delay: report?.delay,
+      details: ran.details,
       cpuSecondsPer100k: ran.cpuSeconds / options.count * 100_000,
       perSecond: options.count / ran.wallSeconds,
       requestBytes: report === undefined ? undefined : report.bytesIn / options.count,

@@ -16,6 +16,7 @@ import { type Bench, measure } from "./Measure.js"
 import * as Report from "./Report.js"
 import { type Row, rows } from "./Rows.js"
 import * as Run from "./Run.js"
+import * as Scenarios from "./Scenarios.js"
 import { selfCheck } from "./SelfCheck.js"
 import * as Sink from "./Sink.js"
 import { type Behavior, defaultBehavior } from "./sink/Protocol.js"
@@ -80,13 +81,21 @@ const program = Effect.gen(function*() {
     Math.min(options.rounds, 3),
     runnable.filter(wideRow).map((row) => caseOf(row, wideFlags))
   )
-  const figures = Figures.figures({ rows: plain, wide })
+  const whole = options.rows === undefined && !options.quick
+  const scenarios = whole
+    ? yield* Scenarios.scenarios(bench, options.full, Math.min(options.rounds, 3))
+    : undefined
+  const startUp = options.rows === undefined ? yield* StartUp.startUp(options.quick ? 1 : 5) : undefined
+  const figures = Figures.figures({ rows: plain, scenarios, startUp, wide })
 
   const sections: Array<Documents.Section> = [{ title: "One notification", table: Report.table(plain) }]
   if (wide.length > 0) {
     sections.push({ title: "The same with node --max-semi-space-size=64", table: Report.table(wide) })
   }
-  const startUp = options.rows === undefined ? yield* StartUp.startUp(options.quick ? 1 : 5) : undefined
+  if (scenarios !== undefined) {
+    sections.push({ title: "Growth", table: Scenarios.costTable([...scenarios.growth, ...scenarios.waiting]) })
+    sections.push({ title: "Under load", table: Scenarios.table(scenarios) })
+  }
   if (startUp !== undefined) sections.push({ title: "Start-up and size", table: StartUp.table(startUp) })
   sections.push({ title: "Figures to reach", table: Figures.table(figures) })
 
@@ -101,7 +110,7 @@ const program = Effect.gen(function*() {
   for (const { table, title } of sections) yield* Console.log(`\n${title}\n\n${Report.layOut(table)}`)
   yield* Console.log(`\n${Report.describe(conditions)}`)
   if (options.chart) yield* Documents.write(plain, sections, conditions, options.command)
-  if (options.json) yield* Console.log(JSON.stringify({ rows: plain, wide, startUp, figures, conditions }))
+  if (options.json) yield* Console.log(JSON.stringify({ rows: plain, wide, scenarios, startUp, figures, conditions }))
 })
 
 NodeRuntime.runMain(Effect.tapError(Effect.scoped(program), (error) => Console.error(`\n${error.message}`)), {

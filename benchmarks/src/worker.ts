@@ -28,6 +28,7 @@ export interface Ran {
   /** The most memory that the process has had so far. */
   readonly rssMb: number
   /** What came back: how many ids, how many different ones, and their sum. */
+  readonly details: Readonly<Record<string, number>>
   readonly ids: { readonly count: number; readonly distinct: number; readonly sum: number } | undefined
 }
 
@@ -67,6 +68,7 @@ const run = async (client: Client, first: number, count: number, collectIds: boo
   return {
     type: "ran",
     cpuSeconds: (user + system) / 1e6,
+    details: client.details?.() ?? {},
     ids: ids === undefined ? undefined : { count: ids.length, distinct: new Set(ids).size, sum: ids.reduce(addId, 0) },
     rssMb: peakRssMb(),
     wallSeconds

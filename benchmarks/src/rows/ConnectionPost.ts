@@ -26,7 +26,7 @@ export const open = async (target: Target): Promise<Client> => {
           ? Effect.void
           : Effect.map(connection.post(request), (response) => Apns.accept(response, ids))
       }
-      return runtime.runPromise(Workers.run(target.inFlight, first, count, post))
+      return runtime.runPromise(Workers.run(target.inFlight + target.waiting, first, count, post))
     },
     close: () => runtime.dispose()
   }

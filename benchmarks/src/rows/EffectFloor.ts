@@ -65,7 +65,7 @@ export const open = async (target: Target): Promise<Client> => {
   return {
     run: async (first, count) => {
       const before = transport.answered
-      await Effect.runPromise(Workers.run(target.inFlight, first, count, () => Effect.asVoid(post)))
+      await Effect.runPromise(Workers.run(target.inFlight + target.waiting, first, count, () => Effect.asVoid(post)))
       const answered = transport.answered - before
       if (answered !== count) throw new Error(`${answered} answers to ${count} sends.`)
     },

@@ -10,16 +10,25 @@ import * as Workload from "../Workload.js"
 import { loops } from "./Pump.js"
 
 /**
+ * What a provider needs to know.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const open = async (target: Target): Promise<Client> => {
-  const provider = new Apn.default.Provider({
-    address: "localhost",
-    ca: [target.ca],
-    port: target.port,
-    token: { key: target.signingKey, keyId, teamId }
-  })
+export const options = (target: Target): Apn.ProviderOptions => ({
+  address: "localhost",
+  ca: [target.ca],
+  port: target.port,
+  token: { key: target.signingKey, keyId, teamId }
+})
+
+/**
+ * The notification of every row, made with its constructor and setters.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeNotification = (): Apn.Notification => {
   const notification = new Apn.default.Notification()
   notification.topic = Workload.topic
   notification.pushType = "alert"
@@ -27,9 +36,19 @@ export const open = async (target: Target): Promise<Client> => {
   notification.alert = { ...Workload.payload.aps.alert }
   notification.sound = Workload.payload.aps.sound
   notification.payload = { order: Workload.payload.order }
+  return notification
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const open = async (target: Target): Promise<Client> => {
+  const provider = new Apn.default.Provider(options(target))
+  const notification = makeNotification()
   const tokens = Workload.tokens()
 
-  const client: Client = {
+  return {
     run: (first, count, ids) =>
       loops(target.inFlight, first, count, async (index) => {
         const { failed, sent } = await provider.send(notification, tokens[index % Workload.distinctTokens] ?? "")
@@ -42,5 +61,4 @@ export const open = async (target: Target): Promise<Client> => {
       }),
     close: () => provider.shutdown()
   }
-  return client
 }

@@ -44,7 +44,7 @@ export const open = async (target: Target): Promise<Client> => {
       let accepted = 0
       const outcomes = sendAll(tokenStream(first, count, (index) => tokens[index % Workload.distinctTokens] ?? ""), {
         // more than are in flight, so that the next are at hand when a stream frees
-        concurrency: 4 * target.inFlight,
+        concurrency: target.waiting > 0 ? target.inFlight + target.waiting : 4 * target.inFlight,
         notification,
         priority: 10,
         topic: Workload.topic
