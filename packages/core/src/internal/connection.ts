@@ -228,6 +228,8 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange> {
     if (!this.session.request(exchange, spec.head, exchange.path, spec.extra, spec.body)) return false
     exchange.connection = this.connection
     exchange.token = this.token
+    // identifiers are used up at 2^31-1 (RFC 9113 section 5.1.1): that was the last request
+    if (this.session.closing) this.retire()
     return true
   }
 
@@ -392,10 +394,12 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange> {
       return
     }
     this.writing = true
-    this.transport.write(bytes, () => {
+    this.transport.write(bytes, (error) => {
       this.writing = false
       this.session.releaseOutput(bytes)
-      this.flush()
+      // nothing can leave any more: what was not taken until now never will be
+      if (error !== undefined && error !== null) this.gone = true
+      else this.flush()
     })
   }
 

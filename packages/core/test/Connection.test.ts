@@ -1,0 +1,677 @@
+import { Connection, Exchange, Failure, Request } from "@effect-apns/core"
+import { ErrorCode, Frame } from "@effect-apns/http2"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Either, Exit, Fiber, Option, Scope, TestClock } from "effect"
+import { Peer, settled } from "./utils/peer.js"
+
+const code = ErrorCode.ErrorCode
+
+const request = (options: Partial<Request.Options> = {}) =>
+  Request.make({
+    path: "/3/device/4242",
+    headers: { "apns-push-type": "alert", "apns-topic": "com.app.your" },
+    body: { aps: { alert: "x" } },
+    timeout: "10 seconds",
+    ...options
+  })
+
+const tick = Effect.promise(settled)
+
+type Options = Parameters<typeof Connection.fromTransport>[1]
+
+const connect = (peer: Peer, options: Options = {}, parts: Connection.Parts = {}) =>
+  Connection.fromTransport(peer.transport, { drainTimeout: 0, ...options }, parts)
+
+const fork = (connection: Connection.Connection, options: Partial<Request.Options> = {}) =>
+  Effect.tap(Effect.fork(Effect.either(connection.post(request(options)))), () => tick)
+
+const join = <A, E>(fiber: Fiber.Fiber<A, E>) => Fiber.join(fiber)
+
+/** What became of a post, in one line. */
+const outcome = <R extends { readonly status: number }>(result: Either.Either<R, Failure.ConnectionError>): string =>
+  Either.match(result, {
+    onLeft: (error) => `${error._tag} ${error.processed}`,
+    onRight: ({ status }) => String(status)
+  })
+
+const left = <R>(result: Either.Either<R, Failure.ConnectionError>): Failure.ConnectionError => {
+  if (Either.isRight(result)) throw new Error("expected a failure")
+  return result.left
+}
+
+/** An exchange that writes down every outcome it hears of. */
+class Recorder extends Exchange.Exchange {
+  readonly heard: Array<string> = []
+  constructor(made = request()) {
+    super(made.path, made.spec)
+  }
+  onDue(): void {}
+  onAnswer(): void {
+    this.heard.push(String(this.status))
+  }
+  onFailure(_connection: Connection.Connection, failure: Failure.Failure): void {
+    this.heard.push(`${failure._tag} ${failure.processed}`)
+  }
+}
+
+describe("Connection", () => {
+  describe("requests", () => {
+    it.scoped("is active after it was made, and carries a request there and the answer back", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        assert.strictEqual(connection.unsafe.state, "active")
+        const fiber = yield* fork(connection)
+        assert.deepInclude(peer.requests[0]?.headers, {
+          ":method": "POST",
+          ":path": "/3/device/4242",
+          "apns-topic": "com.app.your",
+          "apns-push-type": "alert"
+        })
+        assert.strictEqual(Buffer.from(peer.requests[0]?.body ?? []).toString(), "{\"aps\":{\"alert\":\"x\"}}")
+        peer.accept(1)
+        const response = Either.getOrThrow(yield* join(fiber))
+        assert.deepInclude(response, { status: 200, apnsId: "id-of-1", reason: undefined, attempts: 1 })
+        assert.isTrue(connection.unsafe.proven)
+      }))
+
+    it.scoped("a rejection is an answer, with its reason, timestamp and apns-id", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fiber = yield* fork(connection)
+        peer.send(peer.response(1, 410, { body: "{\"reason\":\"Unregistered\",\"timestamp\":1700000000123}" }))
+        assert.deepInclude(Either.getOrThrow(yield* join(fiber)), {
+          status: 410,
+          reason: "Unregistered",
+          timestamp: 1700000000123,
+          apnsId: "id-of-1"
+        })
+      }))
+
+    it.scoped("requests share the connection, and are answered in any order", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fibers = yield* Effect.forEach([0, 1, 2, 3], () => fork(connection))
+        assert.deepStrictEqual(peer.ids, [1, 3, 5, 7])
+        peer.accept(7, 1, 5, 3)
+        const results = yield* Effect.forEach(fibers, join)
+        assert.deepStrictEqual(results.map((result) => Either.getOrThrow(result).apnsId), [
+          "id-of-1",
+          "id-of-3",
+          "id-of-5",
+          "id-of-7"
+        ])
+      }))
+
+    it.scoped("sends nothing before the server's SETTINGS, and never more at once than they allow", () =>
+      Effect.gen(function*() {
+        const peer = new Peer([])
+        const opening = yield* Effect.fork(connect(peer))
+        yield* tick
+        assert.isTrue(Option.isNone(yield* Fiber.poll(opening)))
+        assert.lengthOf(peer.requests, 0)
+        peer.settings([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 2]])
+        const connection = yield* join(opening)
+        yield* fork(connection)
+        yield* fork(connection)
+        assert.strictEqual(outcome(yield* join(yield* fork(connection))), "Blocked no")
+        assert.deepStrictEqual(peer.ids, [1, 3])
+        peer.accept(1, 3)
+      }))
+
+    it.scoped("a limit that falls admits no more than the new one, and rises again", () =>
+      Effect.gen(function*() {
+        const peer = new Peer([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 1000]])
+        const connection = yield* connect(peer)
+        const first = yield* Effect.forEach([0, 1, 2], () => fork(connection))
+        peer.settings([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 1]])
+        assert.strictEqual(connection.unsafe.available, 0)
+        peer.accept(1, 3)
+        assert.strictEqual(connection.unsafe.available, 0)
+        peer.accept(5)
+        assert.strictEqual(connection.unsafe.available, 1)
+        const alone = yield* fork(connection)
+        assert.strictEqual(outcome(yield* join(yield* fork(connection))), "Blocked no")
+        peer.settings([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 1000]])
+        assert.strictEqual(connection.unsafe.available, 999)
+        peer.accept(7)
+        for (const fiber of [...first, alone]) assert.strictEqual(outcome(yield* join(fiber)), "200")
+      }))
+  })
+
+  describe("deadlines and interruption", () => {
+    it.scoped("no answer in time: the stream is cancelled, its slot free, and the fate unknown", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fiber = yield* fork(connection, { timeout: "3 seconds" })
+        yield* TestClock.adjust("2999 millis")
+        assert.strictEqual(connection.unsafe.inFlight, 1)
+        yield* TestClock.adjust("1 millis")
+        const error = left(yield* join(fiber))
+        assert.deepInclude(error, { _tag: "Timeout", processed: "unknown", limit: "timeout", attempts: 1 })
+        assert.strictEqual(connection.unsafe.inFlight, 0)
+        yield* tick
+        assert.deepStrictEqual(peer.resets, [{ id: 1, code: code.CANCEL }])
+        assert.strictEqual(connection.unsafe.state, "active")
+        // the answer that crosses the reset on the wire is nobody's
+        peer.accept(1)
+        const next = yield* fork(connection)
+        peer.accept(3)
+        assert.strictEqual(outcome(yield* join(next)), "200")
+      }))
+
+    it.scoped("a deadline in the past sends nothing", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        yield* TestClock.adjust("10 seconds")
+        const late = left(yield* join(yield* fork(connection, { deadline: new Date(9_999) })))
+        assert.deepInclude(late, { _tag: "Timeout", processed: "no", limit: "deadline", attempts: 0 })
+        const expired = left(yield* join(yield* fork(connection, { headers: { "apns-expiration": "9" } })))
+        assert.deepInclude(expired, { _tag: "Timeout", processed: "no", limit: "expiration", attempts: 0 })
+        assert.lengthOf(peer.requests, 0)
+      }))
+
+    it.scoped("the earliest limit counts, and the error names it", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fibers = [
+          yield* fork(connection, { timeout: "1 second", deadline: new Date(2000) }),
+          yield* fork(connection, { timeout: "5 seconds", deadline: new Date(1000) }),
+          yield* fork(connection, { timeout: "5 seconds", headers: { "apns-expiration": "1" } })
+        ]
+        yield* TestClock.adjust("1 second")
+        const limits: Array<string> = []
+        for (const fiber of fibers) {
+          const error = left(yield* join(fiber))
+          limits.push(error._tag === "Timeout" ? error.limit : error._tag)
+        }
+        assert.deepStrictEqual(limits, ["timeout", "deadline", "expiration"])
+      }))
+
+    it.scoped("once the answer's headers are there, a body that never comes does not undo it", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fiber = yield* fork(connection, { timeout: "3 seconds" })
+        peer.send(peer.responseHead(1, 400))
+        yield* TestClock.adjust("3 seconds")
+        assert.deepInclude(Either.getOrThrow(yield* join(fiber)), { status: 400, apnsId: "id-of-1", reason: undefined })
+        yield* tick
+        assert.deepStrictEqual(peer.resets, [{ id: 1, code: code.CANCEL }])
+      }))
+
+    it.scoped("interruption cancels the stream and frees the slot", () =>
+      Effect.gen(function*() {
+        const peer = new Peer([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 1]])
+        const connection = yield* connect(peer)
+        const fiber = yield* fork(connection)
+        assert.strictEqual(connection.unsafe.available, 0)
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual(connection.unsafe.available, 1)
+        yield* tick
+        assert.deepStrictEqual(peer.resets, [{ id: 1, code: code.CANCEL }])
+      }))
+
+    it.scoped("five timeouts in a row, though PINGs are answered, retire the connection", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const run = (n: number) =>
+          Effect.gen(function*() {
+            const fibers = yield* Effect.forEach(Array.from({ length: n }), () => fork(connection, { timeout: 1000 }))
+            yield* TestClock.adjust("1 second")
+            yield* Effect.forEach(fibers, join)
+          })
+        yield* run(4)
+        const answered = yield* fork(connection)
+        peer.accept(9)
+        yield* join(answered)
+        yield* run(4)
+        assert.strictEqual(connection.unsafe.state, "active")
+        yield* run(1)
+        assert.notStrictEqual(connection.unsafe.state, "active")
+        assert.strictEqual((yield* connection.retired)._tag, "Retired")
+      }))
+  })
+
+  describe("GOAWAY", () => {
+    it.scoped("in good order: streams up to the last id are answered, those above were not processed", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fibers = yield* Effect.forEach(Array.from({ length: 10 }), () => fork(connection))
+        peer.send(Frame.goaway(3, code.NO_ERROR, "{\"reason\":\"Shutdown\"}"))
+        assert.strictEqual(connection.unsafe.state, "draining")
+        assert.deepInclude(yield* connection.retired, { _tag: "Goaway", lastStreamId: 3, reason: "Shutdown", code: 0 })
+        const late = yield* fork(connection)
+        assert.deepInclude(left(yield* join(late)), { _tag: "Closed", processed: "no", attempts: 0 })
+        peer.accept(3)
+        assert.strictEqual(connection.unsafe.state, "draining")
+        peer.accept(1)
+        assert.strictEqual(connection.unsafe.state, "closed")
+        const results = yield* Effect.forEach(fibers, join)
+        assert.deepStrictEqual(results.map(outcome), [
+          "200",
+          "200",
+          ...Array.from({ length: 8 }, () => "Closed no")
+        ])
+        const error = left(results[2] ?? Either.left(new Failure.Blocked({ processed: "no", attempts: 0 })))
+        assert.deepInclude(error, { attempts: 1 })
+        if (error._tag === "Closed") assert.deepInclude(error.closeCause, { _tag: "Goaway", lastStreamId: 3 })
+        yield* tick
+        assert.isTrue(peer.test.ended)
+      }))
+
+    it.scoped("in good order, then silence: the streams it includes keep their deadlines", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fiber = yield* fork(connection, { timeout: "3 seconds" })
+        peer.send(Frame.goaway(1, code.NO_ERROR))
+        yield* TestClock.adjust("3 seconds")
+        assert.strictEqual(outcome(yield* join(fiber)), "Timeout unknown")
+        assert.strictEqual(connection.unsafe.state, "closed")
+        assert.strictEqual((yield* connection.closed)._tag, "Goaway")
+      }))
+
+    it.scoped("with an error code: streams up to the last id have an unknown fate, those above none", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fibers = yield* Effect.forEach([0, 1, 2, 3], () => fork(connection))
+        peer.send(Frame.goaway(3, code.ENHANCE_YOUR_CALM, "Maximum active streams violated for this endpoint."))
+        assert.strictEqual(connection.unsafe.state, "closed")
+        const results = yield* Effect.forEach(fibers, join)
+        assert.deepStrictEqual(results.map(outcome), [
+          "Closed unknown",
+          "Closed unknown",
+          "Closed no",
+          "Closed no"
+        ])
+        for (const result of results) {
+          const error = left(result)
+          if (error._tag === "Closed") {
+            assert.deepInclude(error.closeCause, {
+              _tag: "Goaway",
+              codeName: "ENHANCE_YOUR_CALM",
+              reason: undefined,
+              debugData: "Maximum active streams violated for this endpoint."
+            })
+          }
+          assert.include(error.message, "ENHANCE_YOUR_CALM")
+        }
+      }))
+
+    it.scoped("two in a row: the second one lowers what is still to be answered", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fibers = yield* Effect.forEach([0, 1, 2], () => fork(connection))
+        peer.send(Frame.goaway(Frame.maxInt31, code.NO_ERROR))
+        assert.strictEqual(connection.unsafe.inFlight, 3)
+        peer.send(Frame.goaway(3, code.NO_ERROR))
+        peer.accept(1, 3)
+        assert.deepStrictEqual((yield* Effect.forEach(fibers, join)).map(outcome), ["200", "200", "Closed no"])
+      }))
+
+    it.scoped("an answer and the GOAWAY in one chunk, in both orders", () =>
+      Effect.gen(function*() {
+        for (const answerFirst of [true, false]) {
+          const peer = new Peer()
+          const connection = yield* connect(peer)
+          const fibers = yield* Effect.forEach([0, 1], () => fork(connection))
+          const goaway = Frame.goaway(1, code.NO_ERROR)
+          const answer = peer.response(1, 200)
+          peer.send(...answerFirst ? [answer, goaway] : [goaway, answer])
+          assert.deepStrictEqual((yield* Effect.forEach(fibers, join)).map(outcome), ["200", "Closed no"])
+          assert.strictEqual(connection.unsafe.state, "closed")
+        }
+      }))
+
+    it.scoped("one that names bad credentials closes the connection and tells the listener why", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const heard: Array<Failure.CloseCause> = []
+        const connection = yield* connect(peer, {}, {
+          listener: { onCapacity: () => {}, onRetired: (_connection, cause) => heard.push(cause) }
+        })
+        const fiber = yield* fork(connection)
+        peer.send(Frame.goaway(0, code.NO_ERROR, "{\"reason\":\"BadCertificateEnvironment\"}"))
+        assert.strictEqual(outcome(yield* join(fiber)), "Closed no")
+        assert.deepInclude(heard[0], { _tag: "Goaway", reason: "BadCertificateEnvironment" })
+        assert.lengthOf(heard, 1)
+      }))
+  })
+
+  describe("RST_STREAM", () => {
+    it.scoped("REFUSED_STREAM means not processed, any other code says nothing; the connection lives", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const refused = yield* fork(connection)
+        const cancelled = yield* fork(connection)
+        peer.send(Frame.rstStream(1, code.REFUSED_STREAM), Frame.rstStream(3, code.INTERNAL_ERROR))
+        assert.deepInclude(left(yield* join(refused)), { _tag: "StreamReset", processed: "no", code: 7 })
+        assert.deepInclude(left(yield* join(cancelled)), { _tag: "StreamReset", processed: "unknown", code: 2 })
+        const next = yield* fork(connection)
+        peer.accept(5)
+        assert.strictEqual(outcome(yield* join(next)), "200")
+      }))
+
+    it.scoped("a second RST_STREAM for the same stream is heard by nobody", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const exchange = new Recorder()
+        assert.isTrue(connection.unsafe.exchange(exchange))
+        yield* tick
+        peer.send(Frame.rstStream(1, code.REFUSED_STREAM), Frame.rstStream(1, code.STREAM_CLOSED))
+        assert.deepStrictEqual(exchange.heard, ["StreamReset no"])
+        assert.strictEqual(connection.unsafe.state, "active")
+      }))
+
+    it.scoped("a reset behind the answer's headers leaves the answer", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fiber = yield* fork(connection)
+        peer.send(peer.responseHead(1, 200), Frame.rstStream(1, code.INTERNAL_ERROR))
+        assert.strictEqual(outcome(yield* join(fiber)), "200")
+      }))
+  })
+
+  describe("the end of the transport", () => {
+    it.scoped("what was written has an unknown fate, what was not was not processed", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        yield* tick
+        peer.test.autoComplete = false
+        const written = yield* fork(connection)
+        const waiting = yield* fork(connection)
+        assert.deepStrictEqual(peer.ids, [1])
+        peer.test.close({ code: "ECONNRESET" })
+        const first = left(yield* join(written))
+        assert.deepInclude(first, { _tag: "Closed", processed: "unknown" })
+        if (first._tag === "Closed") assert.deepInclude(first.closeCause, { _tag: "Dropped", code: "ECONNRESET" })
+        assert.deepInclude(left(yield* join(waiting)), { _tag: "Closed", processed: "no" })
+        assert.strictEqual((yield* connection.closed)._tag, "Dropped")
+      }))
+
+    it.scoped("an answer whose end is cut off is an answer", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fiber = yield* fork(connection)
+        peer.send(peer.responseHead(1, 400))
+        peer.test.close()
+        assert.deepInclude(Either.getOrThrow(yield* join(fiber)), { status: 400, reason: undefined })
+      }))
+
+    it.scoped("closing: what is said to be unprocessed never leaves afterwards", () =>
+      Effect.gen(function*() {
+        for (
+          const end of ["close", "goaway", "protocol error", "ping timeout"] as const
+        ) {
+          const peer = new Peer()
+          const connection = yield* connect(peer, { ping: { interval: "1 minute", deadline: "10 seconds" } })
+          yield* tick
+          peer.test.autoComplete = false
+          const written = new Recorder()
+          assert.isTrue(connection.unsafe.exchange(written))
+          yield* tick
+          // the peer does not read: this one stays behind the first
+          const waiting = new Recorder()
+          assert.isTrue(connection.unsafe.exchange(waiting))
+          yield* tick
+          switch (end) {
+            case "close":
+              connection.unsafe.close({ _tag: "ScopeClosed" })
+              break
+            case "goaway":
+              // a server may name an id that it has not seen
+              peer.send(Frame.goaway(Frame.maxInt31, code.INTERNAL_ERROR))
+              break
+            case "protocol error":
+              peer.send(Frame.ping(new Uint8Array(8), true).fill(1, 5, 9))
+              break
+            case "ping timeout":
+              yield* TestClock.adjust("70 seconds")
+          }
+          assert.deepStrictEqual(written.heard, ["Closed unknown"], end)
+          assert.deepStrictEqual(waiting.heard, ["Closed no"], end)
+          peer.test.autoComplete = true
+          peer.test.completeWrite()
+          yield* tick
+          assert.deepStrictEqual(peer.ids, [1], end)
+          if (end !== "ping timeout") assert.lengthOf(peer.goaways, 1, end)
+        }
+      }))
+
+    it.scoped("every exchange hears of its outcome once, whatever its neighbor does when it hears of its own", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const second = new Recorder()
+        class Vengeful extends Recorder {
+          override onFailure(from: Connection.Connection, failure: Failure.Failure): void {
+            super.onFailure(from, failure)
+            from.unsafe.cancel(second)
+            from.unsafe.close({ _tag: "Retired" })
+          }
+        }
+        const first = new Vengeful()
+        assert.isTrue(connection.unsafe.exchange(first))
+        assert.isTrue(connection.unsafe.exchange(second))
+        yield* tick
+        peer.test.close({ code: "ECONNRESET" })
+        assert.deepStrictEqual(first.heard, ["Closed unknown"])
+        assert.isAtMost(second.heard.length, 1)
+        assert.strictEqual(connection.unsafe.inFlight, 0)
+      }))
+  })
+
+  describe("malformed answers", () => {
+    it.scoped("those that concern one stream leave the connection alone", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer, { limits: { maxBodySize: 100, maxHeaderListSize: 500 } })
+        const cases: ReadonlyArray<readonly [name: string, bytes: (id: number) => Uint8Array, expected: object]> = [
+          ["not JSON", (id) => peer.response(id, 400, { body: "<html>" }), {
+            _tag: "MalformedResponse",
+            processed: "yes",
+            status: 400
+          }],
+          ["body too large", (id) => peer.response(id, 400, { body: "x".repeat(101) }), {
+            _tag: "ResponseTooLarge",
+            processed: "yes",
+            status: 400
+          }],
+          ["headers too large", (id) => peer.response(id, 200, { headers: ["x-long", "x".repeat(600)] }), {
+            _tag: "ResponseTooLarge",
+            processed: "unknown",
+            status: 0
+          }],
+          ["DATA before HEADERS", (id) => Frame.data(id, Buffer.from("{}"), { endStream: true }), {
+            _tag: "MalformedResponse",
+            processed: "unknown",
+            status: 0
+          }]
+        ]
+        let id = 1
+        for (const [name, bytes, expected] of cases) {
+          const fiber = yield* fork(connection)
+          peer.send(bytes(id))
+          assert.deepInclude(left(yield* join(fiber)), expected, name)
+          id += 2
+        }
+        const fine = yield* fork(connection)
+        peer.accept(id)
+        assert.strictEqual(outcome(yield* join(fine)), "200")
+        yield* tick
+        assert.deepStrictEqual(peer.resets.map(({ id }) => id), [3, 5, 7])
+      }))
+
+    it.scoped("bytes that are not HTTP/2 end the connection with the RFC's code, and what was sent is unknown", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fiber = yield* fork(connection)
+        peer.send(Frame.headers(1, Uint8Array.of(0xff, 0xff, 0x7f), { endStream: true }))
+        const error = left(yield* join(fiber))
+        assert.deepInclude(error, { _tag: "Closed", processed: "unknown" })
+        if (error._tag === "Closed") {
+          assert.deepInclude(error.closeCause, { _tag: "ProtocolError", codeName: "COMPRESSION_ERROR" })
+        }
+        yield* tick
+        assert.deepInclude(peer.goaways[0], { code: code.COMPRESSION_ERROR })
+        assert.isTrue(peer.test.ended)
+      }))
+  })
+
+  describe("keep-alive", () => {
+    it.scoped("asks after a silent minute, and an answered PING keeps the connection for hours", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        yield* TestClock.adjust("3 hours")
+        yield* tick
+        assert.isAbove(peer.pings.length, 0)
+        assert.strictEqual(connection.unsafe.state, "active")
+        const fiber = yield* fork(connection)
+        peer.accept(1)
+        assert.strictEqual(outcome(yield* join(fiber)), "200")
+      }))
+
+    it.scoped("an unanswered PING closes the connection within the deadline", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        peer.answersPings = false
+        const connection = yield* connect(peer, { ping: { interval: "30 seconds", deadline: "5 seconds" } })
+        const fiber = yield* fork(connection, { timeout: "1 hour" })
+        yield* TestClock.adjust("30 seconds")
+        yield* tick
+        assert.lengthOf(peer.pings, 1)
+        yield* TestClock.adjust("4999 millis")
+        assert.strictEqual(connection.unsafe.state, "active")
+        yield* TestClock.adjust("1 millis")
+        const error = left(yield* join(fiber))
+        assert.deepInclude(error, { _tag: "Closed", processed: "unknown" })
+        if (error._tag === "Closed") {
+          assert.deepStrictEqual(error.closeCause, { _tag: "PingTimeout", afterMillis: 5000 })
+        }
+        assert.isTrue(peer.test.closed)
+      }))
+
+    it.scoped("any byte is a sign of life", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        peer.answersPings = false
+        const connection = yield* connect(peer, { ping: { interval: "30 seconds", deadline: "5 seconds" } })
+        yield* TestClock.adjust("31 seconds")
+        peer.settings([])
+        yield* TestClock.adjust("10 seconds")
+        assert.strictEqual(connection.unsafe.state, "active")
+      }))
+  })
+
+  describe("closing", () => {
+    it.effect("the scope's end delivers answers that come in time, then fails the rest and says GOAWAY", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const scope = yield* Scope.make()
+        const connection = yield* Scope.extend(connect(peer, { drainTimeout: "5 seconds" }), scope)
+        const soon = yield* fork(connection)
+        const never = yield* fork(connection, { timeout: "1 hour" })
+        const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+        yield* tick
+        assert.strictEqual(connection.unsafe.state, "draining")
+        const late = left(yield* join(yield* fork(connection)))
+        assert.deepInclude(late, { _tag: "Closed", processed: "no", closeCause: { _tag: "ScopeClosed" } })
+        peer.accept(1)
+        assert.strictEqual(outcome(yield* join(soon)), "200")
+        yield* TestClock.adjust("5 seconds")
+        assert.deepInclude(left(yield* join(never)), {
+          _tag: "Closed",
+          processed: "unknown",
+          closeCause: { _tag: "ScopeClosed" }
+        })
+        yield* join(closing)
+        assert.lengthOf(peer.goaways, 1)
+        assert.isTrue(peer.test.ended)
+      }))
+
+    it.effect("is idempotent, and a request after it fails at once", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const scope = yield* Scope.make()
+        const connection = yield* Scope.extend(connect(peer), scope)
+        yield* connection.retire
+        yield* connection.retire
+        connection.unsafe.close({ _tag: "Retired" })
+        yield* Scope.close(scope, Exit.void)
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(connection.unsafe.state, "closed")
+        assert.deepInclude(left(yield* join(yield* fork(connection))), { _tag: "Closed", processed: "no" })
+        yield* tick
+        assert.lengthOf(peer.goaways, 1)
+      }))
+
+    it.scoped("a connection that has used up its stream ids retires, and answers what it carries", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const heard: Array<string> = []
+        const connection = yield* connect(peer, {}, {
+          listener: { onCapacity: () => {}, onRetired: (_connection, cause) => heard.push(cause._tag) }
+        })
+        // 2^30 requests take hours: the session is told that it has sent them
+        const session: unknown = Reflect.get(connection.unsafe, "session")
+        if (typeof session !== "object" || session === null) throw new Error("no session")
+        assert.isTrue(Reflect.set(session, "lastId", Frame.maxInt31 - 4))
+        const last = yield* fork(connection)
+        assert.strictEqual(connection.unsafe.state, "active")
+        const very = yield* fork(connection)
+        assert.deepStrictEqual(peer.ids, [Frame.maxInt31 - 2, Frame.maxInt31])
+        assert.strictEqual(connection.unsafe.state, "draining")
+        assert.deepStrictEqual(heard, ["Retired"])
+        assert.strictEqual(outcome(yield* join(yield* fork(connection))), "Closed no")
+        peer.accept(Frame.maxInt31 - 2, Frame.maxInt31)
+        assert.strictEqual(outcome(yield* join(last)), "200")
+        assert.strictEqual(outcome(yield* join(very)), "200")
+        assert.strictEqual(connection.unsafe.state, "closed")
+      }))
+
+    it.scoped("a request sent again on another connection is not held back by what the first one took of it", () =>
+      Effect.gen(function*() {
+        const body = new Uint8Array(100).fill(0x78)
+        const first = new Peer()
+        const second = new Peer([[Frame.SettingId.INITIAL_WINDOW_SIZE, 50]])
+        class Mover extends Recorder {
+          override onFailure(from: Connection.Connection, failure: Failure.Failure): void {
+            super.onFailure(from, failure)
+            this.clearAnswer()
+            assert.isTrue(two.unsafe.exchange(this))
+          }
+        }
+        const one = yield* connect(first)
+        const two = yield* connect(second)
+        const mover = new Mover(request({ body }))
+        assert.isTrue(one.unsafe.exchange(mover))
+        yield* tick
+        first.send(Frame.rstStream(1, code.REFUSED_STREAM))
+        yield* tick
+        assert.strictEqual(second.requests[0]?.body.length, 50)
+        second.send(Frame.windowUpdate(1, 50))
+        yield* tick
+        assert.strictEqual(second.requests[0]?.body.length, 100)
+        assert.isTrue(second.requests[0]?.ended)
+        second.accept(1)
+        assert.deepStrictEqual(mover.heard, ["StreamReset no", "200"])
+      }))
+  })
+})
