@@ -432,7 +432,13 @@ export interface Prepared {
   readonly topicSuffix: string
 }
 
-type Result = Either.Either<Prepared, ParseResult.ParseError | Rejection.PayloadTooLarge>
+/**
+ * What preparing a notification comes to.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Result = Either.Either<Prepared, ParseResult.ParseError | Rejection.PayloadTooLarge>
 
 const prepared = new WeakMap<object, Result>()
 

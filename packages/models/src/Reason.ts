@@ -479,7 +479,10 @@ export const isReason = (input: string): input is Reason => Object.hasOwn(table,
 export const info = (raw: string, status: number): Info => {
   const reason = known(raw)
   if (reason !== undefined) return table[reason]
-  const words = { status, meaning: "APNs gave a reason that this library does not know" }
+  const words = {
+    status,
+    meaning: raw === "" ? "the answer named none" : "APNs gave a reason that this library does not know"
+  }
   if (status === 410) {
     return { ...dead, ...words, advice: "treat the device token as gone, as the status says" }
   }

@@ -97,7 +97,9 @@ const explain = (error: Fields & { readonly size?: number; readonly limit?: numb
     : ""
   const later = error.retryAfter === undefined ? "" : `; APNs asks to wait ${error.retryAfter} s`
   const id = error.apnsId === undefined ? "" : ` [apns-id ${error.apnsId}]`
-  return `${error.reason} (${error.status}): ${info.meaning}${since}${size}${where}; ${info.advice}${later}${id}.`
+  return `${
+    error.reason || "No reason"
+  } (${error.status}): ${info.meaning}${since}${size}${where}; ${info.advice}${later}${id}.`
 }
 
 /**

@@ -11,6 +11,11 @@ export * as ApnsId from "./ApnsId.js"
 /**
  * @since 0.1.0
  */
+export * as Channel from "./Channel.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as ChannelId from "./ChannelId.js"
 
 /**

@@ -154,6 +154,12 @@ describe("Rejection", () => {
     assert.include(error.message, "ShortAndStout (418)")
   })
 
+  it("says so when the answer named no reason", () => {
+    const error = Rejection.make({ status: 502, reason: "" })
+    assert.strictEqual(error._tag, "UnknownReason")
+    assert.include(error.message, "No reason (502): the answer named none; send again after 15 minutes")
+  })
+
   it("survives a timestamp that is none", () => {
     assert.isUndefined(Rejection.make({ reason: "Unregistered", timestampMillis: NaN }).timestamp)
     assert.isUndefined(Rejection.make({ reason: "Unregistered", timestampMillis: 1e300 }).timestamp)
