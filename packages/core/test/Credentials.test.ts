@@ -270,7 +270,8 @@ describe("Credentials", () => {
   })
 
   describe("expiry", () => {
-    const expired = {
+    type Load = Effect.Effect<Credentials.Certificate | Credentials.Pkcs12, Credentials.CredentialsError>
+    const expired: Record<string, Load> = {
       PEM: Credentials.certificate({
         cert: fixtures.text("expired.pem"),
         key: Redacted.make(fixtures.text("expired.key.pem"))

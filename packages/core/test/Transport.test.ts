@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import {
   DateTime,
   Deferred,
+  Duration,
   Effect,
   Either,
   Exit,
@@ -25,6 +26,7 @@ import * as os from "node:os"
 import * as nodePath from "node:path"
 import * as tls from "node:tls"
 import * as util from "node:util"
+import { staggered } from "../src/internal/staggered.js"
 import * as fixtures from "./fixtures/index.js"
 import { deadPort, endpoint, listen, serverOptions, tlsServer } from "./fixtures/servers.js"
 
@@ -290,6 +292,58 @@ describe("Transport", () => {
           used.add(info.remoteAddress)
         }
         assert.strictEqual(used.size, 4)
+      }))
+  })
+
+  describe("addresses that do not answer", () => {
+    const delay = Duration.millis(250)
+
+    /** An attempt that logs its start and its interruption. */
+    const attempt = (log: Array<string>, name: string, outcome: Effect.Effect<string, string>) =>
+      Effect.suspend(() => {
+        log.push(`${name} starts`)
+        return outcome
+      }).pipe(Effect.onInterrupt(() => Effect.sync(() => log.push(`${name} stops`))))
+
+    it.effect("are joined by the next one after 250 ms, and given up when that one answers", () =>
+      Effect.gen(function*() {
+        const log: Array<string> = []
+        const answer = yield* Deferred.make<string>()
+        const fiber = yield* Effect.fork(staggered(
+          attempt(log, "a", Effect.never),
+          [attempt(log, "b", Deferred.await(answer)), attempt(log, "c", Effect.never)],
+          delay
+        ))
+        yield* TestClock.adjust("249 millis")
+        assert.deepStrictEqual(log, ["a starts"])
+        yield* TestClock.adjust("1 millis")
+        assert.deepStrictEqual(log, ["a starts", "b starts"])
+        yield* Deferred.succeed(answer, "b")
+        assert.strictEqual(yield* Fiber.join(fiber), "b")
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(log, ["a starts", "b starts", "a stops"])
+      }))
+
+    it.effect("may still win after others were tried", () =>
+      Effect.gen(function*() {
+        const log: Array<string> = []
+        const answer = yield* Deferred.make<string>()
+        const fiber = yield* Effect.fork(
+          staggered(attempt(log, "a", Deferred.await(answer)), [attempt(log, "b", Effect.never)], delay)
+        )
+        yield* TestClock.adjust(delay)
+        yield* Deferred.succeed(answer, "a")
+        assert.strictEqual(yield* Fiber.join(fiber), "a")
+        assert.deepStrictEqual(log, ["a starts", "b starts", "b stops"])
+      }))
+
+    it.effect("fail at once into the next one, and at the end with the first error alone", () =>
+      Effect.gen(function*() {
+        const log: Array<string> = []
+        const failing = (name: string) => attempt(log, name, Effect.fail(name))
+        const exit = yield* Effect.exit(staggered(failing("a"), [failing("b"), failing("c")], delay))
+        assert.deepStrictEqual(exit, Exit.fail("a"))
+        assert.deepStrictEqual(log, ["a starts", "b starts", "c starts"])
       }))
   })
 

@@ -82,10 +82,14 @@ const advice = (reason: Reason, endpoint: Endpoint, code: string): string => {
     case "NoH2":
       return `${origin} does not speak HTTP/2: check that it is an APNs server and that no proxy rewrites TLS`
     case "ClientCertificateRefused":
-      return `${origin} refused the client certificate (${code}): use a certificate that Apple issued for this environment`
+      return code.endsWith("CERTIFICATE_REQUIRED")
+        ? `${origin} wants a client certificate: pass one as \`credentials\``
+        : `${origin} refused the client certificate (${code}): use a certificate that Apple issued for this environment`
     case "Tls":
       return code === "ERR_SSL_WRONG_VERSION_NUMBER"
         ? `${origin} does not speak TLS: check host and port of the endpoint`
+        : code.endsWith("HANDSHAKE_FAILURE")
+        ? `${origin} refused the TLS handshake (${code}): it may want a client certificate, or share no cipher with us`
         : `The TLS handshake with ${origin} failed (${code}): TLS 1.2 or later is needed`
     default:
       return `The connection to ${origin} failed (${code}): check the network between this machine and it`

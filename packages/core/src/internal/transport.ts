@@ -1,7 +1,6 @@
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -24,6 +23,7 @@ import { fromError, noH2 } from "./connectFailure.js"
 import { isCertificate, pemBlocks } from "./pem.js"
 import * as proxyTunnel from "./proxyTunnel.js"
 import { SocketTransport } from "./socketTransport.js"
+import { staggered } from "./staggered.js"
 
 export const defaultConnectTimeout: Duration.DurationInput = "10 seconds"
 
@@ -252,21 +252,11 @@ const dialDirect = (
   Effect.gen(function*() {
     const addresses = yield* resolve(dialing, options)
     dialing.phase = "tcp"
-    const staggered = (index: number): Effect.Effect<SocketTransport, ConnectError> => {
-      const address = addresses[index]
-      const next = index + 1
-      if (address === undefined) {
-        return Effect.fail(fromError(dialing.endpoint, "dns", new Error("no address")))
-      }
-      const attempt = dial(dialing, address, tlsOptions, keylog)
-      return next === addresses.length ? attempt : Effect.flatMap(Deferred.make<void>(), (failed) =>
-        Effect.race(
-          Effect.tapError(attempt, () => Deferred.succeed(failed, void 0)),
-          Effect.zipRight(Effect.raceFirst(Deferred.await(failed), Effect.sleep(attemptDelay)), staggered(next))
-        ))
+    const [first, ...others] = addresses.map((address) => dial(dialing, address, tlsOptions, keylog))
+    if (first === undefined) {
+      return yield* fromError(dialing.endpoint, "dns", new Error("no address"))
     }
-    // When every address fails the race ends with all of the errors: the first is enough.
-    const transport = yield* Effect.catchAll(staggered(0), (error) => Effect.fail(error))
+    const transport = yield* staggered(first, others, attemptDelay)
     for (const socket of dialing.sockets) {
       if (!transport.isOver(socket)) {
         socket.destroy()
