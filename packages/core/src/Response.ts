@@ -98,26 +98,43 @@ export const fromStream = (
   attempts: number,
   nowMillis: number
 ): Either.Either<Response, string> => {
-  const accepted = stream.status >= 200 && stream.status < 300
-  const parsed = accepted
-    ? noRejection
-    : stream.truncated
-    ? Either.orElse(rejection(stream.body), () => noRejection)
-    : rejection(stream.body)
-  return Either.map(parsed, ({ reason, timestamp }): Response => ({
+  if (stream.status >= 200 && stream.status < 300) return Either.right(fromAccepted(stream, attempts))
+  const parsed = rejection(stream.body)
+  if (Either.isLeft(parsed) && !stream.truncated) return Either.left(parsed.left)
+  const { reason, timestamp } = Either.getOrElse(parsed, () => noRejection)
+  return Either.right({
     status: stream.status,
     apnsId: stream.apnsId,
     uniqueId: header(stream.headers, "apns-unique-id"),
     reason,
     timestamp,
     retryAfterMillis: retryAfter(stream.headers, nowMillis),
-    headers: stream.headers ?? [],
+    headers: stream.headers ?? noHeaders,
     body: stream.body,
     attempts
-  }))
+  })
 }
 
-const noRejection = Either.right({ reason: undefined, timestamp: undefined })
+/**
+ * The response of a stream whose status is 2xx: its body is not looked at.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromAccepted = (stream: Session.Stream, attempts: number): Response => ({
+  status: stream.status,
+  apnsId: stream.apnsId,
+  uniqueId: header(stream.headers, "apns-unique-id"),
+  reason: undefined,
+  timestamp: undefined,
+  retryAfterMillis: undefined,
+  headers: stream.headers ?? noHeaders,
+  body: stream.body,
+  attempts
+})
+
+const noHeaders: ReadonlyArray<string> = []
+const noRejection = { reason: undefined, timestamp: undefined }
 const encoder = new TextEncoder()
 
 /**
@@ -136,7 +153,7 @@ export const make = (options: {
 } = {}): Response => {
   const headers = Object.entries(options.headers ?? {}).flat()
   const body = options.body === undefined ? undefined : encoder.encode(JSON.stringify(options.body))
-  const { reason, timestamp } = Either.getOrElse(rejection(body), () => ({ reason: undefined, timestamp: undefined }))
+  const { reason, timestamp } = Either.getOrElse(rejection(body), () => noRejection)
   return {
     status: options.status ?? 200,
     apnsId: options.apnsId ?? header(headers, "apns-id"),

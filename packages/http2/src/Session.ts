@@ -466,12 +466,13 @@ export class Session<S extends Stream> {
    * Opens a stream: `path` goes behind the head's {@link Head.pathPrefix}; HEADERS and as much of DATA as the send windows allow (the rest follows by itself, so `body` may
    * not change until the stream has ended).
    * `extra` are headers of this one request, flat (name, value, ...), never put into the dynamic table.
-   * Returns false, with nothing changed, when {@link available} is 0, or the header list is larger than the peer accepts.
+   * Returns false, with nothing changed, when no stream is free, or the header list is larger than the peer accepts. Where
+   * {@link available} is 0 only because bodies wait for the connection's send window, the body waits behind them.
    * Throws a `TypeError`, with nothing changed, when the path or an extra header may not be sent, or the stream was
    * used before.
    */
   request(stream: S, head: Head, path: string, extra: ReadonlyArray<string> | undefined, body: Uint8Array): boolean {
-    if (!this.greeted || this.shut || this.queue.length > 0 || this.openCount >= this.openLimit) return false
+    if (!this.greeted || this.shut || this.openCount >= this.openLimit) return false
     if (stream.id !== 0) throw new TypeError("The stream was used for a request before: make a new one")
     const peer = this.peer
     const pathLength = head.pathPrefix.length + path.length
@@ -497,7 +498,7 @@ export class Session<S extends Stream> {
     const pathStart = template.path
     const suffix = template.suffix
     const bodyLength = body.length
-    const sendsAll = bodyLength <= this.sendWindow && bodyLength <= peer.initialWindowSize &&
+    const sendsAll = this.queue.length === 0 && bodyLength <= this.sendWindow && bodyLength <= peer.initialWindowSize &&
       bodyLength <= peer.maxFrameSize
     room += prefix.length + suffix.length + (sendsAll ? bodyLength : 0)
 

@@ -51,6 +51,7 @@ class Post extends Exchange {
 
   onAnswer(): void {
     this.deadlines.remove(this)
+    if (this.status >= 200 && this.status < 300) return this.resume(Exit.succeed(Response.fromAccepted(this, 1)))
     const response = Response.fromStream(this, 1, this.deadlines.now())
     this.resume(
       Either.isRight(response) ? Exit.succeed(response.right) : Exit.fail(

@@ -24,6 +24,9 @@ class Posting extends Delivery {
   }
 
   onAnswered(): void {
+    if (this.status >= 200 && this.status < 300) {
+      return this.resume(Exit.succeed(Response.fromAccepted(this, this.attempts)))
+    }
     const response = Response.fromStream(this, this.attempts, this.engineNow())
     this.resume(
       Either.isRight(response) ? Exit.succeed(response.right) : Exit.fail(
