@@ -1,6 +1,6 @@
-import { MockApns } from "@effect-apns/testing"
+import { MockApns, type Received } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Exit, Fiber } from "effect"
 import { connect, good, token } from "./utils/client.js"
 
 const withMock = (options?: MockApns.Options) => Effect.provide(MockApns.layer(options))
@@ -83,4 +83,78 @@ describe("MockApns", () => {
       yield* second.closed
       assert.strictEqual(yield* apns.acceptedCount, 1)
     }).pipe(withMock()))
+
+  it.scopedLive("keeps the latest requests only, and none when told so", () =>
+    Effect.gen(function*() {
+      const few = yield* MockApns.make({ maxReceived: 3 })
+      const none = yield* MockApns.make({ record: false })
+      for (const apns of [few, none]) {
+        const client = yield* connect(apns)
+        const headers = yield* good(apns)
+        yield* Effect.forEach(
+          Array.from({ length: 150 }),
+          (_, i) => client.send({ ...headers, "apns-collapse-id": `${i}` }),
+          { concurrency: "unbounded" }
+        )
+        assert.strictEqual(yield* apns.receivedCount, 150)
+        assert.strictEqual(yield* apns.acceptedCount, 150)
+      }
+      assert.deepStrictEqual((yield* few.received).map(({ collapseId }) => collapseId), ["147", "148", "149"])
+      assert.deepStrictEqual(yield* none.received, [])
+    }))
+
+  it.scopedLive("tells of each request before its answer leaves", () =>
+    Effect.gen(function*() {
+      const seen: Array<Received.Received> = []
+      const apns = yield* MockApns.make({ onReceived: (received) => seen.push(received) })
+      const client = yield* connect(apns)
+      const headers = yield* good(apns)
+      yield* client.send(headers)
+      seen.length = 0
+      yield* apns.next(MockApns.stall, MockApns.reject("Forbidden"), MockApns.swallow)
+      client.start(headers, "{}")
+      assert.strictEqual((yield* client.send(headers)).status, 403)
+      client.start(headers, "{}")
+      assert.strictEqual((yield* client.send(headers)).status, 200)
+      assert.deepStrictEqual(
+        seen.map(({ accepted, reason, status, streamId }) => ({ accepted, reason, status, streamId })),
+        [
+          { accepted: true, reason: undefined, status: undefined, streamId: 3 },
+          { accepted: false, reason: "Forbidden", status: 403, streamId: 5 },
+          { accepted: true, reason: undefined, status: 200, streamId: 9 }
+        ]
+      )
+    }))
+
+  it.scopedLive("is printed as what it received", () =>
+    Effect.gen(function*() {
+      const apns = yield* MockApns.make({ auth: "none" })
+      const client = yield* connect(apns)
+      yield* client.send({ ":path": "/3/device/abcd", "apns-topic": "com.example.app" }, "not json")
+      const [received] = yield* apns.received
+      const printed: unknown = JSON.parse(JSON.stringify(received))
+      assert.deepInclude(printed, {
+        method: "POST",
+        path: "/3/device/abcd",
+        token: "abcd",
+        accepted: true,
+        status: 200
+      })
+      assert.isUndefined(received?.payload)
+      assert.strictEqual(Buffer.from(received?.body ?? []).toString(), "not json")
+      assert.strictEqual(received?.headers["apns-topic"], "com.example.app")
+      yield* apns.clear
+      assert.deepStrictEqual(yield* apns.received, [])
+      assert.strictEqual(yield* apns.receivedCount, 0)
+    }))
+
+  it.scopedLive("waits, without polling, until something holds, and can be interrupted", () =>
+    Effect.gen(function*() {
+      const apns = yield* MockApns.make()
+      const waiting = yield* Effect.fork(apns.until(({ openConnections }) => openConnections === 1))
+      const never = yield* Effect.fork(apns.until(() => false))
+      yield* connect(apns)
+      yield* Fiber.join(waiting)
+      assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(never)))
+    }))
 })

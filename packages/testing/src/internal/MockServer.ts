@@ -78,6 +78,8 @@ interface Waiter {
 
 const maxClosedRemembered = 1000
 
+const maxInterned = 1000
+
 const immediate = (behavior: Behavior): boolean =>
   behavior._tag === "Reset" && !behavior.processed || behavior._tag === "Stall" && !behavior.processed ||
   behavior._tag === "Drop" && behavior.when === "before" || behavior._tag === "GoAway" && behavior.when === "before"
@@ -546,12 +548,27 @@ export class MockServer {
     if (accepted) this.acceptedCount++
     const { maxRecorded, onReceived } = this.options
     if (maxRecorded > 0) {
+      request.settle(this.intern)
       this.received.push(request)
-      // dropped in blocks, so that forgetting costs nothing per request
-      if (this.received.length >= maxRecorded * 2) this.received = this.received.slice(-maxRecorded)
+      // dropped in blocks, so that forgetting costs next to nothing per request
+      if (this.received.length > maxRecorded + (maxRecorded >> 2) + 100) {
+        this.received = this.received.slice(-maxRecorded)
+      }
     }
     onReceived?.(request)
     this.changed()
+  }
+
+  private readonly interned = new Map<string, string>()
+
+  private readonly intern = (value: string): string => {
+    const known = this.interned.get(value)
+    if (known !== undefined) return known
+    if (this.interned.size >= maxInterned) this.interned.clear()
+    // a copy: the original may be a view of a header block
+    const copy = Buffer.from(value, "latin1").toString("latin1")
+    this.interned.set(copy, copy)
+    return copy
   }
 
   // ------------------------------------------------------------------------------------------------------- waiting

@@ -24,8 +24,18 @@ export class ReceivedRequest implements Received {
   constructor(
     readonly connection: number,
     readonly streamId: number,
-    private readonly incoming: IncomingHttpHeaders
+    private incoming: IncomingHttpHeaders
   ) {}
+
+  /**
+   * Lets go of what `node:http2` handed out: its strings live outside the heap, one for each header of each request,
+   * while nearly all of them say the same.
+   */
+  settle(intern: (value: string) => string): void {
+    const kept: Record<string, string> = {}
+    for (const name of Object.keys(this.incoming)) kept[name] = intern(this.header(name) ?? "")
+    this.incoming = kept
+  }
 
   /** One header; joined where it was repeated. */
   header(name: string): string | undefined {

@@ -1,7 +1,5 @@
 /**
  * Callbacks in the future, by Effect's clock: one sleeping fiber for all of them.
- *
- * @internal
  */
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -17,7 +15,6 @@ interface Entry {
 
 const before = (a: Entry, b: Entry): boolean => a.due < b.due || a.due === b.due && a.order < b.order
 
-/** @internal */
 export class Timeline {
   private readonly heap: Array<Entry> = []
   private order = 0

@@ -1,12 +1,9 @@
 /**
  * Header blocks that the mock writes itself, and a scanner that follows a byte stream frame by frame (RFC 9113 section 4).
- *
- * @internal
  */
 
 import * as Frame from "@effect-apns/http2/Frame"
 
-/** @internal */
 export const prefaceLength = 24
 
 const { headerLength } = Frame
@@ -24,8 +21,6 @@ const prefixedInteger = (value: number, bits: number): Array<number> => {
 /**
  * A header block that leaves the dynamic table alone (RFC 7541 section 6.2.2, literals with new names), so it can be
  * written beside those of another encoder on the same connection.
- *
- * @internal
  */
 export const headerBlock = (headers: ReadonlyArray<readonly [name: string, value: string]>): Uint8Array => {
   const parts: Array<Uint8Array> = []
@@ -43,7 +38,6 @@ export const headerBlock = (headers: ReadonlyArray<readonly [name: string, value
 }
 
 /** HEADERS, and as many CONTINUATION frames as `maxFrameSize` asks for (RFC 9113 section 6.10). */
-/** @internal */
 export const headers = (
   streamId: number,
   block: Uint8Array,
@@ -60,7 +54,6 @@ export const headers = (
 }
 
 /** What a scanner asks about each frame. */
-/** @internal */
 export interface FrameFilter {
   /** Called when a frame's header is complete; `false` keeps the frame from passing. */
   readonly passes: (type: number, flags: number, streamId: number, length: number) => boolean
@@ -75,8 +68,6 @@ const maxControlPayload = 4096
 /**
  * Follows frames in a byte stream that arrives in pieces of any size. A piece whose frames all pass is handed on as it
  * is, without a copy.
- *
- * @internal
  */
 export class FrameScanner {
   private prefaceLeft: number
