@@ -146,13 +146,18 @@ export class Engine implements Connection.Listener {
 
   answered(delivery: Delivery, connection: Connection.Connection): void {
     if (delivery.phase !== "inFlight") return
-    if (delivery.status >= 200 && delivery.status < 300) this.settleAnswered(delivery)
-    else this.rejected(delivery, connection)
+    if (delivery.status >= 200 && delivery.status < 300) {
+      this.steady()
+      this.settleAnswered(delivery)
+    } else this.rejected(delivery, connection)
   }
 
   failed(delivery: Delivery, connection: Connection.Connection, failure: Failure.Failure): void {
     if (delivery.phase !== "inFlight") return
-    if (failure._tag === "Blocked") return this.repeat(delivery, connection)
+    if (failure._tag === "Blocked") {
+      // a stream was free: only a connection of the caller's own making says so
+      return this.failed(delivery, connection, Failure.closed("no", { _tag: "Retired" }))
+    }
     if (this.state === "closed") return this.settleFailed(delivery, failure)
     if (failure._tag === "Closed" && this.closeCause?._tag === "CredentialsRefused") {
       return this.settleFailed(delivery, failure)
@@ -221,7 +226,12 @@ export class Engine implements Connection.Listener {
     }
     const response = parsed.right
     const info = Reason.info(response.reason ?? "", response.status)
-    if (info.connection !== "keep") connection.unsafe.retire()
+    // credentials that a new connection would not cure are the caller's to repair: replacing it would only be a storm
+    if (info.connection === "recycle") connection.unsafe.retire()
+    else this.steady()
+    if (this.state === "closed") return this.settleAnswered(delivery)
+    // an error inside APNs says nothing of how far it had come
+    if (response.status === 500) delivery.doubtful = true
     switch (info.retry) {
       case "fresh-token":
         return this.resign(delivery, connection)
@@ -284,9 +294,11 @@ export class Engine implements Connection.Listener {
     delivery.avoid = connection
     this.ask("backoff", delivery, this.policy.backoffSchedule, response, (scheduled) => {
       if (scheduled === undefined) return this.settleAnswered(delivery)
-      const at = response.retryAfterMillis === undefined
+      const { retryAfterMillis } = response
+      // "at once" is no answer to a server that is too busy
+      const at = retryAfterMillis === undefined || retryAfterMillis <= 0
         ? scheduled
-        : Math.max(this.deadlines.now() + response.retryAfterMillis, 1)
+        : this.deadlines.now() + retryAfterMillis
       if (at >= this.limitOf(delivery)) this.settleAnswered(delivery)
       else this.park(delivery, at)
     })
@@ -302,8 +314,10 @@ export class Engine implements Connection.Listener {
   ): void {
     const now = this.deadlines.now()
     const state = delivery.schedule?.kind === kind ? delivery.schedule.state : schedule.initial
+    // a schedule of the caller's may take its time: the delivery keeps its deadline, and a pool that closes finds it
+    this.park(delivery, Infinity)
     this.run(schedule.step(now, input, state), (exit) => {
-      if (delivery.phase !== "inFlight") return
+      if (delivery.phase !== "retrying") return
       if (Exit.isFailure(exit)) return then(undefined)
       const [next, , decision] = exit.value
       delivery.schedule = { kind, state: next }
@@ -471,7 +485,7 @@ export class Engine implements Connection.Listener {
     this.completed++
     ApnsMetrics.answered(delivery.status, this.deadlines.now() - (delivery.answerBy - delivery.budget))
     delivery.onAnswered()
-    if (this.state === "closing") this.checkSettledAll()
+    this.checkSettledAll()
   }
 
   private settleFailed(delivery: Delivery, failure: Failure.PoolFailure): void {
@@ -484,7 +498,7 @@ export class Engine implements Connection.Listener {
         ? { ...failure, processed: "unknown" }
         : failure
     )
-    if (this.state === "closing") this.checkSettledAll()
+    this.checkSettledAll()
   }
 
   /** Hands free streams to those who wait, first come first served. */
@@ -505,20 +519,29 @@ export class Engine implements Connection.Listener {
 
   onCapacity(connection: Connection.Connection): void {
     if (this.down || connection.unsafe.limit === 0) this.weigh()
-    if (this.backedOff && connection.unsafe.proven) {
-      this.backedOff = false
-      this.run(this.reconnect.reset)
-    }
     if (this.head !== undefined) this.pump()
   }
 
+  /** APNs talks to this pool as it should: the next trouble starts with the shortest wait. */
+  private steady(): void {
+    if (!this.backedOff) return
+    this.backedOff = false
+    this.run(this.reconnect.reset)
+  }
+
   onRetired(connection: Connection.Connection, cause: Failure.CloseCause): void {
+    // also of a connection that has not joined yet: it may be told with the server's first bytes
+    this.heed(cause)
     const i = this.rotation.indexOf(connection)
     if (i < 0) return
     this.rotation.splice(i, 1)
     this.next = 0
     this.draining.add(connection)
     this.weigh()
+  }
+
+  /** Credentials that APNs refuses will not do on another connection either: the pool closes, and says why. */
+  private heed(cause: Failure.CloseCause): void {
     if (cause._tag === "Goaway" && cause.reason !== undefined && isCredentialReason(cause.reason)) {
       this.close({ _tag: "CredentialsRefused", reason: cause.reason })
     }
@@ -560,6 +583,10 @@ export class Engine implements Connection.Listener {
 
   get now(): number {
     return this.deadlines.now()
+  }
+
+  private get isClosed(): boolean {
+    return this.state === "closed"
   }
 
   get stats(): Stats {
@@ -635,40 +662,43 @@ export class Engine implements Connection.Listener {
 
   /** One slot: opens a connection, waits until it is out of use, opens the next. */
   private occupy(slot: Slot): Effect.Effect<void> {
-    return Effect.gen(this, function*() {
-      let replacing = false
-      while (slot.wanted && this.state !== "closed") {
-        slot.connecting = true
-        const scope = yield* Scope.fork(this.scope, ExecutionStrategy.sequential)
-        const opening = Scope.extend(this.connect({ listener: this, deadlines: this.deadlines }), scope)
-        const exit = yield* Effect.exit(replacing || this.failing ? this.throttle(opening) : opening).pipe(
-          Effect.onInterrupt(() => Scope.close(scope, Exit.void))
-        )
-        replacing = true
-        slot.connecting = false
-        if (Exit.isFailure(exit)) {
-          yield* Scope.close(scope, exit)
-          yield* this.connectFailed(exit.cause)
-          continue
-        }
-        const connection = exit.value
-        yield* Effect.forkIn(
-          Effect.zipRight(
-            connection.closed,
-            Effect.suspend(() => {
+    // interrupted only while it waits: a connection that was just opened is never left to nobody
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.gen(this, function*() {
+        let replacing = false
+        while (slot.wanted && !this.isClosed) {
+          slot.connecting = true
+          const scope = yield* Scope.fork(this.scope, ExecutionStrategy.sequential)
+          const opening = Scope.extend(this.connect({ listener: this, deadlines: this.deadlines }), scope)
+          const exit = yield* Effect.exit(restore(replacing || this.failing ? this.throttle(opening) : opening))
+          replacing = true
+          slot.connecting = false
+          if (Exit.isFailure(exit)) {
+            yield* Scope.close(scope, exit)
+            if (slot.wanted && !this.isClosed) yield* this.connectFailed(exit.cause)
+            continue
+          }
+          if (!slot.wanted || this.isClosed) {
+            yield* Scope.close(scope, Exit.void)
+            continue
+          }
+          const connection = exit.value
+          yield* Effect.forkIn(
+            Effect.interruptible(Effect.flatMap(connection.closed, (cause) => {
               this.draining.delete(connection)
+              this.heed(cause)
               return Scope.close(scope, Exit.void)
-            })
-          ),
-          this.scope
-        )
-        slot.connection = connection
-        const since = this.joined(connection)
-        const cause = yield* connection.retired
-        slot.connection = undefined
-        this.left(connection, cause, since)
-      }
-    })
+            })),
+            this.scope
+          )
+          slot.connection = connection
+          const since = this.joined(connection)
+          const cause = yield* restore(connection.retired)
+          slot.connection = undefined
+          this.left(connection, cause, since)
+        }
+      })
+    )
   }
 
   /** One at a time, and after failures as slowly as the schedule says: never a storm. */
@@ -715,7 +745,9 @@ export class Engine implements Connection.Listener {
     ApnsMetrics.connectionClosed(cause._tag)
     if (cause._tag === "ScopeClosed") return
     this.lost++
-    if (!connection.unsafe.proven && this.deadlines.now() - since < shortLifeMillis) {
+    // "Retired": what it was told of itself, with its first answers, was not to be used any longer
+    const useless = !connection.unsafe.proven || cause._tag === "Retired"
+    if (useless && this.deadlines.now() - since < shortLifeMillis) {
       this.failing = true
       this.lastConnectFailure = cause
     }
