@@ -18,8 +18,10 @@
  *
  * @since 0.1.0
  */
+import * as Credentials from "@effect-apns/core/Credentials"
 import * as Endpoint from "@effect-apns/core/Endpoint"
 import { ErrorCode } from "@effect-apns/http2/ErrorCode"
+import * as ApnsPool from "@effect-apns/pool/ApnsPool"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -28,6 +30,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type { Behavior } from "./Behavior.js"
@@ -612,3 +615,63 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
  * @category layers
  */
 export const layer = (options?: Options): Layer.Layer<MockApns, MockApnsError> => Layer.scoped(MockApns, make(options))
+
+/**
+ * How {@link layerPool} is set up: everything that a pool takes but where it connects to, and the mock's own options
+ * under `mock`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PoolOptions extends Omit<ApnsPool.Options, "endpoint" | "credentials" | "ca"> {
+  /** Defaults to the mock's `credentials`. */
+  readonly credentials?: ApnsPool.Options["credentials"] | undefined
+  readonly mock?: Options | undefined
+}
+
+/**
+ * A mock and a pool of connections to it: what a test of code that sends needs. `topic` defaults to {@link bundleId}.
+ *
+ * Provide it to tests on the live clock (`it.scopedLive`): a real server does not know `TestClock`. For a pool without
+ * a socket there is `ApnsPool.layerTest`.
+ *
+ * @example
+ * ```ts
+ * import { Notification } from "@effect-apns/models"
+ * import { send } from "@effect-apns/pool"
+ * import { MockApns } from "@effect-apns/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const apns = yield* MockApns.MockApns
+ *   yield* apns.next(MockApns.refuseStream)
+ *   const receipt = yield* send({
+ *     token: "0123456789abcdef",
+ *     notification: Notification.alert({ alert: { title: "Lunch" } })
+ *   })
+ *   const received = yield* apns.received
+ *   return { attempts: receipt.attempts, received: received.length } // 2 and 1
+ * }).pipe(Effect.provide(MockApns.layerPool({ size: 2 })))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerPool = (
+  options: PoolOptions = {}
+): Layer.Layer<
+  MockApns | ApnsPool.ApnsPool,
+  MockApnsError | ApnsPool.InvalidPoolOptions | Credentials.CredentialsError
+> => {
+  const { mock, ...pool } = options
+  return Layer.provideMerge(
+    Layer.unwrapEffect(Effect.gen(function*() {
+      const apns = yield* MockApns
+      const { key, keyId, teamId } = apns.credentials
+      const credentials = pool.credentials ??
+        (yield* Credentials.token({ key: Redacted.make(key), keyId, teamId }))
+      return ApnsPool.layer({ topic: bundleId, ...pool, endpoint: apns.endpoint, ca: apns.ca, credentials })
+    })),
+    layer(mock)
+  )
+}
