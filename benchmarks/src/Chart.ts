@@ -74,8 +74,11 @@ export const draw = (rows: ReadonlyArray<Summary>, conditions: Conditions): stri
     },
     xAxis: {
       axisLabel: { color: "#495057", formatter: (value: number) => `${value} µs` },
+      max: 1_000,
       min: 0.1,
       splitLine: { lineStyle: { color: "#e9ecef" } },
+      // bars on a logarithmic axis would start at 1 and run to the left below it
+      startValue: 0.1,
       type: "log"
     },
     yAxis: {

@@ -15,9 +15,13 @@ const docs = new URL("../../docs/", import.meta.url)
 const start = "<!-- measured: written by `npm run bench -- --chart` -->"
 const end = "<!-- measured: end -->"
 
-const markdownTable = ([head = [], ...lines]: ReadonlyArray<ReadonlyArray<string>>): string => {
+const markdownTable = ({ kind, table: [head = [], ...lines] }: Section): string => {
   const line = (cells: ReadonlyArray<string>) => `| ${cells.join(" | ")} |`
-  return [line(head), line(head.map((_, column) => column === 0 ? "---" : "---:")), ...lines.map(line)].join("\n")
+  return [
+    line(head),
+    line(head.map((_, column) => column === 0 || kind === "words" ? "---" : "---:")),
+    ...lines.map(line)
+  ].join("\n")
 }
 
 /**
@@ -26,6 +30,7 @@ const markdownTable = ([head = [], ...lines]: ReadonlyArray<ReadonlyArray<string
  */
 export interface Section {
   readonly title: string
+  readonly kind: "figures" | "words"
   readonly table: ReadonlyArray<ReadonlyArray<string>>
 }
 
@@ -48,7 +53,7 @@ export const write = (
       const measured = [
         start,
         `Measured by \`${command}\`:`,
-        ...sections.flatMap((section) => [`### ${section.title}`, markdownTable(section.table)]),
+        ...sections.flatMap((section) => [`### ${section.title}`, markdownTable(section)]),
         "### Conditions",
         Report.describe(conditions).split("\n").map((line) => `- ${line}`).join("\n"),
         ""

@@ -27,15 +27,17 @@ export const ratio = (rows: ReadonlyArray<Summary>, of: string, to: string): num
 }
 
 /**
- * Cells laid out in columns, the first to the left, the others to the right.
+ * Cells laid out in columns: words to the left, and figures to the right but for the first column.
  *
  * @since 0.1.0
  * @category formatting
  */
-export const layOut = (lines: ReadonlyArray<ReadonlyArray<string>>): string => {
+export const layOut = (lines: ReadonlyArray<ReadonlyArray<string>>, kind: "figures" | "words"): string => {
   const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
   return lines.map((line) =>
-    line.map((cell, column) => column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))
+    line.map((cell, column) =>
+      column === 0 || kind === "words" ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)
+    )
       .join("  ")
       .trimEnd()
   ).join("\n")

@@ -88,16 +88,24 @@ const program = Effect.gen(function*() {
   const startUp = options.rows === undefined ? yield* StartUp.startUp(options.quick ? 1 : 5) : undefined
   const figures = Figures.figures({ rows: plain, scenarios, startUp, wide })
 
-  const sections: Array<Documents.Section> = [{ title: "One notification", table: Report.table(plain) }]
+  const sections: Array<Documents.Section> = [{
+    kind: "figures",
+    title: "One notification",
+    table: Report.table(plain)
+  }]
   if (wide.length > 0) {
-    sections.push({ title: "The same with node --max-semi-space-size=64", table: Report.table(wide) })
+    sections.push({ kind: "figures", title: "The same with node --max-semi-space-size=64", table: Report.table(wide) })
   }
   if (scenarios !== undefined) {
-    sections.push({ title: "Growth", table: Scenarios.costTable([...scenarios.growth, ...scenarios.waiting]) })
-    sections.push({ title: "Under load", table: Scenarios.table(scenarios) })
+    sections.push({
+      kind: "figures",
+      title: "Growth",
+      table: Scenarios.costTable([...scenarios.growth, ...scenarios.waiting])
+    })
+    sections.push({ kind: "words", title: "Under load", table: Scenarios.table(scenarios) })
   }
-  if (startUp !== undefined) sections.push({ title: "Start-up and size", table: StartUp.table(startUp) })
-  sections.push({ title: "Figures to reach", table: Figures.table(figures) })
+  if (startUp !== undefined) sections.push({ kind: "words", title: "Start-up and size", table: StartUp.table(startUp) })
+  sections.push({ kind: "words", title: "Figures to reach", table: Figures.table(figures) })
 
   const conditions = Conditions.gather({
     inFlight: Workload.inFlight,
@@ -107,7 +115,9 @@ const program = Effect.gen(function*() {
     rounds: options.rounds,
     seconds: ((yield* Clock.currentTimeMillis) - started) / 1000
   })
-  for (const { table, title } of sections) yield* Console.log(`\n${title}\n\n${Report.layOut(table)}`)
+  for (const { kind, table, title } of sections) {
+    yield* Console.log(`\n${title}\n\n${Report.layOut(table, kind)}`)
+  }
   yield* Console.log(`\n${Report.describe(conditions)}`)
   if (options.chart) yield* Documents.write(plain, sections, conditions, options.command)
   if (options.json) yield* Console.log(JSON.stringify({ rows: plain, wide, scenarios, startUp, figures, conditions }))
