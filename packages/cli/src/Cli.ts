@@ -24,15 +24,17 @@ import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as ExitCode from "./ExitCode.js"
+import { bulk, standardInput } from "./internal/bulk.js"
 import { mock } from "./internal/mock.js"
 import { rootHelp } from "./internal/rootHelp.js"
 import { send } from "./internal/send.js"
+import { simulator } from "./internal/simulator.js"
 
 const version = "0.1.0"
 
 const apns = Command.make("apns").pipe(
   Command.withDescription("Sends Apple push notifications"),
-  Command.withSubcommands([send, mock])
+  Command.withSubcommands([send, bulk, simulator, mock])
 )
 
 const command = Command.run(apns, { name: "apns", version })
@@ -57,13 +59,15 @@ export const run = (
   if (args.length === 0 || (args.length === 1 && ["--help", "-h", "help"].includes(args[0] ?? ""))) {
     return Effect.as(Console.log(HelpDoc.toAnsiText(rootHelp(version))), ExitCode.accepted)
   }
-  return command(["node", "apns", ...args]).pipe(
+  return command(["node", "apns", ...args.map((arg) => arg === "-" ? standardInput : arg)]).pipe(
     Effect.as<ExitCode.ExitCode>(ExitCode.accepted),
     Effect.catchAll((error): Effect.Effect<ExitCode.ExitCode> => {
       if (ValidationError.isValidationError(error)) return Effect.succeed(ExitCode.notPossible)
       switch (error._tag) {
         case "NotAccepted":
           return Effect.succeed(ExitCode.notAccepted)
+        case "Unsaid":
+          return Effect.succeed(ExitCode.notPossible)
         default:
           return complain(error)
       }

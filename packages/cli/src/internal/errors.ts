@@ -10,8 +10,8 @@ export class NotPossible extends Data.TaggedError("NotPossible")<{ readonly mess
 /** The output has said already what was rejected or has failed. */
 export class NotAccepted extends Data.TaggedError("NotAccepted")<{}> {}
 
-/** The output has said already that the work was stopped before its end. */
-export class Stopped extends Data.TaggedError("Stopped")<{}> {}
+/** As {@link NotPossible}, where the output has said it already. */
+export class Unsaid extends Data.TaggedError("Unsaid")<{}> {}
 
 export const notPossible = (message: string): NotPossible => new NotPossible({ message })
 

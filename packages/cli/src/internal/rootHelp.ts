@@ -2,9 +2,9 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Span from "@effect/cli/HelpDoc/Span"
 
 const list = (...rows: ReadonlyArray<readonly [string, string]>): HelpDoc.HelpDoc =>
-  HelpDoc.blocks(
-    rows.map(([name, meaning]) => HelpDoc.p(Span.spans([Span.strong(name.padEnd(24)), Span.text(meaning)])))
-  )
+  HelpDoc.p(Span.spans(
+    rows.flatMap(([name, meaning]) => [Span.strong(name.padEnd(24)), Span.text(`${meaning}\n`)])
+  ))
 
 /** The help of the command without a subcommand: the generated one lists every option of every subcommand. */
 export const rootHelp = (version: string): HelpDoc.HelpDoc =>
