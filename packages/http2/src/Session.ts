@@ -357,8 +357,9 @@ export class Session<S extends Stream> {
   private readonly fixedListSize: number
   private readonly knownNames = new Set<string>()
   private sendWindow = initialWindowSize
-  /** Streams whose bodies wait for the connection's send window, first come, first served. */
-  private readonly queue: Array<S> = []
+  /** Streams whose bodies wait for the connection's send window, first come, first served; closed ones are skipped. */
+  private queue: Array<S> = []
+  private closedInQueue = 0
   private slab: Buffer = noSlab
   private length = 0
   private slabSize = minSlab
@@ -463,8 +464,8 @@ export class Session<S extends Stream> {
   }
 
   /**
-   * Opens a stream: `path` goes behind the head's {@link Head.pathPrefix}; HEADERS and as much of DATA as the send windows allow (the rest follows by itself, so `body` may
-   * not change until the stream has ended).
+   * Opens a stream: HEADERS and as much of DATA as the send windows allow (the rest follows by itself, so `body` may not
+   * change until the stream has ended). `path` goes behind the head's {@link Head.pathPrefix}.
    * `extra` are headers of this one request, flat (name, value, ...), never put into the dynamic table.
    * Returns false, with nothing changed, when no stream is free, or the header list is larger than the peer accepts. Where
    * {@link available} is 0 only because bodies wait for the connection's send window, the body waits behind them.
@@ -498,8 +499,8 @@ export class Session<S extends Stream> {
     const pathStart = template.path
     const suffix = template.suffix
     const bodyLength = body.length
-    const sendsAll = this.queue.length === 0 && bodyLength <= this.sendWindow && bodyLength <= peer.initialWindowSize &&
-      bodyLength <= peer.maxFrameSize
+    const sendsAll = bodyLength === 0 || this.queue.length === 0 && bodyLength <= this.sendWindow &&
+        bodyLength <= peer.initialWindowSize && bodyLength <= peer.maxFrameSize
     room += prefix.length + suffix.length + (sendsAll ? bodyLength : 0)
 
     const wasEmpty = this.length === 0
@@ -730,10 +731,13 @@ export class Session<S extends Stream> {
     if (flow.received > 0) {
       stream.body = flow.received === flow.buffer.length ? flow.buffer : flow.buffer.slice(0, flow.received)
     }
-    if (flow.queued) {
-      const at = this.queue.indexOf(stream)
-      if (at >= 0) this.queue.splice(at, 1)
-    }
+    // at least half of the queue is open streams, so it is empty when none waits
+    if (flow.queued && ++this.closedInQueue * 2 > this.queue.length) this.sweepQueue()
+  }
+
+  private sweepQueue(): void {
+    this.queue = this.queue.filter((stream) => stream._flow !== undefined && stream._flow.queued)
+    this.closedInQueue = 0
   }
 
   private flowOf(stream: S): Flow {
@@ -917,9 +921,12 @@ export class Session<S extends Stream> {
         this.upload(stream, flow)
         if (flow.upload !== undefined && this.streamWindow(stream) > 0) return
         flow.queued = false
+      } else {
+        this.closedInQueue--
       }
       this.queue.shift()
     }
+    if (this.closedInQueue * 2 > this.queue.length) this.sweepQueue()
   }
 
   private streamWindow(stream: S): number {
@@ -1403,12 +1410,10 @@ export class Session<S extends Stream> {
       }
     } else if (initialWindow < before.initialWindowSize) {
       // who waits for its own window now does not hold up the others
-      for (let i = this.queue.length - 1; i >= 0; i--) {
-        const stream = this.queue[i] as S
-        if (this.streamWindow(stream) > 0) continue
-        if (stream._flow !== undefined) stream._flow.queued = false
-        this.queue.splice(i, 1)
+      for (const stream of this.queue) {
+        if (stream._flow !== undefined && this.streamWindow(stream) <= 0) stream._flow.queued = false
       }
+      this.sweepQueue()
     }
     this.writeSettingsAck()
     this.pump()

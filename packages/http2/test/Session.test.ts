@@ -596,6 +596,40 @@ describe("send windows", () => {
     assert.strictEqual(driver.requestBodies.get(3)?.length, 10)
   })
 
+  it("the connection's: a request without a body waits for nobody, and holds nobody up", () => {
+    const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 1_000_000]])
+    driver.request("/", new Uint8Array(70_000))
+    driver.request("/", noBody)
+    driver.request("/", bytesOf("x"))
+    assert.strictEqual(
+      driver.frames().find(({ streamId }) => streamId === 3)?.flags,
+      Flag.END_HEADERS | Flag.END_STREAM
+    )
+    driver.receive(Frame.windowUpdate(0, 100_000))
+    driver.frames()
+    assert.deepStrictEqual([1, 3, 5].map((id) => driver.requestBodies.get(id)?.length), [70_000, undefined, 1])
+    assert.isAbove(driver.session.available, 0)
+  })
+
+  it("the connection's: those that are reset while they wait are skipped, however many they are", () => {
+    const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 1_000_000]])
+    driver.request("/", new Uint8Array(65_535))
+    const waiting = Array.from({ length: 100_000 }, () => driver.request("/", bytesOf("x")))
+    for (const [i, call] of waiting.entries()) {
+      if (i % 1000 !== 0) driver.session.reset(call, Code.CANCEL)
+    }
+    assert.strictEqual(driver.session.available, 0)
+    driver.session.takeOutput()
+    driver.receive(Frame.windowUpdate(0, 99))
+    const bytes = driver.session.takeOutput()
+    assert.strictEqual(bytes?.length, 99 * 10)
+    assert.strictEqual(driver.session.available, 0)
+    driver.receive(Frame.windowUpdate(0, 1))
+    assert.deepStrictEqual(driver.heard(), ["available"])
+    assert.strictEqual(driver.session.available, 1_000_000 - 101)
+    assert.lengthOf(driver.session.abandon(), 101)
+  })
+
   it("the connection's: bodies wait in order, and available is 0 meanwhile", () => {
     const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 1_000_000], [SettingId.MAX_CONCURRENT_STREAMS, 1000]])
     const body = new Uint8Array(30_000).map((_, i) => i)
