@@ -113,12 +113,13 @@ describe("Transport", () => {
     it.scopedLive("keeps what arrives before start, and does not read on without limit", () =>
       Effect.gen(function*() {
         const total = 4 * 1024 * 1024
-        const port = yield* tlsServer((socket) => socket.write(Buffer.alloc(total, "x")))
+        const sent = Buffer.from(Uint32Array.from({ length: total / 4 }, (_, i) => i).buffer)
+        const port = yield* tlsServer((socket) => socket.write(sent))
         const transport = yield* open(port)
         yield* Effect.sleep("50 millis")
         const received = collect(transport)
         yield* until(() => received.text.length >= total)
-        assert.strictEqual(received.text.length, total)
+        assert.isTrue(Buffer.from(received.text, "latin1").equals(sent))
       }))
 
     it.scopedLive("connects to addresses, with their own certificate check and without SNI", () =>
@@ -151,6 +152,23 @@ describe("Transport", () => {
         const error = yield* refused(older)
         assert.strictEqual(error.reason, "Tls")
         assert.include(error.message, "TLS 1.2 or later")
+      }))
+
+    it.scopedLive("offers TLS 1.3 and 1.2 and nothing below", () =>
+      Effect.gen(function*() {
+        const hello = yield* Deferred.make<Buffer>()
+        const port = yield* listen(net.createServer((socket) =>
+          socket.once("data", (bytes) => {
+            Deferred.unsafeDone(hello, Exit.succeed(bytes))
+            socket.destroy()
+          })
+        ))
+        yield* refused(port)
+        // The extension supported_versions (43): its length, the length of the list, the list (RFC 8446 section 4.2.1).
+        const bytes = (yield* Deferred.await(hello)).toString("hex")
+        const [, list] = /002b0[0-9a-f]{3}0[0-9a-f]((?:03[0-9a-f]{2})+)/.exec(bytes) ?? []
+        assert.strictEqual(list?.slice(0, 8), "03040303")
+        assert.notMatch(list ?? "", /^(....)*(0301|0302)/)
       }))
 
     it.scopedLive("ALPN: a server without h2 is refused", () =>
@@ -374,6 +392,28 @@ describe("Transport", () => {
           return yield* Fiber.join(fiber)
         }).pipe(Effect.provide(TestContext.TestContext))
         assert.deepStrictEqual([error.reason, error.phase], ["Timeout", "tls"])
+      }))
+
+    it.scopedLive("a failure closes the socket at once, not at the end of the scope", () =>
+      Effect.gen(function*() {
+        const gone = yield* Deferred.make<void>()
+        const port = yield* listen(net.createServer((socket) => {
+          socket.resume()
+          socket.on("close", () => Deferred.unsafeDone(gone, Exit.void))
+        }))
+        const error = yield* Effect.flip(open(port, { connectTimeout: "50 millis" }))
+        assert.strictEqual(error.reason, "Timeout")
+        yield* Deferred.await(gone)
+        const closed = yield* Deferred.make<void>()
+        const withoutAlpn = { cert: fixtures.text("server.pem"), key: fixtures.text("server.key.pem") }
+        const server = tls.createServer(withoutAlpn).on("tlsClientError", () => {})
+        server.on(
+          "connection",
+          (socket: net.Socket) => socket.on("close", () => Deferred.unsafeDone(closed, Exit.void))
+        )
+        const noH2 = yield* listen(server)
+        assert.strictEqual((yield* Effect.flip(open(noH2))).reason, "NoH2")
+        yield* Deferred.await(closed)
       }))
 
     it.scopedLive("interruption closes the socket of every step", () =>
