@@ -7,6 +7,7 @@ import type * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import { lazy } from "./internal/lazy.js"
 import * as UnixTime from "./UnixTime.js"
 
 /**
@@ -28,7 +29,7 @@ export type Expiration = "none" | DateTime.DateTime | Date | number
  */
 export const Seconds: Schema.filter<typeof Schema.Number> = UnixTime.UnixTime
 
-const decode = Schema.decodeUnknownEither(Seconds)
+const decode = lazy(() => Schema.decodeUnknownEither(Seconds))
 
 /**
  * The whole Unix seconds of an expiration; 0 stands for `"none"`. An instant's fraction is dropped, so nothing is
@@ -53,7 +54,7 @@ const decode = Schema.decodeUnknownEither(Seconds)
 export const toSeconds = (expiration: Expiration): Either.Either<number, ParseResult.ParseError> => {
   if (expiration === "none") return none
   const seconds = typeof expiration === "object" ? UnixTime.fromInput(expiration) : expiration
-  if (!UnixTime.is(seconds)) return decode(seconds)
+  if (!UnixTime.is(seconds)) return decode()(seconds)
   return seconds === 0 && typeof expiration === "object" ? tooEarly(expiration) : Either.right(seconds)
 }
 

@@ -11,6 +11,7 @@ import type * as Alert from "./Alert.js"
 import * as ChannelId from "./ChannelId.js"
 import { defined } from "./internal/defined.js"
 import * as envelope from "./internal/envelope.js"
+import { lazy } from "./internal/lazy.js"
 import * as problems from "./internal/problems.js"
 import * as Json from "./Json.js"
 import * as Localized from "./Localized.js"
@@ -362,7 +363,7 @@ const wrap = <A extends object, I>(aps: Schema.Schema<A, I>) =>
 
 const schema = <Attributes, AttributesEncoded, State, StateEncoded>(
   options: Schemas<Attributes, AttributesEncoded, State, StateEncoded>
-): Schema.Schema<LiveActivity<Attributes, State>, Json.JsonObject> => wrap(aps(options))
+): Schema.Schema<LiveActivity<Attributes, State>, Json.JsonObject> => Schema.suspend(lazy(() => wrap(aps(options))))
 
 /**
  * The Schema of `aps` of a Live Activity, for the Schemas of what it holds.
@@ -377,12 +378,12 @@ export const aps = <Attributes, AttributesEncoded, State, StateEncoded>(
 const encoder = <Attributes, AttributesEncoded, State, StateEncoded>(
   options: Schemas<Attributes, AttributesEncoded, State, StateEncoded>
 ): Encoder => {
-  const start = encodeWith(wrap(apsOfStart(options)))
-  const update = encodeWith(wrap(apsOfUpdate(options.contentState)))
-  const end = encodeWith(wrap(apsOfEnd(options.contentState)))
+  const start = lazy(() => encodeWith(wrap(apsOfStart(options))))
+  const update = lazy(() => encodeWith(wrap(apsOfUpdate(options.contentState))))
+  const end = lazy(() => encodeWith(wrap(apsOfEnd(options.contentState))))
   return {
     encode: ({ [DefinitionId]: _, ...plain }) =>
-      plain.event === "start" ? start(plain) : plain.event === "update" ? update(plain) : end(plain)
+      (plain.event === "start" ? start() : plain.event === "update" ? update() : end())(plain)
   }
 }
 

@@ -10,6 +10,7 @@ import type * as AlertContent from "./Alert.js"
 import { defined } from "./internal/defined.js"
 import * as envelope from "./internal/envelope.js"
 import * as fast from "./internal/fast.js"
+import { lazy } from "./internal/lazy.js"
 import * as problems from "./internal/problems.js"
 import * as utf8 from "./internal/utf8.js"
 import type * as InterruptionLevel from "./InterruptionLevel.js"
@@ -543,7 +544,7 @@ const encodeRaw = ({ payload, pushType }: Raw): Either.Either<Uint8Array, ParseR
     ? Either.right(payload.slice())
     : typeof payload === "string"
     ? Either.right(utf8.encode(payload))
-    : Either.map(Either.flatMap(decodeObject(payload), Json.stringify), (text) => utf8.encode(text))
+    : Either.map(Either.flatMap(decodeObject()(payload), Json.stringify), (text) => utf8.encode(text))
   return Either.flatMap(body, (bytes) =>
     bytes.length > 0
       ? Either.right(bytes)
@@ -556,7 +557,7 @@ const encodeRaw = ({ payload, pushType }: Raw): Either.Either<Uint8Array, ParseR
       )))
 }
 
-const decodeObject = Schema.decodeUnknownEither(Json.JsonObject)
+const decodeObject = lazy(() => Schema.decodeUnknownEither(Json.JsonObject))
 
 /**
  * The payload of a notification as a JSON object. Fails as {@link prepare} does, except for the size.
@@ -573,9 +574,9 @@ export const encodeJson = (
 
 const encoder = <P extends Exclude<PushType.PushType, "liveactivity">>(pushType: P) => {
   const schema: Schema.Schema<Payload.ByPushType[P], Json.JsonObject> = Payload.table[pushType]
-  const encode = Schema.encodeUnknownEither(schema, envelope.strict)
-  const ast = Schema.typeSchema(schema).ast
-  return (input: unknown) => Either.mapLeft(encode(input), problems.simplify(ast, input, envelope.hint(pushType)))
+  const encode = lazy(() => Schema.encodeUnknownEither(schema, envelope.strict))
+  const ast = lazy(() => Schema.typeSchema(schema).ast)
+  return (input: unknown) => Either.mapLeft(encode()(input), problems.simplify(ast(), input, envelope.hint(pushType)))
 }
 
 const encoders: {

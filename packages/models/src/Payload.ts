@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import type { ParseOptions } from "effect/SchemaAST"
 import * as AlertContent from "./Alert.js"
 import * as envelope from "./internal/envelope.js"
+import { lazy } from "./internal/lazy.js"
 import * as problems from "./internal/problems.js"
 import * as InterruptionLevel from "./InterruptionLevel.js"
 import type * as Json from "./Json.js"
@@ -43,8 +44,6 @@ const constant = <I>(wire: Schema.Schema<I>, value: NoInfer<I>): Schema.Schema<{
 const Silent = constant(Schema.Struct({ "content-available": Schema.Literal(1) }), { "content-available": 1 })
 
 const Changed = constant(Schema.Struct({ "content-changed": Schema.Literal(true) }), { "content-changed": true })
-
-const LiveActivityAps = LiveActivities.aps(LiveActivities.json)
 
 /**
  * The Schema of an `alert` payload.
@@ -252,8 +251,8 @@ export const decode = <P extends PushType.PushType>(
   options?: ParseOptions
 ): (payload: unknown) => Either.Either<ByPushType[P], ParseResult.ParseError> => {
   const schema: Schema.Schema<ByPushType[P], Json.JsonObject> = table[pushType]
-  const parse = Schema.decodeUnknownEither(schema, { ...envelope.strict, ...options })
-  return (payload) => Either.mapLeft(parse(payload), problems.simplify(schema.ast, payload, envelope.hint(pushType)))
+  const parse = lazy(() => Schema.decodeUnknownEither(schema, { ...envelope.strict, ...options }))
+  return (payload) => Either.mapLeft(parse()(payload), problems.simplify(schema.ast, payload, envelope.hint(pushType)))
 }
 
 /**
@@ -303,7 +302,7 @@ export const jsonSchema = (pushType: PushType.PushType): JSONSchema.JsonSchema7R
     case "widgets":
       return open(Schema.Struct({ aps: Changed }))
     case "liveactivity":
-      return open(Schema.Struct({ aps: LiveActivityAps }))
+      return open(Schema.Struct({ aps: LiveActivities.aps(LiveActivities.json) }))
     case "alert":
       return open(Schema.Struct({ aps: Aps }))
     default:

@@ -3,9 +3,15 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import type * as AST from "effect/SchemaAST"
+import type * as Types from "effect/Types"
 import * as Reason from "./Reason.js"
 
 /**
@@ -60,28 +66,78 @@ export const fields = {
  */
 export interface Fields extends Schema.Struct.Type<typeof fields> {}
 
-type Class<Self, Tag extends string, Extra extends Schema.Struct.Fields> = Schema.TaggedErrorClass<
-  Self,
-  Tag,
-  { readonly _tag: Schema.tag<Tag> } & typeof fields & Extra
->
-
-// The one shape of all rejections. The overload names the precise class of each; the body builds it once.
-function define<Self>(): {
-  <const Tag extends string>(tag: Tag): Class<Self, Tag, {}>
-  <const Tag extends string, Extra extends Schema.Struct.Fields>(tag: Tag, extra: Extra): Class<Self, Tag, Extra>
+/**
+ * The class of one rejection: an error by its tag, and a Schema of its own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RejectionClass<Self, Tag extends string, Extra extends Schema.Struct.Fields> extends
+  Schema.Schema<
+    Self,
+    Types.Simplify<{ readonly _tag: Tag } & Schema.Struct.Encoded<typeof fields & Extra>>
+  >
+{
+  new(
+    props: Types.Simplify<Schema.Struct.Type<typeof fields & Extra>>
+  ): Schema.Struct.Type<typeof fields & Extra> & { readonly _tag: Tag } & Cause.YieldableError
 }
-function define() {
+
+// The one shape of all rejections. The overload names the precise class of each; the body builds it once. Its Schema is
+// built when it is first asked for: with `Schema.TaggedError`, these classes were half of what importing costs.
+function define<Self>(): {
+  <const Tag extends string>(tag: Tag): RejectionClass<Self, Tag, {}>
+  <const Tag extends string, Extra extends Schema.Struct.Fields>(
+    tag: Tag,
+    extra: Extra
+  ): RejectionClass<Self, Tag, Extra>
+}
+function define(): object {
   return (tag: string, extra: Schema.Struct.Fields = {}) => {
-    const rejected = Schema.TaggedError<Fields>(`@effect-apns/models/Rejection/${tag}`)(tag, { ...fields, ...extra })
-    Object.defineProperty(rejected.prototype, "message", {
-      configurable: true,
-      get(this: Fields & { readonly size?: number; readonly limit?: number }) {
+    class Rejected extends Data.TaggedError(tag)<Fields & { readonly size?: number; readonly limit?: number }> {
+      static readonly [Schema.TypeId] = Schema.String[Schema.TypeId]
+      static readonly pipe = Schema.String.pipe
+      static get ast(): AST.AST {
+        const known = asts.get(this)
+        if (known !== undefined) return known
+        const { ast } = schemaOf(tag, this, extra)
+        asts.set(this, ast)
+        return ast
+      }
+      static annotations(annotations: Schema.Annotations.GenericSchema<unknown>) {
+        return Schema.make(this.ast).annotations(annotations)
+      }
+      override get message(): string {
         return explain(this)
       }
-    })
-    return rejected
+    }
+    return Rejected
   }
+}
+
+const asts = new WeakMap<object, AST.AST>()
+
+const schemaOf = (tag: string, self: new(props: Fields) => Fields, extra: Schema.Struct.Fields): Schema.Schema.All => {
+  const stored = Schema.Struct({ _tag: Schema.Literal(tag), ...fields, ...extra })
+  const check = (input: unknown, ast: AST.AST): Either.Either<Fields, ParseResult.ParseIssue> =>
+    input instanceof self ? Either.right(input) : Either.left(new ParseResult.Type(ast, input))
+  const instance = Schema.declare(
+    [Schema.typeSchema(stored)],
+    {
+      decode: () => (input, _, ast) => check(input, ast),
+      encode: () => (input, _, ast) => check(input, ast)
+    },
+    {
+      identifier: tag,
+      pretty: () => (error) => `${tag}(${JSON.stringify(error)})`,
+      arbitrary: (props) => (fc) => props(fc).map(({ _tag: _, ...rest }) => new self(rest))
+    }
+  )
+  return Schema.transform(stored, instance, {
+    strict: false,
+    decode: ({ _tag: _, ...props }: Fields & { readonly _tag: string }) => new self(props),
+    encode: (error: Fields) => ({ ...error })
+  })
 }
 
 const explain = (error: Fields & { readonly size?: number; readonly limit?: number }): string => {
@@ -544,93 +600,62 @@ export type Rejection =
  * @since 0.1.0
  * @category schemas
  */
-export const Rejection: Schema.Union<[
-  typeof BadCertificate,
-  typeof BadCertificateEnvironment,
-  typeof BadChannelId,
-  typeof BadCollapseId,
-  typeof BadDeviceToken,
-  typeof BadEnvironmentKeyIdInToken,
-  typeof BadExpirationDate,
-  typeof BadMessageId,
-  typeof BadPath,
-  typeof BadPriority,
-  typeof BadRequestParams,
-  typeof BadRequestPayload,
-  typeof BadTopic,
-  typeof CannotCreateChannelConfig,
-  typeof ChannelNotRegistered,
-  typeof DeviceTokenNotForTopic,
-  typeof DuplicateHeaders,
-  typeof ExpiredProviderToken,
-  typeof ExpiredToken,
-  typeof FeatureNotEnabled,
-  typeof Forbidden,
-  typeof IdleTimeout,
-  typeof InternalServerError,
-  typeof InvalidProviderToken,
-  typeof InvalidPushType,
-  typeof MethodNotAllowed,
-  typeof MissingChannelId,
-  typeof MissingDeviceToken,
-  typeof MissingProviderToken,
-  typeof MissingPushType,
-  typeof MissingTopic,
-  typeof PayloadEmpty,
-  typeof PayloadTooLarge,
-  typeof ServiceUnavailable,
-  typeof Shutdown,
-  typeof TooManyProviderTokenUpdates,
-  typeof TooManyRequests,
-  typeof TopicDisallowed,
-  typeof TopicMismatch,
-  typeof Unregistered,
-  typeof UnrelatedKeyIdInToken,
-  typeof UnknownReason
-]> = Schema.Union(
-  BadCertificate,
-  BadCertificateEnvironment,
-  BadChannelId,
-  BadCollapseId,
-  BadDeviceToken,
-  BadEnvironmentKeyIdInToken,
-  BadExpirationDate,
-  BadMessageId,
-  BadPath,
-  BadPriority,
-  BadRequestParams,
-  BadRequestPayload,
-  BadTopic,
-  CannotCreateChannelConfig,
-  ChannelNotRegistered,
-  DeviceTokenNotForTopic,
-  DuplicateHeaders,
-  ExpiredProviderToken,
-  ExpiredToken,
-  FeatureNotEnabled,
-  Forbidden,
-  IdleTimeout,
-  InternalServerError,
-  InvalidProviderToken,
-  InvalidPushType,
-  MethodNotAllowed,
-  MissingChannelId,
-  MissingDeviceToken,
-  MissingProviderToken,
-  MissingPushType,
-  MissingTopic,
-  PayloadEmpty,
-  PayloadTooLarge,
-  ServiceUnavailable,
-  Shutdown,
-  TooManyProviderTokenUpdates,
-  TooManyRequests,
-  TopicDisallowed,
-  TopicMismatch,
-  Unregistered,
-  UnrelatedKeyIdInToken,
-  UnknownReason
+export const Rejection: Schema.Schema<Rejection, Encoded> = Schema.suspend(() =>
+  Schema.Union(
+    BadCertificate,
+    BadCertificateEnvironment,
+    BadChannelId,
+    BadCollapseId,
+    BadDeviceToken,
+    BadEnvironmentKeyIdInToken,
+    BadExpirationDate,
+    BadMessageId,
+    BadPath,
+    BadPriority,
+    BadRequestParams,
+    BadRequestPayload,
+    BadTopic,
+    CannotCreateChannelConfig,
+    ChannelNotRegistered,
+    DeviceTokenNotForTopic,
+    DuplicateHeaders,
+    ExpiredProviderToken,
+    ExpiredToken,
+    FeatureNotEnabled,
+    Forbidden,
+    IdleTimeout,
+    InternalServerError,
+    InvalidProviderToken,
+    InvalidPushType,
+    MethodNotAllowed,
+    MissingChannelId,
+    MissingDeviceToken,
+    MissingProviderToken,
+    MissingPushType,
+    MissingTopic,
+    PayloadEmpty,
+    PayloadTooLarge,
+    ServiceUnavailable,
+    Shutdown,
+    TooManyProviderTokenUpdates,
+    TooManyRequests,
+    TopicDisallowed,
+    TopicMismatch,
+    Unregistered,
+    UnrelatedKeyIdInToken,
+    UnknownReason
+  )
 )
+
+/**
+ * How a rejection is stored: its fields, with the timestamp as an ISO 8601 string.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Encoded = {
+  readonly [K in keyof typeof classes]: Schema.Schema.Encoded<(typeof classes)[K]>
+}[keyof typeof classes]
 
 /**
  * What an answer said, and what the sender knows beside it.
@@ -660,8 +685,6 @@ export interface Options {
   /** Only with `PayloadTooLarge`: the limit, in bytes. */
   readonly limit?: number | undefined
 }
-
-const skipValidation = { disableValidation: true } as const
 
 /**
  * The typed error for an answer. An unknown reason gives {@link UnknownReason} and loses nothing.
@@ -705,8 +728,8 @@ export const make = (options: Options): Rejection => {
         ...props,
         ...(options.size === undefined ? undefined : { size: options.size }),
         ...(options.limit === undefined ? undefined : { limit: options.limit })
-      }, skipValidation)
-      : new classes[tag ?? "UnknownReason"](props, skipValidation)
+      })
+      : new classes[tag ?? "UnknownReason"](props)
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }

@@ -8,6 +8,7 @@ import type { ParseOptions } from "effect/SchemaAST"
 import * as Json from "../Json.js"
 import type * as PushType from "../PushType.js"
 import { defined } from "./defined.js"
+import { lazy } from "./lazy.js"
 
 /**
  * A misspelt key is an error where it was written, not a notification without it.
@@ -69,15 +70,14 @@ export const make = <const P extends PushType.PushType, A extends object, I>(opt
 > => {
   const head = Schema.Struct({ pushType: Schema.Literal(options.pushType), custom: Schema.optional(Custom) })
   const model = Schema.extend(head, Schema.typeSchema(options.aps)).annotations({ identifier: options.identifier })
-  const decodeAps = ParseResult.decodeUnknownEither(options.aps)
-  const encodeAps = ParseResult.encodeUnknownEither(options.aps)
-  const encodeCustom = ParseResult.validateEither(Json.JsonObject)
+  const decodeAps = lazy(() => ParseResult.decodeUnknownEither(options.aps))
+  const encodeAps = lazy(() => ParseResult.encodeUnknownEither(options.aps))
   return Schema.transformOrFail(Json.JsonObject, model, {
     strict: false,
     decode: ({ aps = options.omitEmptyAps ? {} : undefined, ...custom }: Json.JsonObject, parseOptions, ast) =>
       aps === undefined
         ? Either.left(new ParseResult.Pointer("aps", custom, new ParseResult.Type(ast, custom, "\"aps\" is missing.")))
-        : Either.mapBoth(decodeAps(aps, parseOptions), {
+        : Either.mapBoth(decodeAps()(aps, parseOptions), {
           onLeft: (issue) => new ParseResult.Pointer("aps", aps, issue),
           onRight: (decoded) => ({
             pushType: options.pushType,
@@ -87,15 +87,17 @@ export const make = <const P extends PushType.PushType, A extends object, I>(opt
         }),
     encode: ({ custom, pushType: _, ...rest }: Model<P>, parseOptions) =>
       Either.flatMap(
-        encodeAps(rest, parseOptions),
+        encodeAps()(rest, parseOptions),
         (encoded) =>
-          Either.map(encodeCustom({ aps: encoded }), ({ aps }) => {
+          Either.map(validateObject()({ aps: encoded }), ({ aps }) => {
             const beside = custom === undefined ? {} : defined(custom)
             return options.omitEmptyAps && isEmpty(aps) && !isEmpty(beside) ? beside : { aps, ...beside }
           })
       )
   })
 }
+
+const validateObject = lazy(() => ParseResult.validateEither(Json.JsonObject))
 
 const isEmpty = (input: Json.Json | undefined): boolean =>
   typeof input === "object" && input !== null && Object.values(input).every((value) => value === undefined)
