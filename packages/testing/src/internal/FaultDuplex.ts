@@ -11,7 +11,6 @@ import type { TLSSocket } from "node:tls"
 import { FrameScanner } from "./frames.js"
 import type { Timeline } from "./Timeline.js"
 
-/** @internal */
 export interface FrameListener {
   readonly onPing: (ack: boolean) => void
   /** The session does not see it: `node:http2` ends a connection that resets more than some streams a second. */
@@ -21,7 +20,6 @@ export interface FrameListener {
 }
 
 /** Hand out `bytes` at a time, waiting `everyMillis` between two pieces. */
-/** @internal */
 export interface Pace {
   readonly bytes: number
   readonly everyMillis: number
@@ -30,7 +28,6 @@ export interface Pace {
 /** How many stream ids are remembered as answered by hand: late frames for older ones cannot be pending anymore. */
 const maxDetached = 20_000
 
-/** @internal */
 export class FaultDuplex extends Duplex {
   /** Swallow the client's PINGs, so that they stay without an answer. */
   muffled = false
@@ -92,6 +89,8 @@ export class FaultDuplex extends Duplex {
         if (type === FrameType.WINDOW_UPDATE && this.windowsHeld) return false
         if (type === FrameType.GOAWAY && this.goawaySent) return false
         if (type === FrameType.SETTINGS && this.settingsAckHeld && (flags & Flag.ACK) !== 0) return false
+        // header blocks change the compression state of the connection, whatever became of their stream
+        if (type === FrameType.HEADERS || type === FrameType.CONTINUATION) return true
         return streamId === 0 || this.detached.size === 0 || !this.detached.has(streamId)
       },
       control: () => {},
@@ -105,7 +104,7 @@ export class FaultDuplex extends Duplex {
     socket.on("close", this.onClose)
   }
 
-  /** From now on nothing that the session writes for this stream leaves: its answer was written by hand. */
+  /** From now on nothing but header blocks that the session writes for this stream leaves: its answer was written by hand. */
   detach(streamId: number): void {
     this.detached.add(streamId)
     if (this.detached.size > maxDetached) {
@@ -208,21 +207,25 @@ export class FaultDuplex extends Duplex {
   }
 
   private sendPaced(): void {
-    if (this.pacing) return
-    const next = this.paced.shift()
-    if (next === undefined) return
-    this.pacing = true
-    const goOn = (): void => {
-      this.pacing = false
-      next.done?.()
-      this.sendPaced()
+    while (!this.pacing) {
+      const next = this.paced.shift()
+      if (next === undefined) return
+      if (!this.socket.writable) {
+        next.done?.()
+        continue
+      }
+      this.pacing = true
+      const goOn = (): void => {
+        this.pacing = false
+        next.done?.()
+        this.sendPaced()
+      }
+      this.socket.write(next.bytes, () => {
+        const wait = this.pace?.everyMillis ?? 0
+        if (wait > 0) this.timeline.schedule(wait, goOn)
+        else goOn()
+      })
     }
-    if (!this.socket.writable) return goOn()
-    this.socket.write(next.bytes, () => {
-      const wait = this.pace?.everyMillis ?? 0
-      if (wait > 0) this.timeline.schedule(wait, goOn)
-      else goOn()
-    })
   }
 
   private readonly onData = (chunk: Buffer): void => {
