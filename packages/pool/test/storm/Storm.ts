@@ -1,0 +1,512 @@
+/**
+ * The storm: many notifications, a few connections, a server that fails in every way it can, and a ledger that hears of
+ * both ends.
+ */
+import { Credentials, Request } from "@effect-apns/core"
+import { Notification } from "@effect-apns/models"
+import { ApnsPool, Delivery, send, sendAll, sendEach } from "@effect-apns/pool"
+import type { Send, SendAll } from "@effect-apns/pool"
+import { MockApns } from "@effect-apns/testing"
+import type { FileSystem } from "@effect/platform"
+import {
+  Clock,
+  Duration,
+  Effect,
+  Either,
+  Exit,
+  Fiber,
+  Logger,
+  LogLevel,
+  Metric,
+  Redacted,
+  Schedule,
+  Scope,
+  Stream,
+  Utils
+} from "effect"
+import * as v8 from "node:v8"
+import * as vm from "node:vm"
+import { Ledger, Outcome, type Verdict } from "./Ledger.js"
+import { Weather } from "./Weather.js"
+
+export interface Options {
+  readonly notifications: number
+  readonly connections: number
+  readonly seed: number
+  /** Which part of the requests meets a fault of its own: 0 to 1. Default 0.06. */
+  readonly faultRate?: number | undefined
+  /** Requests between two events that hit connections, on average. Default 150; `Infinity` for none. */
+  readonly eventEvery?: number | undefined
+  /** How long nothing may have an outcome before the rest counts as lost. Default 30 seconds. */
+  readonly patience?: Duration.DurationInput | undefined
+  /** Called once a second. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+  /** Puts something else in the place of the pool: a broken one, to test the checker. */
+  readonly meddle?: ((pool: ApnsPool.ApnsPool) => ApnsPool.ApnsPool) | undefined
+}
+
+export interface Progress {
+  readonly seconds: number
+  readonly settled: number
+  readonly byOutcome: ReadonlyArray<number>
+  readonly stats: ApnsPool.Stats
+  readonly faults: number
+  readonly rssMb: number
+}
+
+export interface Report extends Verdict {
+  readonly notifications: number
+  readonly seed: number
+  /** What was left behind, in words. */
+  readonly leaked: ReadonlyArray<string>
+  readonly leaks: number
+  readonly rssStartMb: number
+  readonly rssEndMb: number
+  /** Live heap after a collection, when a tenth was done and at the end. */
+  readonly heapStartMb: number
+  readonly heapEndMb: number
+  readonly seconds: number
+  readonly stats: ApnsPool.Stats
+  readonly faults: ReadonlyMap<string, number>
+}
+
+const topic = MockApns.bundleId
+const blockSize = 500
+const blocksAtOnce = 40
+/** Live heap may grow by this much, in megabytes, between the first tenth and the end. */
+const heapTolerance = 32
+
+const token = (n: number): string => n.toString(16).padStart(64, "0")
+const apnsIdOf = (n: number): string => `00000000-0000-4000-8000-${n.toString(16).padStart(12, "0")}`
+const numberOf = (path: string): number => Number.parseInt(path.slice(-12), 16)
+
+v8.setFlagsFromString("--expose-gc")
+const collect: unknown = vm.runInNewContext("gc")
+const megabytes = (bytes: number): number => Math.round(bytes / 104_857.6) / 10
+
+const liveHeapMb = (): number => {
+  if (typeof collect === "function") {
+    collect()
+    collect()
+  }
+  return megabytes(process.memoryUsage().heapUsed)
+}
+
+/** Fibers that are running, by Effect's own count. */
+const activeFibers = Effect.map(Metric.value(Metric.counter("effect_fiber_active")), ({ count }) => Number(count))
+
+const resources = (): Map<string, number> => {
+  const counts = new Map<string, number>()
+  for (const name of process.getActiveResourcesInfo()) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
+}
+
+/** Tells the ledger of each attempt whose fate is unknown, wherever in the pool it ends. */
+const watchAttempts = (ledger: Ledger): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const { prototype } = Delivery.Delivery
+      const onFailure = prototype.onFailure
+      prototype.onFailure = function(connection, failure) {
+        if (failure.processed === "unknown") ledger.doubted(numberOf(this.path))
+        onFailure.call(this, connection, failure)
+      }
+      return onFailure
+    }),
+    (onFailure) =>
+      Effect.sync(() => {
+        Delivery.Delivery.prototype.onFailure = onFailure
+      })
+  ).pipe(Effect.asVoid)
+
+// -----------------------------------------------------------------------------
+// traffic
+// -----------------------------------------------------------------------------
+
+const retransmits = [undefined, "collapsible", "always", "never"] as const
+const longTimeout = "4 seconds"
+
+const alerts = [
+  Notification.alert({ alert: "A drop" }),
+  Notification.alert({ alert: { title: "Rain", body: "Bring an umbrella" }, badge: 0 }),
+  Notification.alert({ alert: { title: "Hail", body: "x".repeat(1500) } }),
+  Notification.background({ custom: { weather: "storm" } })
+] as const
+
+class Traffic {
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly random: Utils.PCGRandom
+  ) {}
+
+  private chance(part: number): boolean {
+    return this.random.number() < part
+  }
+
+  private optionsOf(n: number, shared: boolean): Send.Options {
+    const retransmit = retransmits[this.random.integer(4)]
+    const collapsible = this.chance(0.3)
+    const timeout = this.chance(0.05) ? Duration.millis(1 + this.random.integer(60)) : longTimeout
+    return {
+      topic,
+      notification: alerts[this.chance(0.02) ? 2 : this.random.integer(2)] ?? alerts[0],
+      timeout,
+      ...(retransmit === undefined ? {} : { retransmit }),
+      ...(collapsible ? { collapseId: shared ? "everyone" : `c${n}` } : {}),
+      ...(shared ? {} : { apnsId: apnsIdOf(n) })
+    }
+  }
+
+  private hand(n: number, options: Pick<Send.Options, "retransmit" | "collapseId">): void {
+    this.ledger.handed(
+      n,
+      options.retransmit === "always" || options.retransmit !== "never" && options.collapseId !== undefined
+    )
+  }
+
+  private settle(
+    n: number,
+    result: Either.Either<{ readonly apnsId: string | undefined }, Send.SendError>,
+    id: boolean
+  ) {
+    if (Either.isRight(result)) {
+      this.ledger.settled(n, Outcome.accepted)
+      if (id && result.right.apnsId !== apnsIdOf(n)) {
+        this.ledger.lied(n, `the receipt of another notification: ${result.right.apnsId}`)
+      }
+      return
+    }
+    const error = result.left
+    if (error._tag === "ParseError") return this.ledger.lied(n, `refused as invalid: ${error.message}`)
+    this.ledger.settled(
+      n,
+      error.processed === "yes" ? Outcome.answered : error.processed === "no" ? Outcome.unprocessed : Outcome.unknown
+    )
+  }
+
+  /** Runs `sending`, or takes it back after a while. */
+  private one<A, R>(
+    n: number,
+    sending: Effect.Effect<A, never, R>,
+    heard: (result: A) => void
+  ): Effect.Effect<void, never, R> {
+    if (!this.chance(0.05)) return Effect.map(sending, heard)
+    return Effect.gen(this, function*() {
+      const fiber = yield* Effect.fork(sending)
+      yield* this.chance(0.3) ? Effect.yieldNow() : Effect.sleep(this.random.integer(40))
+      const exit = yield* Fiber.interrupt(fiber)
+      if (Exit.isSuccess(exit)) heard(exit.value)
+      else this.ledger.settled(n, Outcome.interrupted)
+    })
+  }
+
+  private sends(numbers: ReadonlyArray<number>): Effect.Effect<void, never, ApnsPool.ApnsPool> {
+    return Effect.forEach(numbers, (n) => {
+      const options = this.optionsOf(n, false)
+      this.hand(n, options)
+      return this.one(n, Effect.either(send({ token: token(n), ...options })), (result) => this.settle(n, result, true))
+    }, { concurrency: 100, discard: true })
+  }
+
+  private posts(numbers: ReadonlyArray<number>): Effect.Effect<void, never, ApnsPool.ApnsPool> {
+    return Effect.flatMap(ApnsPool.ApnsPool, (pool) =>
+      Effect.forEach(numbers, (n) => {
+        const { collapseId, retransmit, timeout } = this.optionsOf(n, false)
+        this.hand(n, { collapseId, retransmit })
+        const request = Request.make({
+          path: `/3/device/${token(n)}`,
+          headers: {
+            "apns-topic": topic,
+            "apns-push-type": "alert",
+            "apns-id": apnsIdOf(n),
+            ...(collapseId === undefined ? {} : { "apns-collapse-id": collapseId })
+          },
+          body: { aps: { alert: "Posted" } },
+          timeout,
+          retransmit
+        })
+        return this.one(n, Effect.either(pool.post(request)), (result) => {
+          if (Either.isRight(result) && result.right.status !== 200) this.ledger.settled(n, Outcome.answered)
+          else this.settle(n, result, true)
+        })
+      }, { concurrency: 100, discard: true }))
+  }
+
+  /** A stream of outcomes to its end, or interrupted on the way: then whatever was pulled and not told of is taken back. */
+  private bulk(
+    numbers: ReadonlyArray<number>,
+    ids: boolean,
+    make: (pulled: (n: number) => void) => Stream.Stream<SendAll.Outcome, never, ApnsPool.ApnsPool>
+  ): Effect.Effect<void, never, ApnsPool.ApnsPool> {
+    return Effect.gen(this, function*() {
+      const pulled = new Set<number>()
+      const outcomes = Stream.runForEachChunk(
+        make((n) => pulled.add(n)),
+        (chunk) =>
+          Effect.sync(() => {
+            for (const { result, token } of chunk) {
+              const n = numberOf(token)
+              pulled.delete(n)
+              this.settle(n, result, ids)
+            }
+          })
+      )
+      if (!this.chance(0.15)) return yield* outcomes
+      const fiber = yield* Effect.fork(outcomes)
+      yield* Effect.sleep(this.random.integer(400))
+      const exit = yield* Fiber.interrupt(fiber)
+      if (Exit.isSuccess(exit)) return
+      for (const n of numbers) if (!this.ledger.isSettled(n)) this.ledger.settled(n, Outcome.interrupted)
+    })
+  }
+
+  private sendAll(numbers: ReadonlyArray<number>): Effect.Effect<void, never, ApnsPool.ApnsPool> {
+    const options = this.optionsOf(numbers[0] ?? 0, true)
+    for (const n of numbers) this.hand(n, options)
+    const concurrency = 1 + this.random.integer(blockSize)
+    return this.bulk(numbers, false, (pulled) =>
+      sendAll(
+        Stream.fromIterable(numbers).pipe(
+          Stream.rechunk(1 + this.random.integer(200)),
+          Stream.map((n) => {
+            pulled(n)
+            return token(n)
+          })
+        ),
+        { ...options, concurrency }
+      ))
+  }
+
+  private sendEach(numbers: ReadonlyArray<number>): Effect.Effect<void, never, ApnsPool.ApnsPool> {
+    const concurrency = 1 + this.random.integer(blockSize)
+    return this.bulk(numbers, true, (pulled) =>
+      sendEach(
+        Stream.fromIterable(numbers).pipe(
+          Stream.rechunk(1 + this.random.integer(200)),
+          Stream.map((n) => {
+            pulled(n)
+            const options = this.optionsOf(n, false)
+            this.hand(n, options)
+            return { token: token(n), ...options }
+          })
+        ),
+        { concurrency }
+      ))
+  }
+
+  private block(first: number): Effect.Effect<void, never, ApnsPool.ApnsPool> {
+    const count = Math.min(blockSize, this.ledger.notifications - first)
+    const numbers = Array.from({ length: count }, (_, i) => first + i)
+    const kind = this.random.number()
+    if (kind < 0.35) return this.sendAll(numbers)
+    if (kind < 0.6) return this.sendEach(numbers)
+    return kind < 0.9 ? this.sends(numbers) : this.posts(numbers)
+  }
+
+  readonly all: Effect.Effect<void, never, ApnsPool.ApnsPool> = Effect.suspend(() =>
+    Effect.forEach(
+      Array.from({ length: Math.ceil(this.ledger.notifications / blockSize) }, (_, i) => i * blockSize),
+      (first) => Effect.suspend(() => this.block(first)),
+      { concurrency: blocksAtOnce, discard: true }
+    )
+  )
+}
+
+// -----------------------------------------------------------------------------
+// the whole
+// -----------------------------------------------------------------------------
+
+const poolOptions = {
+  topic,
+  connectTimeout: "3 seconds",
+  ping: { interval: "250 millis", deadline: "1 second" },
+  drainTimeout: "2 seconds",
+  retrySchedule: Schedule.exponential("1 millis", 2).pipe(
+    Schedule.union(Schedule.spaced("50 millis")),
+    Schedule.jittered,
+    Schedule.intersect(Schedule.recurs(20))
+  ),
+  backoffSchedule: Schedule.spaced("20 millis").pipe(Schedule.jittered, Schedule.intersect(Schedule.recurs(4))),
+  reconnectSchedule: Schedule.exponential("5 millis", 2).pipe(
+    Schedule.union(Schedule.spaced("100 millis")),
+    Schedule.jittered
+  )
+} as const
+
+/** Once more and once more, for as long as there is something to say; what it was in the end. */
+const settleDown = (
+  look: Effect.Effect<ReadonlyArray<string>>,
+  within: Duration.DurationInput
+): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.gen(function*() {
+    const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(within)
+    for (;;) {
+      const found = yield* look
+      if (found.length === 0 || (yield* Clock.currentTimeMillis) >= until) return found
+      yield* Effect.sleep("20 millis")
+    }
+  })
+
+const nonZero = (what: string, counts: Readonly<Record<string, number>>): ReadonlyArray<string> =>
+  Object.entries(counts).filter(([, count]) => count !== 0).map(([name, count]) => `${what}: ${count} ${name}`)
+
+export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const { notifications, seed } = options
+    const started = yield* Clock.currentTimeMillis
+    const fibersBefore = yield* activeFibers
+    const resourcesBefore = resources()
+    const ledger = new Ledger(notifications)
+    const leaked: Array<string> = []
+    let rssStartMb = 0
+    let heapStartMb = 0
+    let stats: ApnsPool.Stats | undefined = undefined
+    const weather = new Weather({
+      random: new Utils.PCGRandom(seed, 1),
+      faultRate: options.faultRate ?? 0.06,
+      eventEvery: options.eventEvery ?? 150
+    })
+
+    yield* Effect.scoped(Effect.gen(function*() {
+      yield* watchAttempts(ledger)
+      const apns = yield* MockApns.make({
+        record: false,
+        onReceived: (received) => {
+          weather.processed(received.connection, received.streamId)
+          const n = numberOf(received.path)
+          if (received.accepted) ledger.acceptedByServer(n)
+          else ledger.rejectedByServer(n)
+        }
+      })
+      const credentials = yield* Credentials.token({
+        key: Redacted.make(apns.credentials.key),
+        keyId: apns.credentials.keyId,
+        teamId: apns.credentials.teamId
+      })
+      const poolScope = yield* Scope.make()
+      yield* Effect.addFinalizer((exit) => Scope.close(poolScope, exit))
+      const real = yield* ApnsPool.make({
+        ...poolOptions,
+        endpoint: apns.endpoint,
+        ca: apns.ca,
+        credentials,
+        size: options.connections
+      }).pipe(Scope.extend(poolScope))
+      const pool = options.meddle?.(real) ?? real
+      yield* settleDown(
+        Effect.map(real.stats, ({ active }) => active > 0 ? [] : ["not connected"]),
+        "30 seconds"
+      )
+
+      const weatherScope = yield* Scope.make()
+      if (options.eventEvery !== Infinity) {
+        yield* Effect.forkIn(Scope.extend(weather.blow(apns), weatherScope), weatherScope)
+      }
+
+      const traffic = new Traffic(ledger, new Utils.PCGRandom(seed, 2))
+      yield* Effect.raceFirst(
+        Effect.provideService(traffic.all, ApnsPool.ApnsPool, pool),
+        Effect.gen(function*() {
+          const patience = Duration.toMillis(options.patience ?? "30 seconds")
+          let settled = -1
+          let since = started
+          for (;;) {
+            yield* Effect.sleep("1 second")
+            const now = yield* Clock.currentTimeMillis
+            if (rssStartMb === 0 && ledger.settledCount >= notifications / 10) {
+              heapStartMb = liveHeapMb()
+              rssStartMb = megabytes(process.memoryUsage.rss())
+            }
+            options.onProgress?.({
+              seconds: (now - started) / 1000,
+              settled: ledger.settledCount,
+              byOutcome: ledger.byOutcome,
+              stats: yield* real.stats,
+              faults: weather.total,
+              rssMb: megabytes(process.memoryUsage.rss())
+            })
+            if (ledger.settledCount !== settled) {
+              settled = ledger.settledCount
+              since = now
+            } else if (now - since >= patience) return ledger.close()
+          }
+        })
+      )
+      ledger.close()
+
+      yield* Scope.close(weatherScope, Exit.void)
+      yield* weather.clear(apns)
+      leaked.push(
+        ...yield* settleDown(
+          Effect.map(
+            real.stats,
+            ({ inFlight, queued, retrying }) => nonZero("the pool", { inFlight, queued, retrying })
+          ),
+          "5 seconds"
+        ),
+        ...yield* settleDown(
+          Effect.map(apns.stats, ({ inFlight }) => nonZero("the server", { "open streams": inFlight })),
+          "5 seconds"
+        )
+      )
+      stats = yield* real.stats
+      yield* Scope.close(poolScope, Exit.void)
+      const closed = yield* real.stats
+      leaked.push(
+        ...nonZero("the closed pool", {
+          active: closed.active,
+          connecting: closed.connecting,
+          draining: closed.draining
+        }),
+        ...yield* settleDown(
+          Effect.map(
+            apns.stats,
+            ({ openConnections }) => nonZero("the server", { "open connections": openConnections })
+          ),
+          "5 seconds"
+        )
+      )
+    }))
+
+    leaked.push(
+      ...yield* settleDown(
+        Effect.sync(() => {
+          const left: Record<string, number> = {}
+          for (const [name, count] of resources()) left[name] = Math.max(0, count - (resourcesBefore.get(name) ?? 0))
+          return nonZero("the process", left)
+        }),
+        "5 seconds"
+      ),
+      ...yield* settleDown(
+        Effect.map(activeFibers, (fibers) => nonZero("the runtime", { fibers: Math.max(0, fibers - fibersBefore) })),
+        "5 seconds"
+      )
+    )
+    const heapEndMb = liveHeapMb()
+    const rssEndMb = megabytes(process.memoryUsage.rss())
+    if (rssStartMb === 0) {
+      heapStartMb = heapEndMb
+      rssStartMb = rssEndMb
+    }
+    if (heapEndMb - heapStartMb > heapTolerance) {
+      leaked.push(`the heap: ${heapStartMb} MB after a tenth, ${heapEndMb} MB at the end`)
+    }
+    if (stats === undefined) return yield* Effect.dieMessage("the pool was never built")
+    return {
+      ...ledger.verdict(),
+      notifications,
+      seed,
+      leaked,
+      leaks: leaked.length,
+      rssStartMb,
+      rssEndMb,
+      heapStartMb,
+      heapEndMb,
+      seconds: ((yield* Clock.currentTimeMillis) - started) / 1000,
+      stats,
+      faults: weather.counts
+    }
+  }).pipe(
+    // each connection that cannot be opened is worth a warning, and there are hundreds of them here
+    Effect.provide(Logger.minimumLogLevel(LogLevel.Error))
+  )

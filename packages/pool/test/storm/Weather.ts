@@ -1,0 +1,320 @@
+/**
+ * What the server and the network do to the storm: everything that the mock can, at random, and never a lie. A GOAWAY
+ * names no stream that was processed, and REFUSED_STREAM only answers what was not: the client may trust both.
+ */
+import { type Behavior as Behaviors, MockApns } from "@effect-apns/testing"
+import { Effect, Schedule, type Scope, type Utils } from "effect"
+
+type Behavior = Behaviors.Behavior
+
+const errorCodes = [1, 2, 8, 11]
+const maxStreamId = 2_147_483_647
+const maxConnections = 64
+
+interface Choice<A> {
+  readonly name: string
+  readonly weight: number
+  readonly make: () => A
+}
+
+const choose = <A>(
+  random: Utils.PCGRandom,
+  choices: ReadonlyArray<Choice<A>>,
+  total: number
+): Choice<A> | undefined => {
+  let left = random.number() * total
+  for (const choice of choices) {
+    left -= choice.weight
+    if (left < 0) return choice
+  }
+  return choices[choices.length - 1]
+}
+
+const weigh = <A>(choices: ReadonlyArray<Choice<A>>): number => choices.reduce((sum, { weight }) => sum + weight, 0)
+
+export interface Options {
+  readonly random: Utils.PCGRandom
+  /** Which part of the requests meets a fault of its own: 0 to 1. */
+  readonly faultRate: number
+  /** Requests between two events that hit connections, on average. */
+  readonly eventEvery: number
+}
+
+/** What the mock processed on a connection, so that no GOAWAY disowns it. */
+interface Seen {
+  processed: number
+  goaway: number
+}
+
+export class Weather {
+  /** How often each fault was asked for, by name. */
+  readonly counts = new Map<string, number>()
+  private readonly seen = new Map<number, Seen>()
+  private readonly random: Utils.PCGRandom
+  private readonly requestFaults: ReadonlyArray<Choice<Behavior>>
+  private readonly requestTotal: number
+  private requests = 0
+  private nextEvent = 0
+  private onEventDue: (() => void) | undefined = undefined
+
+  constructor(private readonly options: Options) {
+    this.random = options.random
+    this.requestFaults = this.makeRequestFaults()
+    this.requestTotal = weigh(this.requestFaults)
+  }
+
+  /** The mock has processed a request. */
+  processed(connection: number, streamId: number): void {
+    const known = this.seen.get(connection)
+    if (known !== undefined) {
+      if (streamId > known.processed) known.processed = streamId
+      return
+    }
+    if (this.seen.size >= maxConnections) {
+      for (const oldest of this.seen.keys()) {
+        this.seen.delete(oldest)
+        break
+      }
+    }
+    this.seen.set(connection, { processed: streamId, goaway: maxStreamId })
+  }
+
+  get total(): number {
+    let total = 0
+    for (const count of this.counts.values()) total += count
+    return total
+  }
+
+  private count(name: string): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
+  }
+
+  private integer(below: number): number {
+    return this.random.integer(below)
+  }
+
+  private pick<A>(values: readonly [A, ...Array<A>]): A {
+    return values[this.integer(values.length)] ?? values[0]
+  }
+
+  // --------------------------------------------------------------------------------------------- one request each
+
+  private makeRequestFaults(): ReadonlyArray<Choice<Behavior>> {
+    const fault = (weight: number, name: string, make: () => Behavior): Choice<Behavior> => ({ name, weight, make })
+    const code = (): number => errorCodes[this.integer(errorCodes.length)] ?? 2
+    return [
+      fault(25, "refuse", () => MockApns.refuseStream),
+      fault(6, "reset, processed", () => MockApns.resetStream(code())),
+      fault(6, "reset, not processed", () => MockApns.resetStream(code(), { processed: false })),
+      fault(2, "reset behind the headers", () => MockApns.resetStream(code(), { afterHeaders: true })),
+      fault(1, "reset twice", () => MockApns.resetStream([7, 5], { processed: false })),
+      fault(0.5, "stall", () => MockApns.stall),
+      fault(0.5, "swallow", () => MockApns.swallow),
+      fault(0.5, "stall in the body", () => MockApns.stallBody),
+      fault(10, "429", () => MockApns.tooManyRequests()),
+      fault(2, "429 with Retry-After", () => MockApns.tooManyRequests({ retryAfter: "1 second" })),
+      fault(8, "503", () => MockApns.unavailable()),
+      fault(2, "503 with Retry-After", () => MockApns.unavailable({ retryAfter: "1 second" })),
+      fault(1, "503 for too long", () => MockApns.unavailable({ retryAfter: "1 hour" })),
+      fault(4, "500", () => MockApns.internalServerError),
+      fault(0.5, "503 Shutdown", () => MockApns.shutdown),
+      fault(15, "slow", () => MockApns.slow(`${1 + this.integer(60)} millis`)),
+      fault(2, "slow, then refused", () => MockApns.slow(`${1 + this.integer(60)} millis`, MockApns.refuseStream)),
+      fault(4, "410", () => MockApns.unregistered(1_700_000_000_000)),
+      fault(4, "400", () => MockApns.reject("BadDeviceToken")),
+      fault(3, "body in pieces", () => MockApns.splitBody()),
+      fault(2, "empty last DATA", () => MockApns.emptyLastData()),
+      fault(2, "no body", () => MockApns.noBody()),
+      fault(2, "not JSON", () => MockApns.notJson()),
+      fault(3, "informational", () => MockApns.informational),
+      fault(3, "trailers", () => MockApns.trailers),
+      fault(2, "unknown frame", () => MockApns.unknownFrame),
+      fault(0.5, "body too large", () => MockApns.bodyTooLarge(100_000)),
+      fault(0.5, "headers too large", () => MockApns.headersTooLarge(32_000)),
+      fault(1, "no status", () => MockApns.noStatus),
+      fault(1, "bad status", () => MockApns.badStatus),
+      fault(1, "upper-case header", () => MockApns.upperCaseHeader),
+      fault(1, "DATA before HEADERS", () => MockApns.dataBeforeHeaders),
+      fault(0.3, "PING flood", () => MockApns.pingFlood(200)),
+      fault(0.3, "SETTINGS flood", () => MockApns.settingsFlood(100)),
+      // these end the connection
+      fault(0.3, "drop, not processed", () => MockApns.drop({ when: "before", reset: this.integer(2) === 0 })),
+      fault(0.6, "drop, processed", () => MockApns.drop({ when: "after", reset: this.integer(2) === 0 })),
+      fault(0.3, "drop in the answer", () => MockApns.drop({ when: "during", reset: this.integer(2) === 0 })),
+      fault(0.1, "garbled headers", () => MockApns.garbledHeaders),
+      fault(0.1, "oversize frame", () => MockApns.oversizeFrame),
+      fault(0.1, "garbage", () => MockApns.garbage),
+      fault(0.1, "push promise", () => MockApns.pushPromise),
+      fault(0.1, "window overflow", () => MockApns.windowOverflow),
+      fault(0.1, "CONTINUATION flood", () => MockApns.continuationFlood(1000)),
+      fault(0.1, "empty DATA flood", () => MockApns.emptyDataFlood(2000))
+    ]
+  }
+
+  /** For `MockApns.script`. */
+  readonly decide = (): Behavior | undefined => {
+    if (++this.requests >= this.nextEvent) this.onEventDue?.()
+    if (this.random.number() >= this.options.faultRate) return undefined
+    const choice = choose(this.random, this.requestFaults, this.requestTotal)
+    if (choice === undefined) return undefined
+    this.count(choice.name)
+    return choice.make()
+  }
+
+  // ----------------------------------------------------------------------------------------- connections and server
+
+  /** A last-stream-id that disowns nothing that was processed, and what it is for. */
+  private lastStreamId(): { readonly connection: number; readonly lastStreamId: number } | undefined {
+    const ids = [...this.seen.keys()]
+    const connection = ids[ids.length - 1 - this.integer(Math.max(1, Math.min(ids.length, 8)))]
+    const seen = connection === undefined ? undefined : this.seen.get(connection)
+    if (connection === undefined || seen === undefined) return undefined
+    const wanted = this.integer(3) === 0 ? maxStreamId : seen.processed + 2 * this.integer(200)
+    seen.goaway = Math.min(seen.goaway, wanted)
+    return { connection, lastStreamId: seen.goaway }
+  }
+
+  private makeEvents(apns: MockApns.MockApns): ReadonlyArray<Choice<Effect.Effect<void, MockApns.MockApnsError>>> {
+    const event = <E extends MockApns.MockApnsError>(
+      weight: number,
+      name: string,
+      make: () => Effect.Effect<void, E>
+    ): Choice<Effect.Effect<void, MockApns.MockApnsError>> => ({ name, weight, make })
+    const during = (
+      millis: number,
+      on: Effect.Effect<void, MockApns.MockApnsError>,
+      off: Effect.Effect<void, MockApns.MockApnsError>
+    ): Effect.Effect<void, MockApns.MockApnsError> => Effect.zipRight(on, Effect.zipRight(Effect.sleep(millis), off))
+    const some = (most: number, one: Behavior): Effect.Effect<void> =>
+      apns.next(...Array.from({ length: 1 + this.integer(most) }, () => one))
+    const goaway = (code: number, close: boolean): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const where = this.lastStreamId()
+        return where === undefined ? Effect.void : apns.goaway({ ...where, code, close })
+      })
+    const connection = (): number | undefined => {
+      const ids = [...this.seen.keys()]
+      return ids[ids.length - 1 - this.integer(Math.max(1, Math.min(ids.length, 8)))]
+    }
+    return [
+      event(10, "GOAWAY", () => goaway(0, false)),
+      event(3, "GOAWAY, then closed", () => goaway(0, true)),
+      event(4, "GOAWAY with an error", () => goaway(this.pick([1, 2, 11]), this.integer(2) === 0)),
+      event(6, "GOAWAY before a request", () => apns.next(MockApns.goawayBefore())),
+      event(2, "connection closed", () => apns.dropConnections({ connection: connection() ?? 0 })),
+      event(2, "connection reset", () => apns.dropConnections({ connection: connection() ?? 0, reset: true })),
+      event(0.3, "all connections lost", () => apns.dropConnections({ reset: this.integer(2) === 0 })),
+      event(8, "refusals in a row", () => some(50, MockApns.refuseStream)),
+      event(3, "drop before reading", () => apns.next(MockApns.dropBefore)),
+      event(6, "stream limit", () =>
+        apns.settings(
+          { maxConcurrentStreams: this.pick([1, 10, 50, 100, 500, 1000]) },
+          this.integer(4) === 0 ? {} : { connection: connection() ?? 0 }
+        )),
+      event(2, "no streams for a while", () =>
+        during(
+          50,
+          apns.settings({ maxConcurrentStreams: 0 }, { connection: connection() ?? 0 }),
+          apns.settings({ maxConcurrentStreams: 1000 })
+        )),
+      event(
+        3,
+        "stream window",
+        () =>
+          apns.settings({ initialWindowSize: this.pick([0, 10, 1000, 65_535, 1_000_000]) }, {
+            connection: connection() ?? 0
+          })
+      ),
+      event(3, "stream windows opened", () => apns.settings({ initialWindowSize: 65_535 })),
+      event(4, "header table", () => apns.settings({ headerTableSize: this.pick([0, 64, 200, 4096, 65_536]) })),
+      event(2, "frame size", () => apns.settings({ maxFrameSize: this.pick([16_384, 20_000, 16_777_215]) })),
+      event(2, "windows kept back", () => during(60, apns.updateWindows(false), apns.updateWindows(true))),
+      event(2, "PINGs unanswered", () => during(400, apns.answerPings(false), apns.answerPings(true))),
+      event(0.5, "silence", () =>
+        during(
+          600,
+          Effect.zipRight(apns.answerPings(false), apns.trickle({ bytes: 1, every: "300 millis" })),
+          Effect.zipRight(apns.trickle(undefined), apns.answerPings(true))
+        )),
+      event(
+        2,
+        "bytes in small pieces",
+        () => during(40, apns.trickle({ bytes: this.pick([1, 3, 17, 100]) }), apns.trickle(undefined))
+      ),
+      event(
+        1,
+        "bytes slowly",
+        () => during(40, apns.trickle({ bytes: 500, every: "2 millis" }), apns.trickle(undefined))
+      ),
+      event(4, "slow server", () => apns.delay(this.pick([0, 0, 0, 1, 5, 20]))),
+      event(3, "PING from the server", () => apns.ping()),
+      event(1, "connecting refused", () => during(40, apns.refuseConnections(true), this.listen(apns))),
+      event(
+        2,
+        "TLS fails",
+        () =>
+          apns.failTls(
+            this.pick(["close", "reset", "garbage", "closeInHandshake", "noAlpn", "garbageHttp2", "http1"]),
+            {
+              times: 1 + this.integer(3)
+            }
+          )
+      ),
+      event(0.3, "connecting hangs", () => apns.failTls(this.pick(["silent", "silentHttp2"]), { times: 1 }))
+    ]
+  }
+
+  /** While nobody listened, something else may have taken the port for a moment. */
+  private listen(apns: MockApns.MockApns): Effect.Effect<void, MockApns.MockApnsError> {
+    return Effect.retry(
+      apns.refuseConnections(false),
+      Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(200))
+    )
+  }
+
+  /** By the count of requests, so that a slow machine has the same weather; where none arrive, after a while. */
+  private pause(): Effect.Effect<void> {
+    const due = Effect.async<void>((resume) => {
+      this.nextEvent = this.requests + this.options.eventEvery * 2 * this.random.number()
+      this.onEventDue = () => {
+        this.onEventDue = undefined
+        resume(Effect.void)
+      }
+    })
+    return Effect.raceFirst(due, Effect.sleep("500 millis"))
+  }
+
+  /** Until it is interrupted. */
+  blow(apns: MockApns.MockApns): Effect.Effect<never, MockApns.MockApnsError, Scope.Scope> {
+    const events = this.makeEvents(apns)
+    const total = weigh(events)
+    return Effect.zipRight(
+      apns.script(this.decide),
+      Effect.forever(Effect.suspend(() => {
+        const choice = choose(this.random, events, total)
+        if (choice === undefined) return this.pause()
+        return Effect.zipRight(
+          this.pause(),
+          Effect.suspend(() => {
+            this.count(choice.name)
+            return Effect.forkScoped(choice.make())
+          })
+        )
+      }))
+    )
+  }
+
+  /** The sun comes out: nothing new happens, and what was held back is let go. */
+  clear(apns: MockApns.MockApns): Effect.Effect<void, MockApns.MockApnsError> {
+    return Effect.all([
+      apns.script(undefined),
+      apns.delay(0),
+      apns.trickle(undefined),
+      apns.answerPings(true),
+      apns.updateWindows(true),
+      apns.failTls(undefined),
+      this.listen(apns),
+      apns.settings({ maxConcurrentStreams: 1000, initialWindowSize: 65_535, headerTableSize: 4096 })
+    ], { discard: true })
+  }
+}
