@@ -95,6 +95,8 @@ export class Engine implements Connection.Listener {
   private lastConnectFailure: Failure.CloseCause | undefined = undefined
   private readonly parked = new Set<Delivery>()
   private onSettledAll: (() => void) | undefined = undefined
+  /** Those who wait are not served before the end of this tick. */
+  private pumpHeld = false
   /** Numbers deliveries, so that one that is sent back keeps its place in the queue. */
   private sequence = 0
 
@@ -140,8 +142,20 @@ export class Engine implements Connection.Listener {
     this.leave(delivery)
     delivery.phase = "settled"
     this.interrupted++
-    if (phase === "inFlight") delivery.connection?.unsafe.cancel(delivery)
+    if (phase === "inFlight") {
+      // callers are interrupted in groups: nobody is sent on the stream that another one of them leaves
+      if (!this.pumpHeld) {
+        this.pumpHeld = true
+        process.nextTick(this.resumePump)
+      }
+      delivery.connection?.unsafe.cancel(delivery)
+    }
     this.checkSettledAll()
+  }
+
+  private readonly resumePump = (): void => {
+    this.pumpHeld = false
+    this.pump()
   }
 
   answered(delivery: Delivery, connection: Connection.Connection): void {
@@ -503,7 +517,7 @@ export class Engine implements Connection.Listener {
 
   /** Hands free streams to those who wait, first come first served. */
   private pump(): void {
-    if (this.head === undefined) return
+    if (this.head === undefined || this.pumpHeld) return
     const now = this.deadlines.now()
     for (;;) {
       const delivery = this.head
