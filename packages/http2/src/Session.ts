@@ -299,7 +299,8 @@ const maxOpenPings = 64
 /** Late frames that each of our own RST_STREAM may cross on the wire without counting against the peer. */
 const resetCredit = 8
 
-const noSlab: Buffer = Buffer.alloc(0)
+const noBytes: Buffer = Buffer.alloc(0)
+const noSlab = Text.allocate(0)
 
 /** What one head looks like on the wire while the dynamic table stays as it is. */
 interface Template {
@@ -360,13 +361,13 @@ export class Session<S extends Stream> {
   /** Streams whose bodies wait for the connection's send window, first come, first served; closed ones are skipped. */
   private queue: Array<S> = []
   private closedInQueue = 0
-  private slab: Buffer = noSlab
+  private memory: Text.Memory = noSlab
   private length = 0
   private slabSize = minSlab
   private batch = 0
   private unflushedAnswers = 0
-  private readonly freeSlabs: Array<Buffer> = []
-  private readonly takenSlabs: Array<Buffer> = []
+  private readonly freeSlabs: Array<Text.Memory> = []
+  private readonly takenSlabs: Array<Text.Memory> = []
   private openPings: Array<number> = []
 
   // --- receiving
@@ -379,10 +380,10 @@ export class Session<S extends Stream> {
   private receiving = false
   private outputUntold = false
   /** The frame that earlier chunks began: `partialLength` bytes of it. */
-  private partial: Buffer = noSlab
+  private partial: Buffer = noBytes
   private partialLength = 0
   /** The header block that HEADERS began and CONTINUATION has to end; `blockId` 0 when there is none. */
-  private block: Buffer = noSlab
+  private block: Buffer = noBytes
   private blockLength = 0
   private blockId = 0
   private blockEndsStream = false
@@ -512,7 +513,7 @@ export class Session<S extends Stream> {
     else offset = writeInteger(slab, offset, 0x00, 0x7f, pathLength)
     const pathOffset = offset
     for (let i = 0; i < pathStart.length; i++) slab[offset++] = pathStart[i] as number
-    const pathIsAscii = Text.writeAscii(slab, path, offset, 0x21)
+    const pathIsAscii = Text.writeAscii(this.memory, path, offset, 0x21)
     offset += path.length
     if (!pathIsAscii || pathLength === 0 || slab[pathOffset] !== 0x2f) checkPath(head.pathPrefix + path)
     for (let i = 0; i < suffix.length; i++) slab[offset++] = suffix[i] as number
@@ -521,7 +522,7 @@ export class Session<S extends Stream> {
         const name = extra[i] as string
         slab[offset++] = 0x00
         offset = writeName(slab, offset, name)
-        offset = writeValue(slab, offset, name, extra[i + 1] as string)
+        offset = writeValue(this.memory, offset, name, extra[i + 1] as string)
       }
     }
 
@@ -634,11 +635,11 @@ export class Session<S extends Stream> {
    */
   takeOutput(): Uint8Array | undefined {
     if (this.length === 0) return undefined
-    const slab = this.slab
-    const bytes = slab.subarray(0, this.length)
-    if (this.length > this.slabSize) this.slabSize = Math.min(slab.length, maxKeptSlab)
+    const slab = this.memory
+    const bytes = slab.bytes.subarray(0, this.length)
+    if (this.length > this.slabSize) this.slabSize = Math.min(slab.bytes.length, maxKeptSlab)
     this.takenSlabs.push(slab)
-    this.slab = noSlab
+    this.memory = noSlab
     this.length = 0
     this.batch = this.batch + 1 | 0
     this.unflushedAnswers = 0
@@ -649,10 +650,10 @@ export class Session<S extends Stream> {
   releaseOutput(bytes: Uint8Array): void {
     const taken = this.takenSlabs
     for (let i = 0; i < taken.length; i++) {
-      const slab = taken[i] as Buffer
-      if (slab.buffer !== bytes.buffer) continue
+      const slab = taken[i] as Text.Memory
+      if (slab.bytes.buffer !== bytes.buffer) continue
       taken.splice(i, 1)
-      if (slab.length <= maxKeptSlab && this.freeSlabs.length < maxKeptSlabs) this.freeSlabs.push(slab)
+      if (slab.bytes.length <= maxKeptSlab && this.freeSlabs.length < maxKeptSlabs) this.freeSlabs.push(slab)
       return
     }
   }
@@ -767,9 +768,9 @@ export class Session<S extends Stream> {
     if (this.over) return
     this.over = true
     this.shut = true
-    this.partial = noSlab
+    this.partial = noBytes
     this.partialLength = 0
-    this.block = noSlab
+    this.block = noBytes
     this.blockId = 0
     this.backlog.length = 0
     this.farewell = { code, message }
@@ -794,17 +795,17 @@ export class Session<S extends Stream> {
   /** The slab, with room for `count` bytes behind `length`. */
   private reserve(count: number): Buffer {
     const needed = this.length + count
-    if (needed <= this.slab.length) return this.slab
+    const before = this.memory
+    if (needed <= before.bytes.length) return before.bytes
     let slab = this.freeSlabs.pop()
-    if (slab === undefined || slab.length < needed) {
+    if (slab === undefined || slab.bytes.length < needed) {
       let size = this.slabSize
       while (size < needed) size *= 2
-      // never from Node's shared pool: a slab is recognized by its memory
-      slab = Buffer.allocUnsafeSlow(size)
+      slab = Text.allocate(size)
     }
-    if (this.length > 0) slab.set(this.slab.subarray(0, this.length))
-    this.slab = slab
-    return slab
+    if (this.length > 0) slab.bytes.set(before.bytes.subarray(0, this.length))
+    this.memory = slab
+    return slab.bytes
   }
 
   private greet(): void {
@@ -1496,12 +1497,13 @@ const writeName = (slab: Uint8Array, offset: number, text: string): number => {
 }
 
 /** Writes the value of an extra header, or throws when it may not be sent. */
-const writeValue = (slab: Buffer, offset: number, name: string, value: string): number => {
+const writeValue = (memory: Text.Memory, offset: number, name: string, value: string): number => {
+  const slab = memory.bytes
   const length = value.length
   if (length < 0x7f) slab[offset++] = length
   else offset = writeInteger(slab, offset, 0x00, 0x7f, length)
   if (length === 0) return offset
-  if (!Text.writeAscii(slab, value, offset, 0x20) || slab[offset] === 0x20 || slab[offset + length - 1] === 0x20) {
+  if (!Text.writeAscii(memory, value, offset, 0x20) || slab[offset] === 0x20 || slab[offset + length - 1] === 0x20) {
     checkValue(name, value)
     Text.write(slab, value, offset)
   }

@@ -32,15 +32,31 @@ export const read = (bytes: Buffer, start: number, end: number): string => slice
 export const write = (bytes: Buffer, text: string, offset: number): number =>
   latin1Write.call(bytes, text, offset, text.length)
 
+/** Memory to write to: the same bytes, and as words. */
+export interface Memory {
+  readonly bytes: Buffer
+  readonly words: Int32Array
+}
+
+/** `size` is a multiple of 4. The memory is never from Node's shared pool. */
+export const allocate = (size: number): Memory => {
+  const bytes = Buffer.allocUnsafeSlow(size)
+  return { bytes, words: new Int32Array(bytes.buffer, bytes.byteOffset, size >>> 2) }
+}
+
 /** Below this length a loop is quicker than a call of native code. */
 const shortText = 20
+
+const highBits = 0x8080_8080 | 0
 
 /**
  * Writes `text` when all of it is ASCII from `lowest` to `~`, and returns whether it was. Room for one byte for each
  * code unit is all it uses.
  */
-export const writeAscii = (bytes: Buffer, text: string, offset: number, lowest: number): boolean => {
+export const writeAscii = (memory: Memory, text: string, offset: number, lowest: number): boolean => {
+  const bytes = memory.bytes
   const length = text.length
+  // Each test leaves the highest bit of a byte set that is out of range: above 0x7f, 0x7f itself, below `lowest`.
   let outside = 0
   if (length < shortText) {
     for (let i = 0; i < length; i++) {
@@ -52,11 +68,26 @@ export const writeAscii = (bytes: Buffer, text: string, offset: number, lowest: 
   }
   // as UTF-8, because Latin-1 would cut the upper byte off and hide what is not ASCII
   if (utf8Write.call(bytes, text, offset, length) !== length) return false
-  for (const end = offset + length; offset < end; offset++) {
+  const end = offset + length
+  for (; (offset & 3) !== 0; offset++) {
     const code = bytes[offset] as number
-    outside |= code - lowest | 0x7e - code
+    outside |= code | code + 1 | ~((code | 0x80) - lowest)
   }
-  return outside >= 0
+  outside &= 0x80
+  const words = memory.words
+  const lowestOfFour = lowest * 0x0101_0101
+  const lastWord = end >>> 2
+  let word = offset >>> 2
+  for (; word < lastWord; word++) {
+    const four = words[word] as number
+    outside |= four | four + 0x0101_0101 | ~((four | highBits) - lowestOfFour)
+  }
+  outside &= highBits
+  for (offset = word << 2; offset < end; offset++) {
+    const code = bytes[offset] as number
+    outside |= (code | code + 1 | ~((code | 0x80) - lowest)) & 0x80
+  }
+  return outside === 0
 }
 
 /** The same memory as a Buffer. */
