@@ -394,7 +394,7 @@ export interface GoAwayOptions {
   readonly reason?: string | undefined
   /** Sent as debug data as it is, in place of `reason`. */
   readonly debug?: string | undefined
-  /** The last stream id. Each constructor says what it defaults to. */
+  /** The last stream id, raised to the highest stream that was processed. Each constructor says what it defaults to. */
   readonly lastStreamId?: number | undefined
 }
 

@@ -29,11 +29,12 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
-import type { Behavior } from "./Behavior.js"
+import { type Behavior, internalServerError } from "./Behavior.js"
 import * as Certificates from "./Certificates.js"
 import type { ConnectionInfo } from "./ConnectionInfo.js"
 import { Authority } from "./internal/Authority.js"
@@ -254,14 +255,20 @@ export interface MockApns {
 
   /** The next requests are treated so, one each, in the order their headers arrive; then it behaves as APNs does. */
   readonly next: (...behaviors: ReadonlyArray<Behavior>) => Effect.Effect<void>
-  /** Decides for each request that `next` says nothing about; `undefined` is "as APNs does". */
+  /**
+   * Decides for each request that `next` says nothing about; `undefined` is "as APNs does". A script that throws or
+   * dies is logged, and the request gets `InternalServerError`.
+   */
   readonly script: (
     decide: ((request: Received) => Behavior | undefined | Effect.Effect<Behavior | undefined>) | undefined
   ) => Effect.Effect<void>
   /** From now on every request is processed and answered this much later. */
   readonly delay: (duration: Duration.DurationInput) => Effect.Effect<void>
 
-  /** Sends GOAWAY; requests above `lastStreamId` are not processed anymore, those up to it are answered as usual. */
+  /**
+   * Sends GOAWAY; requests above `lastStreamId` are not processed anymore, those up to it are answered as usual. The
+   * mock does not lie: what it processed before is never disowned, the id is at least that of the highest such stream.
+   */
   readonly goaway: (options?: {
     /** `"current"` (the default) is the highest stream id seen, `"none"` is 0. */
     readonly lastStreamId?: number | "current" | "none" | undefined
@@ -530,9 +537,19 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       script: (decide) =>
         Effect.sync(() => {
           server.script = decide === undefined ? undefined : (request, decided) => {
-            const decision = decide(request)
-            if (Effect.isEffect(decision)) Runtime.runFork(runtime)(Effect.map(decision, decided))
-            else decided(decision)
+            Runtime.runCallback(runtime)(
+              Effect.suspend(() => {
+                const decision = decide(request)
+                return Effect.isEffect(decision) ? decision : Effect.succeed(decision)
+              }),
+              {
+                onExit: (exit) => {
+                  if (Exit.isSuccess(exit)) return decided(exit.value)
+                  Runtime.runFork(runtime)(Effect.logError("The script of the mock APNs failed", exit.cause))
+                  decided(internalServerError)
+                }
+              }
+            )
           }
         }),
       delay: (duration) =>

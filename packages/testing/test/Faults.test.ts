@@ -1,6 +1,6 @@
 import { type Behavior, MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Option } from "effect"
+import { Effect, Fiber, Logger, LogLevel, Option } from "effect"
 import { type Client, connect, good } from "./utils/client.js"
 import { connectRaw, frame, type RawFrame, Type } from "./utils/raw.js"
 
@@ -99,6 +99,17 @@ describe("answers", () => {
       yield* apns.script(undefined)
       assert.strictEqual((yield* client.send({ ...headers, "apns-collapse-id": "refuse" })).status, 200)
     }).pipe(withMock()))
+
+  it.scopedLive("a script that fails is an internal server error, not a request that hangs", () =>
+    Effect.gen(function*() {
+      const { apns, client, headers } = yield* setup
+      yield* apns.script(() => {
+        throw new Error("a bug in the test")
+      })
+      assert.strictEqual((yield* client.send(headers)).reason, "InternalServerError")
+      yield* apns.script(() => Effect.die("another"))
+      assert.strictEqual((yield* client.send(headers)).reason, "InternalServerError")
+    }).pipe(withMock(), Logger.withMinimumLogLevel(LogLevel.None)))
 
   it.scopedLive("a slow one leaves the others alone; nothing is processed before its time", () =>
     Effect.gen(function*() {
@@ -304,7 +315,24 @@ describe("connection faults", () => {
       assert.deepStrictEqual((yield* apns.received).map(({ streamId }) => streamId), [1, 3])
       yield* apns.goaway({ lastStreamId: "none" })
       yield* client.until((frames) => frames.filter(({ type }) => type === Type.GOAWAY).length === 2)
-      assert.strictEqual((yield* apns.stats).inFlight, 0)
+      const ids = client.frames.filter(({ type }) => type === Type.GOAWAY).map(({ payload }) => payload.readUInt32BE(0))
+      // stream 3 was processed: no later GOAWAY may say otherwise
+      assert.deepStrictEqual(ids, [3, 3])
+    }).pipe(withMock()))
+
+  it.scopedLive("a GOAWAY may close the connection right away, and may hit one connection only", () =>
+    Effect.gen(function*() {
+      const apns = yield* MockApns.MockApns
+      const headers = yield* good(apns)
+      const [one, two] = [yield* connectRaw(apns), yield* connectRaw(apns)]
+      yield* apns.goaway({ connection: 1, lastStreamId: "none", reason: "BadCertificate", close: true })
+      assert.strictEqual(yield* one.ended, "end")
+      const said = one.frames.filter(({ type }) => type === Type.GOAWAY)
+      assert.deepStrictEqual(said.map(({ payload }) => payload.toString("latin1")), [
+        "\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000{\"reason\":\"BadCertificate\"}"
+      ])
+      two.request(1, headers)
+      yield* two.until((frames) => of(frames, 1).length > 0)
     }).pipe(withMock()))
 
   it.scopedLive("PINGs are answered, unless it is told to be deaf to them", () =>
@@ -358,6 +386,10 @@ describe("connection faults", () => {
       const later = yield* connect(apns)
       assert.strictEqual(later.session.remoteSettings.maxConcurrentStreams, 1)
       assert.strictEqual(later.session.remoteSettings.initialWindowSize, 10_000)
+      yield* apns.settings({ headerTableSize: 0 })
+      const last = yield* connect(apns)
+      assert.strictEqual(last.session.remoteSettings.headerTableSize, 0)
+      assert.strictEqual(last.session.remoteSettings.maxConcurrentStreams, 1)
     }).pipe(withMock()))
 
   it.scopedLive("SETTINGS are not acknowledged when told so", () =>
@@ -563,6 +595,16 @@ describe("a hard client", () => {
       yield* apns.script(undefined)
       yield* stillWorks(client, headers)
       assert.strictEqual((yield* apns.stats).openConnections, 1)
+    }).pipe(withMock()))
+
+  it.scopedLive("that breaks the protocol is told so", () =>
+    Effect.gen(function*() {
+      const { client } = yield* rawSetup
+      client.write(frame(Type.DATA, 1, 0, Buffer.from("no stream")))
+      assert.strictEqual(yield* client.ended, "end")
+      const last = client.frames[client.frames.length - 1]
+      assert.strictEqual(last?.type, Type.GOAWAY)
+      assert.strictEqual(last?.payload.readUInt32BE(4), 1)
     }).pipe(withMock()))
 
   it.scopedLive("that sends no HTTP/2 is cut off", () =>

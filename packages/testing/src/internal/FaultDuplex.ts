@@ -42,6 +42,8 @@ export class FaultDuplex extends Duplex {
   bytesIn = 0
   bytesOut = 0
 
+  /** The session found a connection error and said so: `node:http2` would now wait for the client to close. */
+  private broken = false
   private highest = 0
   private readonly detached = new Set<number>()
   private readonly injected: Array<{ readonly bytes: Uint8Array; readonly done: (() => void) | undefined }> = []
@@ -93,7 +95,9 @@ export class FaultDuplex extends Duplex {
         if (type === FrameType.HEADERS || type === FrameType.CONTINUATION) return true
         return streamId === 0 || this.detached.size === 0 || !this.detached.has(streamId)
       },
-      control: () => {},
+      control: (type, _flags, _streamId, payload) => {
+        if (type === FrameType.GOAWAY && payload.length >= 8 && payload.readUInt32BE(4) !== 0) this.broken = true
+      },
       heldWindowUpdate: (streamId, increment) => {
         if (this.windowsHeld) this.heldWindows.push([streamId, increment])
       }
@@ -189,6 +193,7 @@ export class FaultDuplex extends Duplex {
     this.send(pieces.length === 1 ? first : Buffer.concat(pieces), () => {
       for (const finished of done) finished()
       callback()
+      if (this.broken) this.destroy()
     })
   }
 

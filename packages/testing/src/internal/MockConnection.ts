@@ -42,7 +42,7 @@ export interface ConnectionHooks {
   readonly onHeaders: (exchange: Exchange, rawHeaders: ReadonlyArray<string>) => void
   /** Something changed that somebody may be waiting for. */
   readonly onChange: () => void
-  readonly onClose: (connection: MockConnection) => void
+  readonly onClose: () => void
 }
 
 const readCertificate = (socket: TLSSocket): Principal["certificate"] => {
@@ -62,6 +62,8 @@ export class MockConnection {
   session: ServerHttp2Session | undefined = undefined
   authenticated = false
   lastStreamId = 0
+  /** The highest stream that was processed. */
+  processedUpTo = 0
   /** Streams above are not processed: a GOAWAY said so. */
   goawayAt = Infinity
   open = true
@@ -119,7 +121,7 @@ export class MockConnection {
       this.closedAt = timeline.now()
       for (const exchange of this.exchanges.values()) exchange.gone = true
       this.exchanges.clear()
-      hooks.onClose(this)
+      hooks.onClose()
     })
   }
 
@@ -182,8 +184,9 @@ export class MockConnection {
     this.forget(exchange.stream)
   }
 
-  /** Sends GOAWAY; the streams above `lastStreamId` are disowned from this moment on. */
-  goaway(lastStreamId: number, code: number, debug: string, done?: () => void): void {
+  /** Sends GOAWAY; the streams above are disowned from this moment on, but never one that was processed. */
+  goaway(wanted: number, code: number, debug: string, done?: () => void): void {
+    const lastStreamId = Math.max(wanted, this.processedUpTo)
     this.goawayAt = Math.min(this.goawayAt, lastStreamId)
     for (const [id, exchange] of this.exchanges) {
       if (id <= lastStreamId) continue

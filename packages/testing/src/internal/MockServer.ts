@@ -119,9 +119,11 @@ export class MockServer {
   private readonly http: http2.Http2Server
   private adopting: MockConnection | undefined = undefined
   private maxStreams: number
+  private settings: http2.Settings
 
   constructor(private readonly options: ServerOptions) {
     this.maxStreams = options.maxConcurrentStreams
+    this.settings = options.settings
     // a mock is hit by design: what node:http2 would count as abuse must not end its connections
     const lenient = {
       settings: options.settings,
@@ -272,7 +274,7 @@ export class MockServer {
     const connection = new MockConnection(this.nextConnection++, socket, raw, this.options.timeline, {
       onHeaders: (exchange, rawHeaders) => this.onHeaders(exchange, rawHeaders),
       onChange: () => this.changed(),
-      onClose: (closed) => this.onClosed(closed)
+      onClose: () => this.onClosed()
     })
     this.connections.push(connection)
     connection.duplex.muffled = this.muffled
@@ -285,7 +287,7 @@ export class MockServer {
     this.changed()
   }
 
-  private onClosed(connection: MockConnection): void {
+  private onClosed(): void {
     const closed = this.connections.filter((other) => !other.open)
     if (closed.length > maxClosedRemembered) {
       const [oldest] = closed
@@ -301,7 +303,6 @@ export class MockServer {
         this.connections.splice(this.connections.indexOf(oldest), 1)
       }
     }
-    connection.raw.destroy()
     this.changed()
   }
 
@@ -315,7 +316,8 @@ export class MockServer {
 
   updateSettings(settings: http2.Settings, id: number | undefined): void {
     if (id === undefined) {
-      this.http.updateSettings({ ...this.options.settings, ...settings })
+      this.settings = { ...this.settings, ...settings }
+      this.http.updateSettings(this.settings)
       if (settings.maxConcurrentStreams !== undefined) this.maxStreams = settings.maxConcurrentStreams
     }
     for (const connection of this.select(id)) {
@@ -398,7 +400,7 @@ export class MockServer {
       case "Slow":
         return this.later(exchange, behavior)
       case "Accept":
-        this.record(request, 200, undefined, true)
+        this.record(exchange, 200, undefined, true)
         return this.reply(exchange, 200, {
           ...idOf(request, behavior.apnsId),
           ...(behavior.uniqueId === undefined ? {} : { "apns-unique-id": behavior.uniqueId }),
@@ -406,7 +408,7 @@ export class MockServer {
         }, undefined)
       case "Respond": {
         if (behavior.reason === "ExpiredProviderToken") this.disown(exchange)
-        this.record(request, behavior.status, behavior.reason, behavior.status === 200)
+        this.record(exchange, behavior.status, behavior.reason, behavior.status === 200)
         return this.reply(exchange, behavior.status, {
           ...idOf(request),
           ...(behavior.reason === undefined ? {} : { "content-type": "application/json" }),
@@ -454,7 +456,7 @@ export class MockServer {
       case "Written": {
         const write = (): void => connection.finish(exchange, behavior.bytes(request.streamId, request.apnsId))
         if (behavior.reason !== undefined) {
-          this.record(request, behavior.status, behavior.reason, false)
+          this.record(exchange, behavior.status, behavior.reason, false)
           return write()
         }
         return behavior.processed ? this.process(exchange, write, behavior.status) : write()
@@ -483,14 +485,14 @@ export class MockServer {
   /** Processes the notification as APNs does, and goes on without answering. */
   private process(exchange: Exchange, then: () => void, status?: number): void {
     this.judge(exchange, (verdict) => {
-      this.record(exchange.request, status, verdict.reason, verdict.reason === undefined)
+      this.record(exchange, status, verdict.reason, verdict.reason === undefined)
       then()
     })
   }
 
   private answer(exchange: Exchange, verdict: Verdict): void {
     const { connection, request } = exchange
-    this.record(request, verdict.status, verdict.reason, verdict.reason === undefined)
+    this.record(exchange, verdict.status, verdict.reason, verdict.reason === undefined)
     const ids = idOf(request)
     if (verdict.reason !== undefined) {
       if (verdict.reason === "ExpiredProviderToken") this.disown(exchange)
@@ -535,12 +537,9 @@ export class MockServer {
     if (header !== undefined) this.options.rules.disowned.add(header.slice(7).trim())
   }
 
-  private record(
-    request: ReceivedRequest,
-    status: number | undefined,
-    reason: string | undefined,
-    accepted: boolean
-  ): void {
+  private record(exchange: Exchange, status: number | undefined, reason: string | undefined, accepted: boolean): void {
+    const { connection, request } = exchange
+    if (request.streamId > connection.processedUpTo) connection.processedUpTo = request.streamId
     request.status = status
     request.reason = reason
     request.accepted = accepted
