@@ -57,6 +57,21 @@ export interface Input {
 }
 
 /**
+ * Ends the stream as soon as the deferred is done, while it waits for its source and however fast that is
+ * (`Stream.interruptWhenDeferred` is never heard while the source has something to give).
+ */
+const until = (end: Deferred.Deferred<void>) => <A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
+  Stream.fromPull(
+    Effect.map(Stream.toPull(stream), (pull) => {
+      const ended = Effect.fail(Option.none())
+      return Effect.flatMap(
+        Deferred.isDone(end),
+        (done) => done ? ended : Effect.raceFirst(pull, Effect.zipRight(Deferred.await(end), ended))
+      )
+    })
+  )
+
+/**
  * Sends to every token that has no outcome in the journal yet. `stop` ends the input and waits for what is under way;
  * interruption gives that up as well.
  */
@@ -111,7 +126,7 @@ export const run = (options: {
       Stream.concat(Stream.execute(Effect.sync(() => {
         ended = true
       }))),
-      Stream.interruptWhenDeferred(noMore)
+      until(noMore)
     )
 
     const say = yield* Progress.show(

@@ -1,0 +1,324 @@
+import { ExitCode } from "@effect-apns/cli"
+import { ErrorCode } from "@effect-apns/http2"
+import { MockApns } from "@effect-apns/testing"
+import { CommandExecutor, Error as PlatformError, FileSystem } from "@effect/platform"
+import type { Command } from "@effect/platform"
+import { NodeContext } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Inspectable, Layer, Sink, Stream } from "effect"
+import { apns, directory, environmentOf, token } from "./utils/harness.js"
+
+const rig = Effect.gen(function*() {
+  const mock = yield* MockApns.make()
+  const dir = yield* directory
+  return { dir, mock, environment: yield* environmentOf(mock, dir) }
+})
+
+describe("apns", () => {
+  it.scopedLive.each([{ args: [] }, { args: ["--help"] }, { args: ["-h"] }, { args: ["help"] }])(
+    "$args shows how to begin",
+    ({ args }) =>
+      Effect.gen(function*() {
+        const { code, out } = yield* apns(args)
+        assert.strictEqual(code, ExitCode.accepted)
+        assert.include(out, "apns send 0123456789abcdef --title Lunch")
+        for (const code of Object.values(ExitCode)) assert.match(out, new RegExp(`^${code} `, "m"))
+      }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scopedLive.each(["send", "bulk", "simulator", "mock"])(
+    "%s --help has an example and describes each option",
+    (name) =>
+      Effect.gen(function*() {
+        const { code, out } = yield* apns([name, "--help"])
+        assert.strictEqual(code, ExitCode.accepted)
+        assert.match(out, new RegExp(`^apns ${name} .+`, "m"))
+        assert.include(out, "OPTIONS")
+      }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scopedLive.each<{ readonly args: ReadonlyArray<string>; readonly hint: string }>([
+    { args: ["sned"], hint: "send" },
+    { args: ["send"], hint: "TOKEN" },
+    { args: ["send", "00", "--bogus"], hint: "--bogus" },
+    { args: ["send", "00", "--badge", "x"], hint: "'x' is not a integer" },
+    { args: ["bulk", "tokens"], hint: "--out" }
+  ])("$args is refused", ({ args, hint }) =>
+    Effect.gen(function*() {
+      const { code, err, out } = yield* apns(args)
+      assert.strictEqual(code, ExitCode.notPossible)
+      assert.include(err, hint)
+      assert.strictEqual(out, "")
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
+
+describe("apns send", () => {
+  it.scopedLive("sends what the options say", () =>
+    Effect.gen(function*() {
+      const { environment, mock } = yield* rig
+      const { code, out } = yield* apns([
+        ...["send", token(1), "--title", "Lunch", "--body", "At noon?", "--badge", "0", "--sound", "default"],
+        ...["--interruption-level", "time-sensitive", "--thread-id", "food", "--priority", "5"],
+        ...["--expiration", "none", "--collapse-id", "lunch", "--topic", "com.example.other"],
+        ...["--apns-id", "123e4567-e89b-12d3-a456-426655440000"]
+      ], environment)
+      assert.strictEqual(code, ExitCode.accepted)
+      assert.include(out, "Accepted: apns-id 123e4567-e89b-12d3-a456-426655440000")
+      const [received] = yield* mock.received
+      assert.deepStrictEqual(received?.payload, {
+        aps: {
+          alert: { title: "Lunch", body: "At noon?" },
+          badge: 0,
+          sound: "default",
+          "interruption-level": "time-sensitive",
+          "thread-id": "food"
+        }
+      })
+      assert.strictEqual(received?.token, token(1))
+      assert.strictEqual(received?.topic, "com.example.other")
+      assert.strictEqual(received?.priority, 5)
+      assert.strictEqual(received?.expiration, 0)
+      assert.strictEqual(received?.collapseId, "lunch")
+      assert.strictEqual(received?.apnsId, "123e4567-e89b-12d3-a456-426655440000")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("sends a payload from a file, with the topic of the environment and the suffix of the push type", () =>
+    Effect.gen(function*() {
+      const { dir, environment, mock } = yield* rig
+      const fs = yield* FileSystem.FileSystem
+      const payload = { aps: { alert: "Hello" }, id: 7 }
+      yield* fs.writeFileString(`${dir}/payload.json`, JSON.stringify(payload))
+      const args = ["send", token(1), "--payload", `${dir}/payload.json`]
+      assert.strictEqual((yield* apns([...args, "--push-type", "voip"], environment)).code, ExitCode.accepted)
+      yield* fs.writeFileString(`${dir}/payload.json`, "{ \"aps\": {}, \"new\": [1.0] }")
+      assert.strictEqual((yield* apns([...args, "--raw"], environment)).code, ExitCode.accepted)
+      const [checked, raw] = yield* mock.received
+      assert.deepStrictEqual(checked?.payload, payload)
+      assert.strictEqual(checked?.topic, "com.example.app.voip")
+      assert.strictEqual(new TextDecoder().decode(raw?.body), "{ \"aps\": {}, \"new\": [1.0] }")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("turns a duration into an expiration from now on", () =>
+    Effect.gen(function*() {
+      const { environment, mock } = yield* rig
+      yield* apns(["send", token(1), "--body", "Hello", "--expiration", "2 hours"], environment)
+      const [received] = yield* mock.received
+      assert.closeTo(received?.expiration ?? 0, (received?.time ?? 0) / 1000 + 7200, 60)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("says why APNs has rejected it, to people and to scripts", () =>
+    Effect.gen(function*() {
+      const { environment, mock } = yield* rig
+      yield* mock.unregister(token(1), { at: 1_700_000_000_000 })
+      const said = yield* apns(["send", token(1), "--body", "Hello"], environment)
+      assert.strictEqual(said.code, ExitCode.notAccepted)
+      assert.include(said.err, "Rejected: Unregistered (410)")
+      assert.strictEqual(said.out, "")
+      const json = yield* apns(["send", token(1), "--body", "Hello", "--json"], environment)
+      assert.strictEqual(json.code, ExitCode.notAccepted)
+      const { action, outcome, processed, reason, since, status } = JSON.parse(json.out)
+      assert.deepStrictEqual({ action, outcome, processed, reason, since, status }, {
+        action: "delete-token",
+        outcome: "rejected",
+        processed: "yes",
+        reason: "Unregistered",
+        since: "2023-11-14T22:13:20.000Z",
+        status: 410
+      })
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("says that nobody knows when no answer came", () =>
+    Effect.gen(function*() {
+      const { environment, mock } = yield* rig
+      yield* mock.next(MockApns.resetStream(ErrorCode.ErrorCode.INTERNAL_ERROR))
+      const { code, out } = yield* apns(["send", token(1), "--body", "Hello", "--json"], environment)
+      assert.strictEqual(code, ExitCode.notAccepted)
+      const { error, outcome, processed } = JSON.parse(out)
+      assert.deepStrictEqual({ error, outcome, processed }, {
+        error: "StreamReset",
+        outcome: "failed",
+        processed: "unknown"
+      })
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  const without = (name: string) => (environment: Record<string, string>) =>
+    Object.fromEntries(Object.entries(environment).filter(([key]) => key !== name))
+  const withOther = (name: string, value: string) => (environment: Record<string, string>) => ({
+    ...environment,
+    [name]: value
+  })
+  const same = (environment: Record<string, string>) => environment
+
+  it.scopedLive.each<
+    [string, ReadonlyArray<string>, (environment: Record<string, string>) => Record<string, string>, string]
+  >([
+    ["no credentials", [token(1), "--body", "x"], without("APNS_KEY_FILE"), "set APNS_KEY_FILE"],
+    ["no key id", [token(1), "--body", "x"], without("APNS_KEY_ID"), "APNS_KEY_ID"],
+    ["no topic", [token(1), "--body", "x"], without("APNS_TOPIC"), "Give --topic"],
+    [
+      "a key file that is not there",
+      [token(1), "--body", "x"],
+      withOther("APNS_KEY_FILE", "nowhere.p8"),
+      "There is no file nowhere.p8"
+    ],
+    ["a CA file that is not there", [token(1), "--body", "x", "--ca", "nowhere.pem"], same, "nowhere.pem"],
+    [
+      "a PKCS#12 file beside a key",
+      [token(1), "--body", "x"],
+      withOther("APNS_P12_FILE", "push.p12"),
+      "Several credentials"
+    ],
+    [
+      "an endpoint that is none",
+      [token(1), "--body", "x", "--endpoint", "http://localhost"],
+      same,
+      "https://host[:port]"
+    ],
+    ["two endpoints", [token(1), "--body", "x", "--sandbox", "--endpoint", "production"], same, "give one of them"],
+    ["a token with a slash", ["../4", "--body", "x"], same, "TOKEN:"],
+    ["nothing to say", [token(1)], same, "Nothing to say"],
+    ["a topic with a space", [token(1), "--body", "x", "--topic", "a b"], same, "--topic:"],
+    ["a collapse id of 65 bytes", [token(1), "--body", "x", "--collapse-id", "x".repeat(65)], same, "--collapse-id:"],
+    ["an apns-id that is no UUID", [token(1), "--body", "x", "--apns-id", "7"], same, "--apns-id:"],
+    ["an expiration that is none", [token(1), "--body", "x", "--expiration", "soon"], same, "--expiration:"],
+    ["a timeout without a unit", [token(1), "--body", "x", "--timeout", "5"], same, "--timeout:"],
+    ["words in a background push", [token(1), "--body", "x", "--push-type", "background"], same, "shows nothing"],
+    [
+      "a background push of priority 10",
+      [token(1), "--push-type", "background", "--priority", "10"],
+      same,
+      "--priority:"
+    ],
+    ["a payload and words", [token(1), "--body", "x", "--payload", "x.json"], same, "leave out --title"],
+    ["a payload that is not there", [token(1), "--payload", "nowhere.json"], same, "nowhere.json cannot be read"],
+    ["a payload over the limit", [token(1), "--body", "x".repeat(5000)], same, "4096"]
+  ])("refuses %s, and sends nothing", ([, args, change, hint]) =>
+    Effect.gen(function*() {
+      const { environment, mock } = yield* rig
+      const changed = change(environment)
+      const said = yield* apns(["send", ...args], changed)
+      assert.strictEqual(said.code, ExitCode.notPossible)
+      assert.include(said.err, hint)
+      assert.strictEqual(said.out, "")
+      const json = yield* apns(["send", ...args, "--json"], changed)
+      assert.strictEqual(json.code, ExitCode.notPossible)
+      assert.strictEqual(JSON.parse(json.out).outcome, "impossible")
+      assert.include(JSON.parse(json.out).message, hint)
+      assert.strictEqual((yield* mock.stats).requests, 0)
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
+
+describe("apns mock", () => {
+  it.scopedLive("prints the variables that lead to it, what it receives, and the totals", () =>
+    Effect.gen(function*() {
+      const dir = yield* directory
+      const printed = { out: "", err: "" }
+      const running = yield* Effect.fork(
+        apns(["mock", "--json", "--dir", `${dir}/files`, "--unregister", token(2)], {}, printed)
+      )
+      const events = (): ReadonlyArray<Record<string, unknown>> =>
+        printed.out.split("\n").slice(0, -1).map((line) => JSON.parse(line))
+      const until = (count: number) => Effect.yieldNow().pipe(Effect.repeat({ until: () => events().length >= count }))
+      yield* until(1)
+      const [{ env, variables } = {}] = events()
+      const environment = variables as Record<string, string>
+      const fs = yield* FileSystem.FileSystem
+      assert.include(yield* fs.readFileString(String(env)), `export APNS_ENDPOINT=${environment["APNS_ENDPOINT"]}\n`)
+      assert.strictEqual(Number((yield* fs.stat(environment["APNS_KEY_FILE"] ?? "")).mode) & 0o777, 0o600)
+
+      const accepted = yield* apns(["send", token(1), "--body", "Hello"], environment)
+      assert.strictEqual(accepted.code, ExitCode.accepted, accepted.err)
+      assert.strictEqual((yield* apns(["send", token(2), "--body", "Hello"], environment)).code, ExitCode.notAccepted)
+      yield* until(3)
+      yield* Fiber.interrupt(running)
+      const [, first, second, last] = events()
+      assert.deepInclude(first, { event: "received", accepted: true, status: 200, token: token(1) })
+      assert.deepInclude(second, { event: "received", accepted: false, status: 410, reason: "Unregistered" })
+      assert.deepStrictEqual(last, { event: "stopped", received: 2, accepted: 1, rejected: 1 })
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("says so when the port is taken", () =>
+    Effect.gen(function*() {
+      const { mock } = yield* rig
+      const { code, err } = yield* apns(["mock", "--port", `${mock.port}`])
+      assert.strictEqual(code, ExitCode.notPossible)
+      assert.include(err, `cannot listen on 127.0.0.1, port ${mock.port}`)
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
+
+describe("apns simulator", () => {
+  interface Call {
+    readonly args: ReadonlyArray<string>
+    readonly input: string
+  }
+
+  const fake = (calls: Array<Call>, code: number, stderr: string) =>
+    Layer.succeed(
+      CommandExecutor.CommandExecutor,
+      CommandExecutor.makeExecutor((command) =>
+        Effect.gen(function*() {
+          const { args, stdin } = command as Command.StandardCommand
+          const input = typeof stdin === "string"
+            ? ""
+            : yield* Stream.runFold(Stream.decodeText(stdin), "", (all, part) => all + part)
+          if (args.includes("push")) calls.push({ args, input })
+          return {
+            [CommandExecutor.ProcessTypeId]: CommandExecutor.ProcessTypeId,
+            pid: CommandExecutor.ProcessId(1),
+            exitCode: Effect.succeed(CommandExecutor.ExitCode(args.includes("push") ? code : 0)),
+            isRunning: Effect.succeed(false),
+            kill: () => Effect.void,
+            stdin: Sink.drain,
+            stdout: Stream.empty,
+            stderr: Stream.encodeText(Stream.make(stderr)),
+            toJSON: () => ({}),
+            [Inspectable.NodeInspectSymbol]: () => "fake"
+          }
+        })
+      )
+    )
+
+  const args = ["simulator", "booted", "com.example.app", "--body", "Hello"]
+
+  it.scopedLive("hands the payload to simctl", () => {
+    const calls: Array<Call> = []
+    return Effect.gen(function*() {
+      const { code, out } = yield* apns(args)
+      assert.strictEqual(code, ExitCode.accepted)
+      assert.include(out, "Handed to the Simulator booted.")
+      assert.deepStrictEqual(calls, [{
+        args: ["simctl", "push", "booted", "com.example.app", "-"],
+        input: "{\"aps\":{\"alert\":{\"body\":\"Hello\"}}}"
+      }])
+    }).pipe(Effect.provide(fake(calls, 0, "")), Effect.provide(NodeContext.layer))
+  })
+
+  it.scopedLive("repeats what simctl says", () =>
+    Effect.gen(function*() {
+      const { code, err } = yield* apns(args)
+      assert.strictEqual(code, ExitCode.notAccepted)
+      assert.include(err, "No devices are booted.")
+    }).pipe(Effect.provide(fake([], 1, "No devices are booted.\n")), Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("says what is missing where there is no Xcode", () =>
+    Effect.gen(function*() {
+      const { code, err } = yield* apns(args)
+      assert.strictEqual(code, ExitCode.notPossible)
+      assert.include(err, "the Simulator needs a Mac with Xcode")
+    }).pipe(
+      Effect.provideService(
+        CommandExecutor.CommandExecutor,
+        CommandExecutor.makeExecutor(() =>
+          Effect.fail(
+            new PlatformError.SystemError({
+              reason: "NotFound",
+              module: "Command",
+              method: "spawn",
+              pathOrDescriptor: "xcrun"
+            })
+          )
+        )
+      ),
+      Effect.provide(NodeContext.layer)
+    ))
+})
