@@ -43,6 +43,13 @@ export const live = (options: { readonly mock?: MockApns.Options; readonly pool?
 
 export const stats = Effect.flatMap(ApnsPool.ApnsPool, (pool) => pool.stats)
 
+/** Waits until the pool has so many connections in use: they have acknowledged the server's SETTINGS. */
+export const opened = (count: number) =>
+  Effect.flatMap(MockApns.MockApns, (apns) => apns.until(({ settingsAcks }) => settingsAcks >= count))
+
+/** Lets everything that is due in this turn of the event loop happen. */
+export const tick = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+
 export type Result = Either.Either<Receipt.Receipt, Send.SendError>
 
 export type SendSettings = Omit<Send.Options, "notification">
