@@ -3,7 +3,9 @@
  * come up with. Hand them to `MockApns.next` (for the next requests, in order) or return them from `MockApns.script`.
  *
  * Each says whether the mock *processes* the notification, that is: checks it and, where the checks pass, counts it
- * among those that it accepted. A fault never changes what was processed, only what the client gets to know of it.
+ * among those that it accepted. Where a status is sent, whole or half, the mock did what that status says, without
+ * further checks: 200 accepts, everything else rejects. So `MockApns.received` is the truth that a client's claims can be
+ * held against.
  *
  * @since 0.1.0
  */
@@ -310,7 +312,10 @@ export const resetStream = (
   options?: {
     /** Process the notification first. Defaults to `true`. */
     readonly processed?: boolean | undefined
-    /** Send the response headers (of a rejection, whose body never comes) before the reset. Defaults to `false`. */
+    /**
+     * Reject the notification (400 BadDeviceToken) and send the response headers, but not the body, before the reset.
+     * Defaults to `false`.
+     */
     readonly afterHeaders?: boolean | undefined
   }
 ): Behavior => ({
@@ -337,7 +342,7 @@ export const stall: Behavior = { _tag: "Stall", afterHeaders: false, processed: 
 export const swallow: Behavior = { _tag: "Stall", afterHeaders: false, processed: false }
 
 /**
- * Processes the notification, sends the headers of a 400, and never the body that they promise.
+ * Rejects the notification (400 BadDeviceToken), sends the response headers, and never the body that they promise.
  *
  * @since 0.1.0
  * @category stream faults
@@ -362,8 +367,8 @@ export const dropBefore: Behavior = { _tag: "Drop", when: "before", reset: false
 export const dropAfter: Behavior = { _tag: "Drop", when: "after", reset: false }
 
 /**
- * Processes the notification, then drops the TCP connection in the middle of the answer: after its headers and half of
- * a DATA frame.
+ * Rejects the notification (400 BadDeviceToken), and drops the TCP connection in the middle of the answer: after its
+ * headers and half of a DATA frame.
  *
  * @since 0.1.0
  * @category connection faults
@@ -726,4 +731,4 @@ export const emptyDataFlood = (count = 10_000): Behavior =>
     Buffer.concat([
       frames.headers(streamId, rejectionHeaders(400, apnsId), false),
       ...Array.from({ length: count }, () => Frame.data(streamId, new Uint8Array()))
-    ]))
+    ]), { status: 400, reason: "BadDeviceToken" })

@@ -80,6 +80,9 @@ const maxClosedRemembered = 1000
 
 const maxInterned = 1000
 
+/** The reason of the rejections whose body never comes. */
+const promised = "BadDeviceToken"
+
 const immediate = (behavior: Behavior): boolean =>
   behavior._tag === "Reset" && !behavior.processed || behavior._tag === "Stall" && !behavior.processed ||
   behavior._tag === "Drop" && behavior.when === "before" || behavior._tag === "GoAway" && behavior.when === "before"
@@ -416,28 +419,25 @@ export class MockServer {
         }, behavior.body)
       }
       case "Reset": {
-        const reset = (): void => {
-          const rst = Buffer.concat(behavior.codes.map((code) => Frame.rstStream(request.streamId, code)))
-          connection.finish(exchange, behavior.afterHeaders ? Buffer.concat([this.promise(request), rst]) : rst)
-        }
+        const rst = Buffer.concat(behavior.codes.map((code) => Frame.rstStream(request.streamId, code)))
+        if (behavior.afterHeaders) return connection.finish(exchange, Buffer.concat([this.promise(exchange), rst]))
+        const reset = (): void => connection.finish(exchange, rst)
         return behavior.processed ? this.process(exchange, reset) : reset()
       }
       case "Stall":
-        if (!behavior.processed) {
-          exchange.stream.resume()
-          return
-        }
-        return this.process(exchange, () => {
-          if (behavior.afterHeaders) connection.duplex.inject(this.promise(request))
-        })
-      case "Drop":
+        if (behavior.afterHeaders) return connection.duplex.inject(this.promise(exchange))
+        if (behavior.processed) return this.process(exchange, () => {})
+        exchange.stream.resume()
+        return
+      case "Drop": {
         if (behavior.when === "before") return connection.duplex.cut(behavior.reset)
-        return this.process(exchange, () => {
-          if (behavior.when === "after") return connection.duplex.cut(behavior.reset)
-          const body = Frame.data(request.streamId, Buffer.from("{\"reason\":\"BadDeviceToken\"}"), { endStream: true })
-          const half = Buffer.concat([this.promise(request), body.subarray(0, 20)])
-          connection.finish(exchange, half, () => connection.duplex.cut(behavior.reset))
+        if (behavior.when === "after") return this.process(exchange, () => connection.duplex.cut(behavior.reset))
+        const body = Frame.data(request.streamId, Buffer.from(JSON.stringify({ reason: promised })), {
+          endStream: true
         })
+        const half = Buffer.concat([this.promise(exchange), body.subarray(0, 20)])
+        return connection.finish(exchange, half, () => connection.duplex.cut(behavior.reset))
+      }
       case "GoAway": {
         const debug = behavior.debug ??
           (behavior.reason === undefined ? "" : JSON.stringify({ reason: behavior.reason }))
@@ -455,17 +455,19 @@ export class MockServer {
       }
       case "Written": {
         const write = (): void => connection.finish(exchange, behavior.bytes(request.streamId, request.apnsId))
-        if (behavior.reason !== undefined) {
-          this.record(exchange, behavior.status, behavior.reason, false)
+        if (behavior.status !== undefined) {
+          this.record(exchange, behavior.status, behavior.reason, behavior.reason === undefined)
           return write()
         }
-        return behavior.processed ? this.process(exchange, write, behavior.status) : write()
+        return behavior.processed ? this.process(exchange, write) : write()
       }
     }
   }
 
-  /** The headers of a rejection whose body does not come. */
-  private promise(request: ReceivedRequest): Uint8Array {
+  /** Rejects the notification, with the headers of an answer whose body does not come. */
+  private promise(exchange: Exchange): Uint8Array {
+    const { request } = exchange
+    this.record(exchange, 400, promised, false)
     const block = frames.headerBlock([
       [":status", "400"],
       ["apns-id", request.apnsId],
@@ -483,9 +485,9 @@ export class MockServer {
   }
 
   /** Processes the notification as APNs does, and goes on without answering. */
-  private process(exchange: Exchange, then: () => void, status?: number): void {
+  private process(exchange: Exchange, then: () => void): void {
     this.judge(exchange, (verdict) => {
-      this.record(exchange, status, verdict.reason, verdict.reason === undefined)
+      this.record(exchange, undefined, verdict.reason, verdict.reason === undefined)
       then()
     })
   }
