@@ -6,6 +6,8 @@
  * @since 0.1.0
  */
 import { Session } from "@effect-apns/http2"
+import * as Effect from "effect/Effect"
+import * as RuntimeFlags from "effect/RuntimeFlags"
 import type { Connection } from "./Connection.js"
 import type { Bucket, Entry } from "./Deadlines.js"
 import type { Failure } from "./Failure.js"
@@ -57,3 +59,40 @@ export abstract class Exchange extends Session.Stream implements Entry {
     this.truncated = false
   }
 }
+
+/**
+ * `Effect.async` with a canceler, at half its cost: what `post` and `send` pay for each notification.
+ *
+ * `Effect.async` wraps a canceler in `onInterrupt`, which builds a mask and a dozen closures for every call. Here the
+ * region that may be interrupted is marked by hand; inside a region that may not be, nothing needs to be marked at all.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const async = <Handle, A, E>(
+  /** Starts the work, and returns what it takes to cancel it, or nothing where it is over already. */
+  register: (resume: (effect: Effect.Effect<A, E>) => void) => Handle | undefined,
+  cancel: (handle: Handle) => void
+): Effect.Effect<A, E> =>
+  Effect.withFiberRuntime((_fiber, status) => {
+    if (!RuntimeFlags.interruptible(status.runtimeFlags)) {
+      return Effect.async<A, E>((resume) => {
+        register(resume)
+      })
+    }
+    let handle: Handle | undefined
+    return Effect.uninterruptible(
+      Effect.matchCauseEffect(
+        Effect.interruptible(Effect.async<A, E>((resume) => {
+          handle = register(resume)
+        })),
+        {
+          onFailure: (cause) => {
+            if (handle !== undefined) cancel(handle)
+            return Effect.failCause(cause)
+          },
+          onSuccess: Effect.succeed
+        }
+      )
+    )
+  })

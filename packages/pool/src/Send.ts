@@ -21,7 +21,7 @@
  *
  * @since 0.1.0
  */
-import { Failure, Request, Response } from "@effect-apns/core"
+import { Exchange, Failure, Request, Response } from "@effect-apns/core"
 import type { Expiration, Priority } from "@effect-apns/models"
 import {
   ApnsId,
@@ -149,6 +149,7 @@ class Sending extends Delivery {
   constructor(
     path: string,
     spec: Request.Spec,
+    readonly pool: ApnsPool.Unsafe,
     private readonly resume: (effect: Effect.Effect<Receipt, SendError>) => void
   ) {
     super(path, spec)
@@ -310,8 +311,10 @@ const deliver = (
   path: string,
   spec: Request.Spec
 ): Effect.Effect<Receipt, SendError> =>
-  Effect.async((resume) => {
-    const sending = new Sending(path, spec, resume)
+  Exchange.async((resume: (effect: Effect.Effect<Receipt, SendError>) => void) => {
+    const sending = new Sending(path, spec, pool.unsafe, resume)
     pool.unsafe.submit(sending)
-    return Effect.sync(() => pool.unsafe.cancel(sending))
-  })
+    return sending
+  }, cancel)
+
+const cancel = (sending: Sending): void => sending.pool.cancel(sending)

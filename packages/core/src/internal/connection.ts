@@ -16,12 +16,13 @@ import { ConnectError } from "../ConnectError.js"
 import type * as Connection from "../Connection.js"
 import type { Credentials, CredentialsError } from "../Credentials.js"
 import * as Deadlines from "../Deadlines.js"
-import { Exchange } from "../Exchange.js"
+import * as Exchange from "../Exchange.js"
 import * as Failure from "../Failure.js"
 import * as ProviderToken from "../ProviderToken.js"
 import * as Request from "../Request.js"
 import * as Response from "../Response.js"
 import * as Transport from "../Transport.js"
+import { fromCode } from "./connectFailure.js"
 
 const TypeId: Connection.TypeId = "~@effect-apns/core/Connection"
 
@@ -39,7 +40,7 @@ const flushTimeout = Duration.seconds(1)
 // post
 // -----------------------------------------------------------------------------
 
-class Post extends Exchange {
+class Post extends Exchange.Exchange {
   constructor(
     request: Request.Request,
     private readonly deadlines: Deadlines.Deadlines,
@@ -89,37 +90,39 @@ class Post extends Exchange {
 const makePost = (
   connection: Connection.Unsafe & { readonly cause: Failure.CloseCause | undefined },
   deadlines: Deadlines.Deadlines
-) =>
-(request: Request.Request): Effect.Effect<Response.Response, Failure.ConnectionError> =>
-  Effect.async((resume) => {
-    const spec = request.spec
-    const now = deadlines.now()
-    let at = now + spec.timeoutMillis
-    let limit: Failure.TimeLimit = "timeout"
-    if (spec.deadlineMillis < at) {
-      at = spec.deadlineMillis
-      limit = "deadline"
-    }
-    if (spec.expirationMillis < at) {
-      at = spec.expirationMillis
-      limit = "expiration"
-    }
-    if (at <= now) {
-      resume(Exit.fail(Failure.toError(Failure.timeout("no", limit), 0)))
-      return
-    }
-    const post = new Post(request, deadlines, limit, resume)
-    if (!connection.exchange(post)) {
-      const cause = connection.cause
-      resume(Exit.fail(Failure.toError(cause === undefined ? Failure.blocked : Failure.closed("no", cause), 0)))
-      return
-    }
-    deadlines.set(post, at)
-    return Effect.sync(() => {
-      deadlines.remove(post)
-      connection.cancel(post)
-    })
-  })
+) => {
+  const cancel = (post: Post): void => {
+    deadlines.remove(post)
+    connection.cancel(post)
+  }
+  return (request: Request.Request): Effect.Effect<Response.Response, Failure.ConnectionError> =>
+    Exchange.async((resume: (effect: Effect.Effect<Response.Response, Failure.ConnectionError>) => void) => {
+      const spec = request.spec
+      const now = deadlines.now()
+      let at = now + spec.timeoutMillis
+      let limit: Failure.TimeLimit = "timeout"
+      if (spec.deadlineMillis < at) {
+        at = spec.deadlineMillis
+        limit = "deadline"
+      }
+      if (spec.expirationMillis < at) {
+        at = spec.expirationMillis
+        limit = "expiration"
+      }
+      if (at <= now) {
+        resume(Exit.fail(Failure.toError(Failure.timeout("no", limit), 0)))
+        return undefined
+      }
+      const post = new Post(request, deadlines, limit, resume)
+      if (!connection.exchange(post)) {
+        const cause = connection.cause
+        resume(Exit.fail(Failure.toError(cause === undefined ? Failure.blocked : Failure.closed("no", cause), 0)))
+        return undefined
+      }
+      deadlines.set(post, at)
+      return post
+    }, cancel)
+}
 
 // -----------------------------------------------------------------------------
 // over a transport
@@ -154,7 +157,7 @@ const goawayReason = (debugData: string): string | undefined => {
   }
 }
 
-class Wire implements Connection.Unsafe, Session.Handler<Exchange> {
+class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
   readonly connection: Connection.Connection
   readonly retired = Deferred.unsafeMake<Failure.CloseCause>(FiberId.none)
   readonly closed = Deferred.unsafeMake<Failure.CloseCause>(FiberId.none)
@@ -163,7 +166,7 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange> {
   proven = false
   cause: Failure.CloseCause | undefined = undefined
 
-  private readonly session: Session.Session<Exchange>
+  private readonly session: Session.Session<Exchange.Exchange>
   private token: ProviderToken.Token | undefined = undefined
 
   private writing = false
@@ -193,7 +196,10 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange> {
       retire: Effect.sync(() => this.retire()),
       unsafe: this
     }
-    this.session = new Session.Session<Exchange>({ authority: settings.authority, limits: settings.limits }, this)
+    this.session = new Session.Session<Exchange.Exchange>(
+      { authority: settings.authority, limits: settings.limits },
+      this
+    )
     this.useToken()
     transport.start({
       onData: (bytes) => this.onData(bytes),
@@ -222,7 +228,7 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange> {
     return this.session.settings.maxConcurrentStreams
   }
 
-  exchange(exchange: Exchange): boolean {
+  exchange(exchange: Exchange.Exchange): boolean {
     if (this.state !== "active") return false
     if (this.settings.token !== undefined) this.useToken()
     const spec = exchange.spec
@@ -234,7 +240,7 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange> {
     return true
   }
 
-  cancel(exchange: Exchange): void {
+  cancel(exchange: Exchange.Exchange): void {
     this.session.reset(exchange, ErrorCode.ErrorCode.CANCEL)
     exchange.connection = undefined
     this.settle()
@@ -293,13 +299,13 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange> {
 
   // --- Session.Handler ---
 
-  onResponse(exchange: Exchange): void {
+  onResponse(exchange: Exchange.Exchange): void {
     this.timeouts = 0
     this.proven = true
     exchange.onAnswer(this.connection)
   }
 
-  onStreamFailure(exchange: Exchange, failure: Session.StreamFailure): void {
+  onStreamFailure(exchange: Exchange.Exchange, failure: Session.StreamFailure): void {
     switch (failure.kind) {
       case "reset":
         return exchange.onFailure(this.connection, Failure.streamReset(failure.code))
@@ -518,8 +524,10 @@ export const make = (
     yield* Effect.timeoutOption(wire.ready, Duration.millis(Math.max(1, Duration.toMillis(timeout) - spent)))
     const { cause } = wire
     if (wire.state === "closed") {
+      // under TLS 1.3 a server refuses a client certificate only after the handshake
+      if (cause?._tag === "Dropped") return yield* fromCode(options.endpoint, "http2", cause.code, undefined)
       return yield* new ConnectError({
-        reason: cause?._tag === "Dropped" ? "Reset" : "Http2",
+        reason: "Http2",
         phase: "http2",
         endpoint: options.endpoint,
         message: `${options.endpoint.origin}: ${
@@ -593,7 +601,7 @@ class Handled implements Connection.Unsafe {
   proven = false
   cause: Failure.CloseCause | undefined = undefined
 
-  private readonly fibers = new Map<Exchange, Fiber.RuntimeFiber<Response.Response, Failure.ConnectionError>>()
+  private readonly fibers = new Map<Exchange.Exchange, Fiber.RuntimeFiber<Response.Response, Failure.ConnectionError>>()
   private onIdle: (() => void) | undefined = undefined
 
   constructor(
@@ -621,7 +629,7 @@ class Handled implements Connection.Unsafe {
     return this.fibers.size
   }
 
-  exchange(exchange: Exchange): boolean {
+  exchange(exchange: Exchange.Exchange): boolean {
     if (this.available <= 0) return false
     const request = Request.fromSpec(exchange.path, exchange.spec)
     const fiber = Runtime.runFork(this.runtime)(Effect.suspend(() => this.handler(request)), { immediate: false })
@@ -653,7 +661,7 @@ class Handled implements Connection.Unsafe {
     return true
   }
 
-  cancel(exchange: Exchange): void {
+  cancel(exchange: Exchange.Exchange): void {
     const fiber = this.fibers.get(exchange)
     if (fiber === undefined) return
     this.fibers.delete(exchange)

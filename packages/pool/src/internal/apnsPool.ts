@@ -1,5 +1,5 @@
 import type { Request } from "@effect-apns/core"
-import { Connection, Deadlines, Failure, ProviderToken, Response } from "@effect-apns/core"
+import { Connection, Deadlines, Exchange, Failure, ProviderToken, Response } from "@effect-apns/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -15,10 +15,12 @@ import { Engine } from "./engine.js"
 const defaultSize = 10
 const defaultDrainTimeout = Duration.seconds(5)
 
+type Resume = (effect: Effect.Effect<Response.Response, Failure.PoolError>) => void
+
 class Posting extends Delivery {
   constructor(
     request: Request.Request,
-    private readonly resume: (effect: Effect.Effect<Response.Response, Failure.PoolError>) => void
+    private readonly resume: Resume
   ) {
     super(request.path, request.spec)
   }
@@ -81,14 +83,15 @@ const build = (
     )
     yield* Effect.addFinalizer((exit) => Effect.zipRight(engine.shutdown, Scope.close(scope, exit)))
     yield* engine.start(size)
+    const cancel = (posting: Posting): void => engine.cancel(posting)
     return {
       [ApnsPool.TypeId]: ApnsPool.TypeId,
       post: (request) =>
-        Effect.async((resume) => {
+        Exchange.async((resume: Resume) => {
           const posting = new Posting(request, resume)
           engine.submit(posting)
-          return Effect.sync(() => engine.cancel(posting))
-        }),
+          return posting
+        }, cancel),
       resize: (size) => Effect.flatMap(checkSize(size), (size) => engine.resize(size)),
       stats: Effect.sync(() => engine.stats),
       topic: options.topic,
