@@ -688,8 +688,9 @@ export class Engine implements Connection.Listener {
           replacing = true
           slot.connecting = false
           if (Exit.isFailure(exit)) {
-            yield* Scope.close(scope, exit)
+            // first what callers want to know: what is left of the connection may take its time to end
             if (slot.wanted && !this.isClosed) yield* this.connectFailed(exit.cause)
+            yield* Scope.close(scope, exit)
             continue
           }
           if (!slot.wanted || this.isClosed) {
