@@ -35,7 +35,7 @@ export interface Options {
   readonly seed: number
   /** Which part of the requests meets a fault of its own: 0 to 1. Default 0.06. */
   readonly faultRate?: number | undefined
-  /** Requests between two events that hit connections, on average. Default 150; `Infinity` for none. */
+  /** Requests between two events that hit connections, on average. Default 250; `Infinity` for none. */
   readonly eventEvery?: number | undefined
   /** How long nothing may have an outcome before the rest counts as lost. Default 30 seconds. */
   readonly patience?: Duration.DurationInput | undefined
@@ -364,7 +364,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
     const weather = new Weather({
       random: new Utils.PCGRandom(seed, 1),
       faultRate: options.faultRate ?? 0.06,
-      eventEvery: options.eventEvery ?? 150
+      eventEvery: options.eventEvery ?? 250
     })
 
     yield* Effect.scoped(Effect.gen(function*() {
@@ -399,6 +399,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
       )
 
       const weatherScope = yield* Scope.make()
+      yield* apns.script(weather.decide)
       if (options.eventEvery !== Infinity) {
         yield* Effect.forkIn(Scope.extend(weather.blow(apns), weatherScope), weatherScope)
       }
@@ -442,11 +443,11 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
             real.stats,
             ({ inFlight, queued, retrying }) => nonZero("the pool", { inFlight, queued, retrying })
           ),
-          "5 seconds"
+          "3 seconds"
         ),
         ...yield* settleDown(
           Effect.map(apns.stats, ({ inFlight }) => nonZero("the server", { "open streams": inFlight })),
-          "5 seconds"
+          "3 seconds"
         )
       )
       stats = yield* real.stats
@@ -463,7 +464,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
             apns.stats,
             ({ openConnections }) => nonZero("the server", { "open connections": openConnections })
           ),
-          "5 seconds"
+          "3 seconds"
         )
       )
     }))
@@ -475,11 +476,11 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
           for (const [name, count] of resources()) left[name] = Math.max(0, count - (resourcesBefore.get(name) ?? 0))
           return nonZero("the process", left)
         }),
-        "5 seconds"
+        "3 seconds"
       ),
       ...yield* settleDown(
         Effect.map(activeFibers, (fibers) => nonZero("the runtime", { fibers: Math.max(0, fibers - fibersBefore) })),
-        "5 seconds"
+        "3 seconds"
       )
     )
     const heapEndMb = liveHeapMb()

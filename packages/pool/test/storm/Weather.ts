@@ -138,16 +138,16 @@ export class Weather {
       fault(0.3, "PING flood", () => MockApns.pingFlood(200)),
       fault(0.3, "SETTINGS flood", () => MockApns.settingsFlood(100)),
       // these end the connection
-      fault(0.3, "drop, not processed", () => MockApns.drop({ when: "before", reset: this.integer(2) === 0 })),
-      fault(0.6, "drop, processed", () => MockApns.drop({ when: "after", reset: this.integer(2) === 0 })),
-      fault(0.3, "drop in the answer", () => MockApns.drop({ when: "during", reset: this.integer(2) === 0 })),
-      fault(0.1, "garbled headers", () => MockApns.garbledHeaders),
-      fault(0.1, "oversize frame", () => MockApns.oversizeFrame),
-      fault(0.1, "garbage", () => MockApns.garbage),
-      fault(0.1, "push promise", () => MockApns.pushPromise),
-      fault(0.1, "window overflow", () => MockApns.windowOverflow),
-      fault(0.1, "CONTINUATION flood", () => MockApns.continuationFlood(1000)),
-      fault(0.1, "empty DATA flood", () => MockApns.emptyDataFlood(2000))
+      fault(0.15, "drop, not processed", () => MockApns.drop({ when: "before", reset: this.integer(2) === 0 })),
+      fault(0.3, "drop, processed", () => MockApns.drop({ when: "after", reset: this.integer(2) === 0 })),
+      fault(0.15, "drop in the answer", () => MockApns.drop({ when: "during", reset: this.integer(2) === 0 })),
+      fault(0.05, "garbled headers", () => MockApns.garbledHeaders),
+      fault(0.05, "oversize frame", () => MockApns.oversizeFrame),
+      fault(0.05, "garbage", () => MockApns.garbage),
+      fault(0.05, "push promise", () => MockApns.pushPromise),
+      fault(0.05, "window overflow", () => MockApns.windowOverflow),
+      fault(0.05, "CONTINUATION flood", () => MockApns.continuationFlood(1000)),
+      fault(0.05, "empty DATA flood", () => MockApns.emptyDataFlood(2000))
     ]
   }
 
@@ -288,20 +288,17 @@ export class Weather {
   blow(apns: MockApns.MockApns): Effect.Effect<never, MockApns.MockApnsError, Scope.Scope> {
     const events = this.makeEvents(apns)
     const total = weigh(events)
-    return Effect.zipRight(
-      apns.script(this.decide),
-      Effect.forever(Effect.suspend(() => {
-        const choice = choose(this.random, events, total)
-        if (choice === undefined) return this.pause()
-        return Effect.zipRight(
-          this.pause(),
-          Effect.suspend(() => {
-            this.count(choice.name)
-            return Effect.forkScoped(choice.make())
-          })
-        )
-      }))
-    )
+    return Effect.forever(Effect.suspend(() => {
+      const choice = choose(this.random, events, total)
+      if (choice === undefined) return this.pause()
+      return Effect.zipRight(
+        this.pause(),
+        Effect.suspend(() => {
+          this.count(choice.name)
+          return Effect.forkScoped(choice.make())
+        })
+      )
+    }))
   }
 
   /** The sun comes out: nothing new happens, and what was held back is let go. */

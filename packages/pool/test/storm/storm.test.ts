@@ -1,0 +1,186 @@
+import { Failure } from "@effect-apns/core"
+import { type ApnsPool, Delivery } from "@effect-apns/pool"
+import { NodeContext } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import * as net from "node:net"
+import * as Storm from "./Storm.js"
+
+const timeout = { timeout: 180_000 }
+
+const run = (options: Partial<Storm.Options>) =>
+  Effect.provide(Storm.run({ notifications: 5000, connections: 8, seed: 7, ...options }), NodeContext.layer)
+
+describe("the storm", () => {
+  for (const seed of [1, 2, 3]) {
+    it.live(
+      `leaves 5,000 notifications with one true outcome each and nothing behind, seed ${seed}`,
+      () =>
+        Effect.gen(function*() {
+          const { accepted, contradicted, doubled, examples, faults, leaked, lost, outcomes, stats } = yield* run({
+            seed
+          })
+          assert.deepStrictEqual([...examples, ...leaked], [])
+          assert.deepStrictEqual({ contradicted, doubled, lost, outcomes }, {
+            contradicted: 0,
+            doubled: 0,
+            lost: 0,
+            outcomes: 5000
+          })
+          // it was one
+          assert.isAbove(accepted, 0)
+          assert.isAbove(stats.connectionsLost, 0)
+          assert.isAbove(faults.size, 10)
+        }),
+      timeout
+    )
+  }
+})
+
+// -----------------------------------------------------------------------------
+// clients that break their promises
+// -----------------------------------------------------------------------------
+
+/** Nobody waits for it. */
+class Ghost extends Delivery.Delivery {
+  onAnswered(): void {}
+  onFailed(): void {}
+}
+
+/** A pool that treats every 20th delivery in its own way. */
+const meddle = (how: (delivery: Delivery.Delivery, pool: ApnsPool.Unsafe) => void) => (pool: ApnsPool.ApnsPool) => {
+  let count = 0
+  return {
+    ...pool,
+    unsafe: {
+      submit: (delivery: Delivery.Delivery) => {
+        if (++count % 20 === 0) how(delivery, pool.unsafe)
+        else pool.unsafe.submit(delivery)
+      },
+      cancel: pool.unsafe.cancel
+    }
+  }
+}
+
+/** Good weather, so that whatever is wrong is the client's fault. */
+const calm = (
+  how: (delivery: Delivery.Delivery, pool: ApnsPool.Unsafe) => void,
+  options: Partial<Storm.Options> = {}
+) =>
+  run({
+    notifications: 1000,
+    connections: 2,
+    faultRate: 0,
+    eventEvery: Infinity,
+    meddle: meddle(how),
+    ...options
+  })
+
+const faultless = { contradicted: 0, doubled: 0, lost: 0, leaks: 0 }
+
+const found = ({ contradicted, doubled, leaks, lost }: Storm.Report) => ({ contradicted, doubled, leaks, lost })
+
+describe("the storm's checker", () => {
+  it.live("finds nothing in good weather", () =>
+    Effect.gen(function*() {
+      const report = yield* calm((delivery, pool) => pool.submit(delivery))
+      assert.deepStrictEqual(found(report), faultless)
+      assert.isAbove(report.accepted, 700)
+    }), timeout)
+
+  it.live("finds a client that loses an outcome", () =>
+    Effect.gen(function*() {
+      const report = yield* calm((delivery, pool) => {
+        pool.submit(delivery)
+        pool.cancel(delivery)
+      }, { patience: "2 seconds" })
+      assert.isAbove(report.lost, 0)
+      assert.deepStrictEqual(found(report), { ...faultless, lost: report.lost })
+    }), timeout)
+
+  it.live("finds a client that says \"not processed\" of what APNs has accepted", () =>
+    Effect.gen(function*() {
+      const report = yield* calm((delivery, pool) => {
+        Object.assign(delivery, {
+          onAnswered: () => delivery.onFailed(Failure.closed("no", { _tag: "Retired" }))
+        })
+        pool.submit(delivery)
+      })
+      assert.isAbove(report.contradicted, 0)
+      assert.deepStrictEqual(found(report), { ...faultless, contradicted: report.contradicted })
+    }), timeout)
+
+  it.live("finds a client that makes receipts up", () =>
+    Effect.gen(function*() {
+      const report = yield* calm((delivery) => {
+        delivery.status = 200
+        delivery.apnsId = delivery.spec.extra?.[delivery.spec.extra.indexOf("apns-id") + 1]
+        delivery.onAnswered()
+      })
+      assert.isAbove(report.contradicted, 0)
+      assert.deepStrictEqual(found(report), { ...faultless, contradicted: report.contradicted })
+    }), timeout)
+
+  it.live("finds a client that mixes receipts up", () =>
+    Effect.gen(function*() {
+      const report = yield* calm((delivery, pool) => {
+        const onAnswered = delivery.onAnswered.bind(delivery)
+        Object.assign(delivery, {
+          onAnswered: () => {
+            delivery.apnsId = "00000000-0000-4000-8000-ffffffffffff"
+            onAnswered()
+          }
+        })
+        pool.submit(delivery)
+      })
+      assert.isAbove(report.contradicted, 0)
+      assert.deepStrictEqual(found(report), { ...faultless, contradicted: report.contradicted })
+    }), timeout)
+
+  it.live("finds a client that sends twice", () =>
+    Effect.gen(function*() {
+      const report = yield* calm((delivery, pool) => {
+        pool.submit(delivery)
+        pool.submit(new Ghost(delivery.path, delivery.spec))
+      })
+      assert.isAbove(report.doubled, 0)
+      assert.deepStrictEqual(found(report), { ...faultless, doubled: report.doubled })
+    }), timeout)
+
+  it.live("finds a client that leaves streams open", () =>
+    Effect.gen(function*() {
+      const { leaked } = yield* run({
+        notifications: 1000,
+        connections: 2,
+        faultRate: 0.4,
+        eventEvery: Infinity,
+        meddle: meddle((delivery, pool) => {
+          pool.submit(delivery)
+          for (let i = 0; i < 40; i++) {
+            pool.submit(new Ghost(delivery.path, { ...delivery.spec, timeoutMillis: 3_600_000 }))
+          }
+        })
+      })
+      assert.isTrue(leaked.some((what) => what.startsWith("the pool: ")), leaked.join())
+    }), timeout)
+
+  const fibers: Array<Fiber.RuntimeFiber<never>> = []
+  const timers: Array<NodeJS.Timeout> = []
+  const servers: Array<net.Server> = []
+  const stop = Effect.suspend(() => {
+    timers.forEach((timer) => clearTimeout(timer))
+    servers.forEach((server) => server.close())
+    return Fiber.interruptAll(fibers)
+  })
+  it.live("finds a client that leaves fibers, timers and sockets behind", () =>
+    Effect.gen(function*() {
+      const report = yield* calm((delivery, pool) => {
+        fibers.push(Effect.runFork(Effect.never))
+        timers.push(setTimeout(() => {}, 3_600_000))
+        servers.push(net.createServer().listen(0, "127.0.0.1"))
+        pool.submit(delivery)
+      })
+      assert.deepStrictEqual(found(report), { ...faultless, leaks: report.leaks })
+      for (const kind of [/Timeout$/, /TCP.*$/, /fibers$/]) assert.isTrue(report.leaked.some((what) => kind.test(what)))
+    }).pipe(Effect.ensuring(stop)), timeout)
+})
