@@ -1,6 +1,14 @@
 /**
  * HTTP/2 error codes (RFC 9113 section 7).
  *
+ * @example
+ * ```ts
+ * import { ErrorCode, name } from "@effect-apns/http2/ErrorCode"
+ *
+ * console.log(name(ErrorCode.REFUSED_STREAM)) // REFUSED_STREAM
+ * console.log(name(0x99)) // UNKNOWN(0x99)
+ * ```
+ *
  * @since 0.1.0
  */
 

@@ -237,6 +237,8 @@ const padded = (payload: Uint8Array, padding: number | undefined, before?: Uint8
 }
 
 /**
+ * What {@link headers} sets beside the block.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -288,6 +290,8 @@ export const continuation = (streamId: number, block: Uint8Array, endHeaders = t
   frame(FrameType.CONTINUATION, endHeaders ? Flag.END_HEADERS : 0, streamId, block)
 
 /**
+ * What {@link data} sets beside the bytes.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -44,6 +44,8 @@ export class HpackError extends Error {
 }
 
 /**
+ * How an {@link Encoder} encodes.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -109,6 +111,8 @@ export class Encoder {
 }
 
 /**
+ * What a {@link Decoder} accepts.
+ *
  * @since 0.1.0
  * @category models
  */

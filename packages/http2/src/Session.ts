@@ -118,8 +118,6 @@ export class Stream {
   body: Uint8Array | undefined = undefined
   /** The response was cut off (reset, or the connection ended) after its headers had arrived. */
   truncated = false
-  /** The batch of output that the request's HEADERS went into. @internal */
-  _batch = 0
   /** Bytes of DATA sent less what WINDOW_UPDATE gave back: the send window is the peer's initial one less this. @internal */
   _sent = 0
   /** What only streams need that wait for a window or receive a body in parts. @internal */
@@ -269,12 +267,15 @@ export const defaultLimits: Limits = {
 }
 
 /**
+ * What a {@link Session} is told when it is made.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /** The `:authority` of every request, e.g. `api.push.apple.com`. */
   readonly authority: string
+  /** Default {@link defaultLimits}. */
   readonly limits?: Partial<Limits> | undefined
 }
 
@@ -364,7 +365,8 @@ export class Session<S extends Stream> {
   private memory: Text.Memory = noSlab
   private length = 0
   private slabSize = minSlab
-  private batch = 0
+  /** The last identifier whose HEADERS have been taken. */
+  private takenId = 0
   private unflushedAnswers = 0
   private readonly freeSlabs: Array<Text.Memory> = []
   private readonly takenSlabs: Array<Text.Memory> = []
@@ -541,7 +543,6 @@ export class Session<S extends Stream> {
     this.lastId = id
     if (id === maxInt31) this.shut = true
     stream.id = id
-    stream._batch = this.batch
     const slot = id >>> 1 & this.ringMask
     const old = this.ring[slot]
     if (old !== undefined) this.displace(old)
@@ -641,7 +642,7 @@ export class Session<S extends Stream> {
     this.takenSlabs.push(slab)
     this.memory = noSlab
     this.length = 0
-    this.batch = this.batch + 1 | 0
+    this.takenId = this.lastId
     this.unflushedAnswers = 0
     return bytes
   }
@@ -660,8 +661,7 @@ export class Session<S extends Stream> {
 
   /** True when a byte of `stream`'s HEADERS has been taken by {@link takeOutput}: from then on the peer may have seen it. */
   wasTaken(stream: S): boolean {
-    // batches are counted modulo 2^32
-    return stream.id !== 0 && (this.batch - stream._batch | 0) > 0
+    return stream.id !== 0 && stream.id <= this.takenId
   }
 
   /** The open streams, oldest first. */
