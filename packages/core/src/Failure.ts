@@ -58,6 +58,8 @@ export type CloseCause =
   | { readonly _tag: "ProtocolError"; readonly code: number; readonly codeName: string; readonly description: string }
   /** The connection had been taken out of use: replaced, or resized away. */
   | { readonly _tag: "Retired" }
+  /** The request's headers are larger than the server takes (SETTINGS_MAX_HEADER_LIST_SIZE, RFC 9113 section 6.5.2), or may not be sent at all. */
+  | { readonly _tag: "HeadersRefused" }
   /** The scope that owned the connection or pool was closed. */
   | { readonly _tag: "ScopeClosed" }
   /** No connection could be opened. */
@@ -138,6 +140,8 @@ export const describeCause = (cause: CloseCause): string => {
       return `the server broke the HTTP/2 protocol (${cause.codeName}: ${cause.description})`
     case "Retired":
       return "the connection was retired"
+    case "HeadersRefused":
+      return "the request's headers are larger than the server takes, or hold characters that may not be sent"
     case "ScopeClosed":
       return "its scope was closed"
     case "ConnectFailed":

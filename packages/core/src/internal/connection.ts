@@ -87,6 +87,8 @@ class Post extends Exchange.Exchange {
   }
 }
 
+const headersRefused: Failure.CloseCause = { _tag: "HeadersRefused" }
+
 const makePost = (
   connection: Connection.Unsafe & { readonly cause: Failure.CloseCause | undefined },
   deadlines: Deadlines.Deadlines
@@ -115,7 +117,7 @@ const makePost = (
       }
       const post = new Post(request, deadlines, limit, resume)
       if (!connection.exchange(post)) {
-        const cause = connection.cause
+        const cause = connection.cause ?? (connection.available > 0 ? headersRefused : undefined)
         resume(Exit.fail(Failure.toError(cause === undefined ? Failure.blocked : Failure.closed("no", cause), 0)))
         return undefined
       }
@@ -232,7 +234,12 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
     if (this.state !== "active") return false
     if (this.settings.token !== undefined) this.useToken()
     const spec = exchange.spec
-    if (!this.session.request(exchange, spec.head, exchange.path, spec.extra, spec.body)) return false
+    try {
+      if (!this.session.request(exchange, spec.head, exchange.path, spec.extra, spec.body)) return false
+    } catch {
+      // a path or header that may not be sent, from a request that was not validated: nothing has left
+      return false
+    }
     exchange.connection = this.connection
     exchange.token = this.token
     // identifiers are used up at 2^31-1 (RFC 9113 section 5.1.1): that was the last request

@@ -380,10 +380,10 @@ export class Engine implements Connection.Listener {
     this.attempts++
     const at = this.limitOf(delivery)
     if (!connection.unsafe.exchange(delivery)) {
-      // there was a free stream, so what the server refuses to take is this request's header list
+      // there was a free stream, so what cannot be sent is this request
       delivery.attempts--
       this.attempts--
-      this.settleFailed(delivery, Failure.closed("no", { _tag: "Retired" }))
+      this.settleFailed(delivery, Failure.closed("no", { _tag: "HeadersRefused" }))
       return true
     }
     this.deadlines.set(delivery, at)
