@@ -162,6 +162,8 @@ export const open = (
       resumed: counts.total,
       append: (outcomes) =>
         Effect.suspend(() => {
+          // a write of nothing is an error
+          if (outcomes.length === 0) return Effect.void
           let text = ""
           for (const { line, outcome, token } of outcomes) {
             text += JSON.stringify({ line, token, ...outcome }) + "\n"

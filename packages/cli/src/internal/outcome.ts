@@ -79,23 +79,14 @@ export const reasonOf = (outcome: Outcome): string =>
   outcome.outcome === "accepted" ? "accepted" : outcome.outcome === "rejected" ? outcome.reason : outcome.error
 
 /**
- * What keeps every notification from being sent, whatever its token: refused credentials, or no way to reach APNs.
- * Nothing was processed, so all of them can be sent once it is repaired.
+ * What keeps notifications from being sent, whatever their token: refused credentials, or no way to reach APNs. Nothing
+ * was processed, so they can be sent once it is repaired.
  */
 export const obstacleOf = (error: Send.SendError): Option.Option<string> => {
-  if (error._tag === "ParseError" || error.processed === "unknown") return Option.none()
-  if (Rejection.isRejection(error)) {
-    const known = Reason.info(error.reason, error.status)
-    return known.class === "credential-fatal" || known.class === "entitlement"
-      ? Option.some(error.message)
-      : Option.none()
-  }
-  switch (error._tag) {
-    case "Closed":
-      return Option.some(error.message)
-    case "Timeout":
-      return error.closeCause === undefined ? Option.none() : Option.some(error.message)
-    default:
-      return Option.none()
-  }
+  if (error._tag === "ParseError") return Option.none()
+  if (!Rejection.isRejection(error)) return error.processed === "no" ? Option.some(error.message) : Option.none()
+  const known = Reason.info(error.reason, error.status)
+  return known.class === "credential-fatal" || known.class === "entitlement"
+    ? Option.some(error.message)
+    : Option.none()
 }

@@ -1,4 +1,5 @@
 import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -80,8 +81,7 @@ export const show = (
 ): Effect.Effect<(message: string) => Effect.Effect<void>, never, Screen | Scope.Scope> =>
   Effect.gen(function*() {
     const screen = yield* Screen
-    const say = (message: string) =>
-      Effect.sync(() => screen.write(`${screen.isTerminal ? clearLine : ""}${message}\n`))
+    const say = (message: string) => Console.error(screen.isTerminal ? clearLine + message : message)
     if (state === undefined) return say
     const started = yield* Clock.currentTimeMillis
     let startedAt: number | undefined = undefined

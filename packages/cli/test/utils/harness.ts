@@ -1,7 +1,7 @@
 import { Cli, ExitCode } from "@effect-apns/cli"
 import type { MockApns } from "@effect-apns/testing"
 import { FileSystem } from "@effect/platform"
-import { ConfigProvider, Console, Effect } from "effect"
+import { ConfigProvider, Console, Effect, Logger, LogLevel } from "effect"
 import type { Scope } from "effect"
 
 /** What a command has printed, and the code that it ended with. */
@@ -41,6 +41,7 @@ export const apns = (
             printed.err += text(parts)
           })
       }),
+      Logger.withMinimumLogLevel(LogLevel.None),
       Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(environment))))
     )
     return { code, ...printed }
@@ -79,6 +80,8 @@ export interface Line {
   readonly outcome: string
   readonly apnsId: string
   readonly reason?: string
+  readonly error?: string
+  readonly processed?: string
 }
 
 /** The header and the lines of an output; every line must be complete. */

@@ -1,0 +1,229 @@
+import { ExitCode } from "@effect-apns/cli"
+import { ErrorCode } from "@effect-apns/http2"
+import { MockApns } from "@effect-apns/testing"
+import { FileSystem } from "@effect/platform"
+import { NodeContext } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { apns, directory, environmentOf, readOutput, token, writeTokens } from "./utils/harness.js"
+
+const rig = (options?: MockApns.Options) =>
+  Effect.gen(function*() {
+    const mock = yield* MockApns.make(options)
+    const dir = yield* directory
+    const environment = yield* environmentOf(mock, dir)
+    const fs = yield* FileSystem.FileSystem
+    const out = `${dir}/out.ndjson`
+    const bulk = (...more: ReadonlyArray<string>) =>
+      apns(["bulk", `${dir}/tokens`, "--out", out, "--title", "Hello", "--json", ...more], environment)
+    return { bulk, dir, environment, fs, mock, out, tokens: `${dir}/tokens` }
+  })
+
+describe("apns bulk", () => {
+  it.scopedLive("skips empty lines and comments, takes both line ends and a last line without one", () =>
+    Effect.gen(function*() {
+      const { bulk, fs, mock, out, tokens } = yield* rig()
+      yield* fs.writeFileString(tokens, `# the devices\r\n${token(1)}\r\n\n  ${token(2)}  \n${token(3)}`)
+      const { code, out: said } = yield* bulk()
+      assert.strictEqual(code, ExitCode.accepted)
+      assert.deepInclude(JSON.parse(said), {
+        complete: true,
+        accepted: 3,
+        rejected: 0,
+        failed: 0,
+        settled: 3,
+        resumed: 0
+      })
+      const { lines } = yield* readOutput(out)
+      assert.sameDeepMembers(
+        lines.map(({ line, token }) => ({ line, token })),
+        [{ line: 2, token: token(1) }, { line: 4, token: token(2) }, { line: 5, token: token(3) }]
+      )
+      assert.sameMembers((yield* mock.received).map(({ token }) => token), [token(1), token(2), token(3)])
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("an empty input is done at once", () =>
+    Effect.gen(function*() {
+      const { bulk, fs, tokens } = yield* rig()
+      yield* fs.writeFileString(tokens, "")
+      const { code, out: said } = yield* bulk()
+      assert.strictEqual(code, ExitCode.accepted)
+      assert.deepInclude(JSON.parse(said), { complete: true, accepted: 0 })
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("a token that is there twice is sent twice, by position, and never again", () =>
+    Effect.gen(function*() {
+      const { bulk, mock, out, tokens } = yield* rig()
+      yield* mock.next(MockApns.accept, MockApns.reject("BadDeviceToken"))
+      yield* writeTokens(tokens, [token(1), token(1)])
+      assert.strictEqual((yield* bulk("--concurrency", "1")).code, ExitCode.notAccepted)
+      const { lines } = yield* readOutput(out)
+      assert.deepStrictEqual(lines.map(({ line, outcome }) => [line, outcome]), [[1, "accepted"], [2, "rejected"]])
+      assert.notStrictEqual(lines[0]?.apnsId, lines[1]?.apnsId)
+      assert.strictEqual((yield* bulk()).code, ExitCode.notAccepted)
+      assert.strictEqual(yield* mock.receivedCount, 2)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("what is wrong with one token is its outcome, and stops nothing", () =>
+    Effect.gen(function*() {
+      const { bulk, mock, out, tokens } = yield* rig()
+      yield* mock.unregister(token(2))
+      yield* writeTokens(tokens, [token(1), token(2), "not-a-token", token(4)])
+      const { code, out: said } = yield* bulk()
+      assert.strictEqual(code, ExitCode.notAccepted)
+      assert.deepInclude(JSON.parse(said), {
+        complete: true,
+        accepted: 2,
+        rejected: 1,
+        failed: 1,
+        reasons: { Unregistered: 1, ParseError: 1 }
+      })
+      const { lines } = yield* readOutput(out)
+      assert.strictEqual(lines.find(({ line }) => line === 3)?.outcome, "failed")
+      assert.strictEqual((yield* bulk()).code, ExitCode.notAccepted)
+      assert.strictEqual(yield* mock.receivedCount, 3)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("gives each alert a collapse id of its own, unless one is given", () =>
+    Effect.gen(function*() {
+      const { bulk, dir, environment, mock, tokens } = yield* rig()
+      yield* writeTokens(tokens, [token(1), token(2)])
+      yield* bulk()
+      for (const { apnsId, collapseId } of yield* mock.received) assert.strictEqual(collapseId, apnsId)
+      yield* mock.clear
+      yield* apns(
+        ["bulk", tokens, "--out", `${dir}/2`, "--title", "Hello", "--collapse-id", "news", "--quiet"],
+        environment
+      )
+      yield* apns(["bulk", tokens, "--out", `${dir}/3`, "--push-type", "background", "--quiet"], environment)
+      assert.sameMembers(
+        (yield* mock.received).map(({ collapseId }) => collapseId),
+        ["news", "news", undefined, undefined]
+      )
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("cuts off a line that a crash has torn, and sends its token again under the same apns-id", () =>
+    Effect.gen(function*() {
+      const { bulk, fs, mock, out, tokens } = yield* rig()
+      yield* writeTokens(tokens, [token(1), token(2), token(3)])
+      yield* bulk("--concurrency", "1")
+      const whole = yield* fs.readFileString(out)
+      yield* fs.writeFileString(out, whole.slice(0, -20))
+      const { code, out: said } = yield* bulk()
+      assert.strictEqual(code, ExitCode.accepted)
+      assert.deepInclude(JSON.parse(said), { accepted: 3, settled: 1, resumed: 2 })
+      assert.strictEqual(
+        (yield* readOutput(out)).lines.map(({ apnsId, line }) => `${line} ${apnsId}`).join(),
+        whole.split("\n").slice(1, -1).map((text) => JSON.parse(text)).map(({ apnsId, line }) => `${line} ${apnsId}`)
+          .join()
+      )
+      const [, , third, again] = yield* mock.received
+      assert.strictEqual(again?.token, token(3))
+      assert.strictEqual(again?.apnsId, third?.apnsId)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("survives a crash before the first line was whole", () =>
+    Effect.gen(function*() {
+      const { bulk, fs, out, tokens } = yield* rig()
+      yield* writeTokens(tokens, [token(1)])
+      yield* fs.writeFileString(out, "{\"apns\":\"bulk\",\"ver")
+      assert.strictEqual((yield* bulk()).code, ExitCode.accepted)
+      assert.strictEqual((yield* readOutput(out)).lines.length, 1)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("goes on with an input that has grown", () =>
+    Effect.gen(function*() {
+      const { bulk, mock, tokens } = yield* rig()
+      yield* writeTokens(tokens, [token(1)])
+      yield* bulk()
+      yield* writeTokens(tokens, [token(1), token(2)])
+      assert.deepInclude(JSON.parse((yield* bulk()).out), { complete: true, accepted: 2, settled: 1, resumed: 1 })
+      assert.strictEqual(yield* mock.receivedCount, 2)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("refuses an input that has changed, another notification, and a file that is not its own", () =>
+    Effect.gen(function*() {
+      const { bulk, environment, fs, mock, out, tokens } = yield* rig()
+      yield* writeTokens(tokens, [token(1), token(2)])
+      yield* bulk()
+      const whole = yield* fs.readFileString(out)
+      const refused = (args: ReadonlyArray<string>, hint: string) =>
+        Effect.gen(function*() {
+          const { code, out } = yield* apns([...args, "--json"], environment)
+          assert.strictEqual(code, ExitCode.notPossible)
+          assert.include(JSON.parse(out).message, hint)
+        })
+      yield* writeTokens(tokens, [token(9), token(1), token(2)])
+      yield* refused(["bulk", tokens, "--out", out, "--title", "Hello"], "Line 1 of the input holds another token")
+      yield* refused(["bulk", tokens, "--out", out, "--title", "Goodbye"], "another notification")
+      yield* refused(["bulk", tokens, "--out", tokens, "--title", "Hello"], "was not written by apns bulk (line 1)")
+      yield* refused(["bulk", tokens, "--out", "/nowhere/out", "--title", "Hello"], "/nowhere/out cannot be written")
+      yield* refused(["bulk", "/nowhere/tokens", "--out", out, "--title", "Hello"], "/nowhere/tokens cannot be read")
+      yield* refused(["bulk", tokens, "--out", out, "--title", "Hello", "--concurrency", "0"], "--concurrency")
+      yield* refused(["bulk", tokens, "--out", out, "--title", "Hello", "--size", "0"], "at least 1")
+      assert.strictEqual(yield* fs.readFileString(out), whole)
+      assert.strictEqual(yield* mock.receivedCount, 2)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("stops where APNs refuses the credentials, and sends the rest once they are good", () =>
+    Effect.gen(function*() {
+      const { bulk, mock, out, tokens } = yield* rig()
+      yield* writeTokens(tokens, [1, 2, 3, 4, 5].map(token))
+      const good = new Set<string | undefined>([token(1), token(2)])
+      yield* mock.script(({ token }) => good.has(token) ? undefined : MockApns.reject("InvalidProviderToken"))
+      const stopped = yield* bulk("--concurrency", "1")
+      assert.strictEqual(stopped.code, ExitCode.notPossible)
+      assert.include(JSON.parse(stopped.out).message, "InvalidProviderToken")
+      assert.deepInclude(JSON.parse(stopped.out), { complete: false, accepted: 2, rejected: 0, failed: 0 })
+      yield* mock.script(undefined)
+      const resumed = yield* bulk()
+      assert.strictEqual(resumed.code, ExitCode.accepted)
+      assert.deepInclude(JSON.parse(resumed.out), { complete: true, accepted: 5, resumed: 2 })
+      assert.strictEqual((yield* readOutput(out)).lines.length, 5)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("stops where APNs cannot be reached, and nothing counts as sent", () =>
+    Effect.gen(function*() {
+      const { bulk, mock, out, tokens } = yield* rig()
+      yield* writeTokens(tokens, [1, 2, 3].map(token))
+      yield* mock.refuseConnections(true)
+      const { code, out: said } = yield* bulk("--timeout", "50 millis")
+      assert.strictEqual(code, ExitCode.notPossible)
+      assert.deepInclude(JSON.parse(said), { complete: false, accepted: 0, failed: 0, settled: 0 })
+      assert.include(JSON.parse(said).message, "check host and port")
+      assert.strictEqual((yield* readOutput(out)).lines.length, 0)
+      yield* mock.refuseConnections(false)
+      assert.strictEqual((yield* bulk()).code, ExitCode.accepted)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("records what nobody knows the fate of, and does not send it again", () =>
+    Effect.gen(function*() {
+      const { bulk, mock, out, tokens } = yield* rig()
+      yield* writeTokens(tokens, [token(1)])
+      yield* mock.next(MockApns.resetStream(ErrorCode.ErrorCode.INTERNAL_ERROR))
+      assert.strictEqual((yield* bulk("--retransmit", "never")).code, ExitCode.notAccepted)
+      const { lines } = yield* readOutput(out)
+      assert.strictEqual(lines.length, 1)
+      assert.deepInclude({ ...lines[0] }, { outcome: "failed", error: "StreamReset", processed: "unknown" })
+      assert.strictEqual((yield* bulk()).code, ExitCode.notAccepted)
+      assert.strictEqual((yield* mock.stats).requests, 1)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("interrupted once, waits for what is under way and takes no more", () =>
+    Effect.gen(function*() {
+      const { environment, mock, out, tokens } = yield* rig()
+      yield* writeTokens(tokens, Array.from({ length: 5000 }, (_, i) => token(i)))
+      yield* mock.delay("10 millis")
+      const printed = { out: "", err: "" }
+      const running = yield* Effect.fork(
+        apns(["bulk", tokens, "--out", out, "--title", "Hello", "--concurrency", "100"], environment, printed)
+      )
+      yield* mock.until(({ received }) => received >= 500)
+      yield* Fiber.interrupt(running)
+      assert.include(printed.out, "Run the same command again to go on.")
+      assert.strictEqual((yield* mock.stats).inFlight, 0)
+      const { lines } = yield* readOutput(out)
+      assert.strictEqual(lines.length, yield* mock.receivedCount)
+      assert.isBelow(lines.length, 5000)
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
