@@ -122,6 +122,21 @@ export class Stream {
   _sent = 0
   /** What only streams need that wait for a window or receive a body in parts. @internal */
   _flow: Flow | undefined = undefined
+
+  /**
+   * Forgets the response, so that the same object can be used for another request, on this session or another one. For a
+   * stream that has ended only: after an event, {@link Session.reset} or {@link Session.abandon}.
+   */
+  renew(): void {
+    this.id = 0
+    this.status = 0
+    this.apnsId = undefined
+    this.headers = undefined
+    this.body = undefined
+    this.truncated = false
+    this._sent = 0
+    this._flow = undefined
+  }
 }
 
 /** @internal */
@@ -477,7 +492,7 @@ export class Session<S extends Stream> {
    */
   request(stream: S, head: Head, path: string, extra: ReadonlyArray<string> | undefined, body: Uint8Array): boolean {
     if (!this.greeted || this.shut || this.openCount >= this.openLimit) return false
-    if (stream.id !== 0) throw new TypeError("The stream was used for a request before: make a new one")
+    if (stream.id !== 0) throw new TypeError("The stream was used for a request before: renew it, or make a new one")
     const peer = this.peer
     const pathLength = head.pathPrefix.length + path.length
     let listSize = this.fixedListSize + this.commonListSize + head.listSize + path.length
@@ -554,13 +569,12 @@ export class Session<S extends Stream> {
         writeHeader(slab, offset, bodyLength, FrameType.DATA, Flag.END_STREAM, id)
         slab.set(body, offset + frameHeader)
         offset += frameHeader + bodyLength
-        stream._sent = bodyLength
         this.sendWindow -= bodyLength
       }
+      stream._sent = bodyLength
       this.length = offset
     } else {
       this.length = offset
-      // the stream may have been sent before, on another session
       stream._sent = 0
       const flow = new Flow()
       stream._flow = flow

@@ -198,6 +198,24 @@ describe("requests", () => {
     )
   })
 
+  it("take a stream again that has ended and was renewed, on another session too, with windows of its own", () => {
+    const first = greeted([[SettingId.INITIAL_WINDOW_SIZE, 100]]).driver
+    const call = first.request("/", new Uint8Array(150))
+    first.receive(Frame.headers(1, ok), Frame.data(1, bytesOf("x")), Frame.rstStream(1, Code.INTERNAL_ERROR))
+    call.renew()
+    assert.deepStrictEqual([call.id, call.status, call.body, call.truncated], [0, 0, undefined, false])
+    const second = greeted([[SettingId.INITIAL_WINDOW_SIZE, 100]]).driver
+    second.request()
+    assert.isTrue(second.session.request(call, post, "/", undefined, new Uint8Array(150)))
+    assert.strictEqual(call.id, 3)
+    second.frames()
+    assert.strictEqual(second.requestBodies.get(3)?.length, 100)
+    second.receive(Frame.windowUpdate(3, 50), answer(3))
+    second.frames()
+    assert.strictEqual(second.requestBodies.get(3)?.length, 150)
+    assert.strictEqual(call.status, 200)
+  })
+
   it("go on to stream 2^31-1 and no further (RFC 9113 section 5.1.1)", () => {
     const { driver } = greeted()
     Reflect.set(driver.session, "lastId", 0x7fff_fffb)
