@@ -33,8 +33,8 @@ describe("send", () => {
   })
 
   test("a pool never says Blocked", () => {
-    const failure = Effect.flip(send({ token, topic, notification: alert }))
-    expect<Extract<Effect.Effect.Success<typeof failure>["_tag"], "Blocked">>().type.toBe<never>()
+    const _failure = Effect.flip(send({ token, topic, notification: alert }))
+    expect<Extract<Effect.Effect.Success<typeof _failure>["_tag"], "Blocked">>().type.toBe<never>()
   })
 
   test("priorities that Apple forbids do not compile", () => {
