@@ -6,6 +6,21 @@
  * heap, and one fiber sleeps on Effect's Clock until the earliest bucket that still has an entry. Adding and removing
  * an entry allocates nothing.
  *
+ * @example
+ * ```ts
+ * import { Deadlines } from "@effect-apns/core"
+ * import { Effect } from "effect"
+ *
+ * declare const entry: Deadlines.Entry
+ *
+ * const program = Effect.scoped(Effect.gen(function*() {
+ *   const deadlines = yield* Deadlines.make
+ *   deadlines.set(entry, deadlines.now() + 50)
+ *   yield* Effect.sleep("100 millis") // by now entry.onDue was called
+ * }))
+ * console.log(Effect.isEffect(program))
+ * ```
+ *
  * @since 0.1.0
  */
 import type * as Clock from "effect/Clock"

@@ -3,6 +3,25 @@
  * it. `Connection.post` and pools subclass it to carry their own state, so that a request costs one object and no
  * closure.
  *
+ * @example
+ * ```ts
+ * import type { Connection, Failure, Request } from "@effect-apns/core"
+ * import { Exchange } from "@effect-apns/core"
+ *
+ * class Logged extends Exchange.Exchange {
+ *   onAnswer(): void {
+ *     console.log(this.status, this.apnsId)
+ *   }
+ *   onFailure(_: Connection.Connection, failure: Failure.Failure): void {
+ *     console.log(failure._tag, failure.processed)
+ *   }
+ *   onDue(): void {}
+ * }
+ *
+ * export const send = (connection: Connection.Connection, { path, spec }: Request.Request): boolean =>
+ *   connection.unsafe.exchange(new Logged(path, spec))
+ * ```
+ *
  * @since 0.1.0
  */
 import { Session } from "@effect-apns/http2"

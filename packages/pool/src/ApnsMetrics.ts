@@ -2,6 +2,16 @@
  * What a pool counts. Every metric is an Effect `Metric`: read them with `Metric.value`, or export them with
  * `@effect/opentelemetry`.
  *
+ * @example
+ * ```ts
+ * import { ApnsMetrics } from "@effect-apns/pool"
+ * import { Effect, Metric } from "effect"
+ *
+ * const accepted = Metric.value(Metric.tagged(ApnsMetrics.outcomes, "outcome", "200"))
+ * const program = Effect.flatMap(accepted, ({ count }) => Effect.log(`${count} notifications were accepted`))
+ * console.log(Effect.isEffect(program))
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Metric from "effect/Metric"

@@ -2,6 +2,26 @@
  * One request on its way through a pool, at the level of callbacks: queued, sent, perhaps sent again, and settled
  * exactly once. `ApnsPool.post`, `send` and `sendAll` are built on it.
  *
+ * @example
+ * ```ts
+ * import type { Failure, Request } from "@effect-apns/core"
+ * import { Delivery } from "@effect-apns/pool"
+ * import type { ApnsPool } from "@effect-apns/pool"
+ *
+ * class Counted extends Delivery.Delivery {
+ *   static accepted = 0
+ *   onAnswered(): void {
+ *     if (this.status === 200) Counted.accepted++
+ *   }
+ *   onFailed(failure: Failure.PoolFailure): void {
+ *     console.log(failure._tag, failure.processed, this.attempts)
+ *   }
+ * }
+ *
+ * export const submit = (pool: ApnsPool.ApnsPool, { path, spec }: Request.Request): void =>
+ *   pool.unsafe.submit(new Counted(path, spec))
+ * ```
+ *
  * @since 0.1.0
  */
 import type { Connection, Failure, Request } from "@effect-apns/core"

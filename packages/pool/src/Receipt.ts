@@ -1,6 +1,14 @@
 /**
  * APNs has accepted a notification.
  *
+ * @example
+ * ```ts
+ * import type { Receipt } from "@effect-apns/pool"
+ *
+ * export const describe = ({ apnsId, attempts }: Receipt.Receipt): string =>
+ *   attempts === 1 ? `accepted as ${apnsId}` : `accepted as ${apnsId} at attempt ${attempts}`
+ * ```
+ *
  * @since 0.1.0
  */
 import type { Exchange } from "@effect-apns/core"

@@ -7,6 +7,21 @@
  * further checks: 200 accepts, everything else rejects. So `MockApns.received` is the truth that a client's claims can be
  * held against.
  *
+ * @example
+ * ```ts
+ * import { Behavior, MockApns } from "@effect-apns/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const apns = yield* MockApns.MockApns
+ *   // the next three requests: refused, answered late, and lost after it was processed
+ *   yield* apns.next(Behavior.refuseStream, Behavior.slow("2 seconds"), Behavior.dropAfter)
+ *   // and from then on every tenth device is gone
+ *   yield* apns.script(({ token }) => token?.endsWith("0") === true ? Behavior.unregistered(1700000000000) : undefined)
+ * })
+ * console.log(Effect.isEffect(program))
+ * ```
+ *
  * @since 0.1.0
  */
 import { ErrorCode } from "@effect-apns/http2/ErrorCode"

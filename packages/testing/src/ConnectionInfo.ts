@@ -1,6 +1,22 @@
 /**
  * What the mock knows of a connection.
  *
+ * @example
+ * ```ts
+ * import { MockApns } from "@effect-apns/testing"
+ * import { Effect } from "effect"
+ *
+ * // how many connections a client holds open, and how busy the busiest of them was
+ * export const load = Effect.gen(function*() {
+ *   const apns = yield* MockApns.MockApns
+ *   const connections = yield* apns.connections
+ *   return {
+ *     open: connections.filter(({ open }) => open).length,
+ *     busiest: Math.max(...connections.map(({ maxOpenStreams }) => maxOpenStreams))
+ *   }
+ * })
+ * ```
+ *
  * @since 0.1.0
  */
 

@@ -1,6 +1,20 @@
 /**
  * What the mock remembers of a request.
  *
+ * @example
+ * ```ts
+ * import { MockApns } from "@effect-apns/testing"
+ * import { Effect } from "effect"
+ *
+ * // the payloads that one device was sent, oldest first
+ * export const payloadsFor = (token: string) =>
+ *   Effect.gen(function*() {
+ *     const apns = yield* MockApns.MockApns
+ *     const received = yield* apns.received
+ *     return received.filter((request) => request.accepted && request.token === token).map(({ payload }) => payload)
+ *   })
+ * ```
+ *
  * @since 0.1.0
  */
 

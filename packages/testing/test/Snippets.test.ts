@@ -1,0 +1,61 @@
+import { assert, describe, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("../../..", import.meta.url))
+
+const run = (script: string, ...files: ReadonlyArray<string>) =>
+  new Promise<{ readonly code: number; readonly output: string }>((resolve) => {
+    const child = execFile(process.execPath, [join("scripts", script), ...files], { cwd: root }, (_, out, err) => {
+      resolve({ code: child.exitCode ?? -1, output: err + out })
+    })
+  })
+
+const withFile = async <A>(name: string, content: string, use: (file: string) => Promise<A>): Promise<A> => {
+  const folder = await mkdtemp(join(tmpdir(), "effect-apns-docs-"))
+  try {
+    const file = join(folder, name)
+    await writeFile(file, content)
+    return await use(file)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+// a whole program is compiled, beside all the other tests
+const timeout = 180_000
+
+describe("documentation", () => {
+  it("has code blocks that all compile, and links that lead somewhere", async () => {
+    const { code, output } = await run("compile-snippets.mjs")
+    assert.strictEqual(code, 0, output)
+    assert.match(output, /^\d{2,} code blocks in \d{2,} files, 0 problems$/m)
+  }, timeout)
+
+  it("is not believed when a code block does not compile: the error names its line", async () => {
+    const page =
+      "# Page\n\n```ts\nconst right: number = 1\nconst wrong: number = \"1\"\n```\n\nSee [there](./nowhere.md).\n"
+    const { code, output } = await withFile("page.md", page, (file) => run("compile-snippets.mjs", file))
+    assert.strictEqual(code, 1)
+    assert.match(output, /page\.md:5 - TS2322/)
+    assert.match(output, /page\.md:8 - the link \.\/nowhere\.md leads nowhere/)
+    assert.match(output, /1 code blocks in 1 files, 2 problems/)
+  }, timeout)
+
+  it("covers every export of every public module", async () => {
+    const { code, output } = await run("check-docstrings.mjs")
+    assert.strictEqual(code, 0, output)
+    assert.match(output, /^\d{2,} modules, 0 problems$/m)
+  }, timeout)
+
+  it("is missed where an export has none", async () => {
+    const source = "/**\n * A module.\n *\n * @since 0.1.0\n */\n\n/** Said. @since 0.1.0 */\nexport const half = 1\n"
+    const { code, output } = await withFile("Half.ts", source, (file) => run("check-docstrings.mjs", file))
+    assert.strictEqual(code, 1)
+    assert.match(output, /Half\.ts:1 - the module has no @example/)
+    assert.match(output, /Half\.ts:8 - half has no @category/)
+  }, timeout)
+})
