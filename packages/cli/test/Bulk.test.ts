@@ -5,6 +5,7 @@ import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { spawnSync } from "node:child_process"
 import { apns, directory, environmentOf, readOutput, token, writeTokens } from "./utils/harness.js"
 
 const rig = (options?: MockApns.Options) =>
@@ -163,6 +164,23 @@ describe("apns bulk", () => {
       yield* refused(["bulk", tokens, "--out", out, "--title", "Hello", "--size", "0"], "at least 1")
       assert.strictEqual(yield* fs.readFileString(out), whole)
       assert.strictEqual(yield* mock.receivedCount, 2)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("leaves an output alone that another process writes, and takes it over from one that is gone", () =>
+    Effect.gen(function*() {
+      const { bulk, fs, mock, out, tokens } = yield* rig()
+      yield* writeTokens(tokens, [token(1)])
+      yield* fs.writeFileString(`${out}.lock`, String(process.ppid))
+      const refused = yield* bulk()
+      assert.strictEqual(refused.code, ExitCode.notPossible)
+      assert.include(JSON.parse(refused.out).message, `is being written by process ${process.ppid}`)
+      assert.strictEqual(yield* mock.receivedCount, 0)
+      assert.isTrue(yield* fs.exists(`${out}.lock`))
+
+      const gone = spawnSync(process.execPath, ["--version"]).pid
+      yield* fs.writeFileString(`${out}.lock`, String(gone))
+      assert.strictEqual((yield* bulk()).code, ExitCode.accepted)
+      assert.isFalse(yield* fs.exists(`${out}.lock`))
     }).pipe(Effect.provide(NodeContext.layer)))
 
   it.scopedLive("stops where APNs refuses the credentials, and sends the rest once they are good", () =>

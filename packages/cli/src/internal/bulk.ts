@@ -92,6 +92,7 @@ export const run = (options: {
     const started = yield* Clock.currentTimeMillis
     let bytesRead = 0
     let ended = false
+    let seen = 0
     let taken = 0
     let settled = 0
     let unsent = 0
@@ -120,6 +121,7 @@ export const run = (options: {
           if (!done.has(tokenLine.line)) open.push(itemOf(tokenLine))
           else if (!done.matches(tokenLine.line, tokenLine.token)) return Effect.fail(changed(tokenLine))
         }
+        seen += chunk.length
         taken += open.length
         return Effect.succeed(Chunk.unsafeFromArray(open))
       }),
@@ -135,7 +137,10 @@ export const run = (options: {
         rejected: counts.rejected,
         failed: counts.failed,
         settled,
-        fraction: input.size === undefined ? undefined : Math.min(1, bytesRead / Math.max(1, input.size))
+        fraction: input.size === undefined || seen === 0
+          ? undefined
+          // what was read, without what is still under way
+          : Math.min(1, bytesRead / input.size) * (1 - (taken - settled) / seen)
       })
     )
     yield* Deferred.await(stop).pipe(

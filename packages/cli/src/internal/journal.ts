@@ -132,6 +132,45 @@ const read = (file: string, request: string): Effect.Effect<Found, NotPossible, 
     return { run, done, counts, complete: splitter.complete }
   })
 
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // EPERM: it is there, and another user's
+    return error instanceof Error && "code" in error && error.code === "EPERM"
+  }
+}
+
+/**
+ * Keeps a second process from sending the same tokens at the same time. What a killed process has left behind is taken
+ * over.
+ */
+const lock = (file: string): Effect.Effect<void, NotPossible, FileSystem.FileSystem | Scope.Scope> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const name = `${file}.lock`
+    const take = fs.writeFileString(name, String(process.pid), { flag: "wx" })
+    const taken = Effect.gen(function*() {
+      const pid = Number(yield* fs.readFileString(name))
+      if (Number.isSafeInteger(pid) && pid > 0 && pid !== process.pid && isAlive(pid)) {
+        return yield* notPossible(
+          `${file} is being written by process ${pid}: wait for it, or remove ${name} if that is no apns bulk`
+        )
+      }
+      yield* fs.remove(name, { force: true })
+      yield* take
+    })
+    yield* Effect.acquireRelease(
+      Effect.catchIf(take, (error) => error._tag === "SystemError" && error.reason === "AlreadyExists", () => taken),
+      () => Effect.ignore(fs.remove(name, { force: true }))
+    ).pipe(
+      Effect.mapError((error) =>
+        error._tag === "NotPossible" ? error : notPossible(`The output ${file} cannot be written: ${error.message}`)
+      )
+    )
+  })
+
 /**
  * Opens the output. A file that is there is continued, if it belongs to the same request; a torn last line is cut off.
  */
@@ -143,6 +182,7 @@ export const open = (
     const fs = yield* FileSystem.FileSystem
     const failed = ({ message }: { readonly message: string }): NotPossible =>
       notPossible(`The output ${file} cannot be written: ${message}`)
+    yield* lock(file)
     const exists = yield* Effect.mapError(fs.exists(file), failed)
     const found: Found = exists
       ? yield* read(file, request)

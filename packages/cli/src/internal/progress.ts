@@ -34,12 +34,14 @@ export interface State {
   readonly fraction: number | undefined
 }
 
-export const count = (n: number): string => n.toLocaleString("en-US", { maximumFractionDigits: 0 })
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 })
+
+export const count = (n: number): string => whole.format(n)
 
 const time = (seconds: number): string => {
-  const whole = Math.max(0, Math.round(seconds))
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
-  const padded = String(whole % 60).padStart(2, "0")
+  const rounded = Math.max(0, Math.round(seconds))
+  const [hours, minutes] = [Math.floor(rounded / 3600), Math.floor(rounded / 60) % 60]
+  const padded = String(rounded % 60).padStart(2, "0")
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${padded}` : `${minutes}:${padded}`
 }
 
@@ -50,12 +52,12 @@ const words = (state: State, seconds: number, startedAt: number): string => {
     ? (seconds * (1 - fraction)) / (fraction - startedAt)
     : undefined
   return [
+    ...left === undefined ? [] : [`${time(left)} left`],
     `${count(accepted + rejected + failed)} done`,
     `${count(rate)}/s`,
     `${count(accepted)} accepted`,
     ...rejected > 0 ? [`${count(rejected)} rejected`] : [],
-    ...failed > 0 ? [`${count(failed)} failed`] : [],
-    ...left === undefined ? [] : [`${time(left)} left`]
+    ...failed > 0 ? [`${count(failed)} failed`] : []
   ].join("  ")
 }
 
