@@ -60,6 +60,13 @@ export const notes: ReadonlyArray<string> = [
   "The sink answers 200 with an apns-id of its own to each request, allows 1,000 streams and opens its connection window to 16 MiB."
 ]
 
+/** Processes that want a core, beyond which one of them is not this benchmark. */
+const busyLoad = 1
+
+const busy =
+  "The machine was busy with other work: its load says how much. CPU and the ratios still mean something, rates, " +
+  "latencies and import times next to nothing."
+
 /**
  * @since 0.1.0
  * @category constructors
@@ -75,7 +82,7 @@ export const gather = (
   memoryGb: Math.round(Os.totalmem() / 2 ** 30),
   node: process.version,
   nodeFlags: process.execArgv,
-  notes,
+  notes: run.loadBefore > busyLoad ? [...notes, busy] : notes,
   system: `${Os.type()} ${Os.release()} ${Os.arch()}`,
   versions: {
     openssl: process.versions.openssl ?? "?",

@@ -63,12 +63,25 @@ const spread = (summaries: ReadonlyArray<Summary>, names: ReadonlyArray<string>)
   return costs.length < names.length ? undefined : Math.max(...costs) / Math.min(...costs)
 }
 
+/** The same for what a row costs beside the Effect floor with as many fibers: they cost more the more there are. */
+const spreadOverFloor = (
+  summaries: ReadonlyArray<Summary>,
+  row: string,
+  nameOf: (row: string) => ReadonlyArray<string>
+): number | undefined => {
+  const cost = (name: string | undefined) => summaries.find((one) => one.name === name)?.cpuSecondsPer100k ?? Number.NaN
+  const floors = nameOf("effect-floor")
+  const ratios = nameOf(row).map((name, index) => cost(name) / cost(floors[index]))
+  const result = Math.max(...ratios) / Math.min(...ratios)
+  return Number.isNaN(result) ? undefined : result
+}
+
 const scenarioFigures = (scenarios: Scenarios.Scenarios): ReadonlyArray<Figure> => {
   const { burst, growth, latency, memory, waiting } = scenarios
   const { delivered = 0, timeouts = 0 } = burst.details
   const { rssMbAt1M = 0, rssMbAtEnd = 0 } = memory.details
   return [
-    ...Scenarios.growing.map((row) =>
+    ...Scenarios.growing.filter((row) => row !== "effect-floor").map((row) =>
       atMost(
         row,
         "the same within 15 % at 100, 1,000, 10,000 in flight",
@@ -85,6 +98,20 @@ const scenarioFigures = (scenarios: Scenarios.Scenarios): ReadonlyArray<Figure> 
         1.15,
         " x"
       )
+    ),
+    atMost(
+      "send",
+      "the same beside the Effect floor at 100, 1,000, 10,000 in flight, within 15 %",
+      spreadOverFloor(growth, "send", (row) => Scenarios.inFlights.map((each) => Scenarios.growthName(row, each, 1))),
+      1.15,
+      " x"
+    ),
+    atMost(
+      "send",
+      "the same beside the Effect floor with 1,000 and 100,000 waiting, within 20 %",
+      spreadOverFloor(waiting, "send", (row) => Scenarios.waitings.map((each) => Scenarios.waitingName(row, each))),
+      1.2,
+      " x"
     ),
     ...["send-all", "send"].map((row) =>
       atMost(
