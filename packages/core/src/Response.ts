@@ -83,7 +83,8 @@ const retryAfter = (headers: ReadonlyArray<string> | undefined, nowMillis: numbe
   const value = header(headers, "retry-after")
   if (value === undefined) return undefined
   if (/^[0-9]{1,9}$/.test(value)) return Number(value) * 1000
-  const date = Date.parse(value)
+  // RFC 9110 section 10.2.3: seconds, or a date in GMT. Date.parse alone takes "1.5" for a day in 2001.
+  const date = /^[A-Z][a-z]{2,8}, .* GMT$/.test(value) ? Date.parse(value) : NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMillis)
 }
 

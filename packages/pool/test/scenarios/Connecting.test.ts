@@ -8,6 +8,7 @@ import type { Duration } from "effect"
 import { Deferred, Effect, Either, Exit, Fiber, Layer, Redacted, Ref, Schedule, Scope, TestClock } from "effect"
 import {
   brief,
+  connectFailed,
   credentialsOf,
   errorOf,
   live,
@@ -115,7 +116,8 @@ describe("servers that are no APNs", () => {
         yield* apns.failTls(fault)
         const scope = yield* Scope.make()
         const pool = yield* Scope.extend(poolAt(apns), scope)
-        const failed = yield* one(way, { timeout: "100 millis" }).pipe(
+        yield* connectFailed(pool)
+        const failed = yield* one(way, { timeout: "20 millis" }).pipe(
           Effect.provideService(ApnsPool.ApnsPool, pool)
         )
         const error = errorOf(failed)
@@ -154,6 +156,7 @@ describe("servers that are no APNs", () => {
       const apns = yield* MockApns.MockApns
       yield* apns.refuseConnections(true)
       const pool = yield* poolAt(apns)
+      yield* connectFailed(pool)
       const attempt = (timeout: Duration.DurationInput) =>
         Effect.provideService(one(way, { timeout }), ApnsPool.ApnsPool, pool)
       for (let i = 0; i < 3; i++) {

@@ -50,6 +50,10 @@ export const opened = (count: number) =>
 /** Lets everything that is due in this turn of the event loop happen. */
 export const tick = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
+/** Waits until the pool has failed to connect, turn by turn of the event loop. */
+export const connectFailed = (pool: ApnsPool.ApnsPool) =>
+  Effect.repeat(Effect.zipRight(tick, pool.stats), { until: ({ connectionsFailed }) => connectionsFailed > 0 })
+
 export type Result = Either.Either<Receipt.Receipt, Send.SendError>
 
 export type SendSettings = Omit<Send.Options, "notification">

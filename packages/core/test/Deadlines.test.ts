@@ -1,0 +1,178 @@
+import { Deadlines, Exchange, Request } from "@effect-apns/core"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, FastCheck, Scope, TestClock, TestContext } from "effect"
+
+const { path, spec } = Request.make({ path: "/" })
+
+class Entry extends Exchange.Exchange {
+  readonly due: Array<number> = []
+  then: ((now: number) => void) | undefined = undefined
+  constructor(readonly name = 0, private readonly order: Array<number> = []) {
+    super(path, spec)
+  }
+  onAnswer(): void {}
+  onFailure(): void {}
+  onDue(now: number): void {
+    this.due.push(now)
+    this.order.push(this.name)
+    this.then?.(now)
+  }
+}
+
+describe("Deadlines", () => {
+  it.scoped("calls each entry once, at its time and not before", () =>
+    Effect.gen(function*() {
+      const deadlines = yield* Deadlines.make
+      const [a, b] = [new Entry(), new Entry()]
+      deadlines.set(a, 1000)
+      deadlines.set(b, 2000)
+      yield* TestClock.adjust("999 millis")
+      assert.deepStrictEqual(a.due, [])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual([a.due, b.due], [[1000], []])
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(a.due, [1000])
+      assert.lengthOf(b.due, 1)
+    }))
+
+  it.scoped("an earlier entry wakes a sleep for a later one", () =>
+    Effect.gen(function*() {
+      const deadlines = yield* Deadlines.make
+      const [late, early] = [new Entry(), new Entry()]
+      deadlines.set(late, 10_000)
+      yield* TestClock.adjust("1 second")
+      deadlines.set(early, 1500)
+      yield* TestClock.adjust("500 millis")
+      assert.deepStrictEqual([early.due, late.due], [[1500], []])
+      yield* TestClock.adjust("8500 millis")
+      assert.deepStrictEqual(late.due, [10_000])
+    }))
+
+  it.scoped("an entry that is removed or moved is not called at the old time", () =>
+    Effect.gen(function*() {
+      const deadlines = yield* Deadlines.make
+      const [removed, later, sooner, never] = [new Entry(), new Entry(), new Entry(), new Entry()]
+      for (const entry of [removed, later, sooner, never]) deadlines.set(entry, 1000)
+      deadlines.remove(removed)
+      deadlines.remove(removed)
+      deadlines.set(later, 2000)
+      deadlines.set(sooner, 500)
+      deadlines.set(never, Infinity)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([removed.due.length, later.due.length, sooner.due.length, never.due.length], [0, 0, 1, 0])
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(later.due, 1)
+    }))
+
+  it.scoped("a time that is past is due at once, a fraction of a millisecond is not lost", () =>
+    Effect.gen(function*() {
+      const deadlines = yield* Deadlines.make
+      yield* TestClock.adjust("5 seconds")
+      const [past, fraction] = [new Entry(), new Entry()]
+      deadlines.set(past, 1000)
+      deadlines.set(fraction, 6000.5)
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(past.due, [5000])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(fraction.due, [])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(fraction.due, [6001])
+    }))
+
+  it.scoped("an entry may add, move and remove others, and itself, when it is due", () =>
+    Effect.gen(function*() {
+      const deadlines = yield* Deadlines.make
+      const [first, victim, again] = [new Entry(), new Entry(), new Entry()]
+      first.then = () => {
+        deadlines.remove(victim)
+        deadlines.set(again, 1000)
+      }
+      let left = 3
+      again.then = (now) => {
+        if (--left > 0) deadlines.set(again, now + 100)
+      }
+      deadlines.set(victim, 1000)
+      deadlines.set(first, 1000)
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(victim.due, 0)
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(again.due, 3)
+    }))
+
+  it.scoped("beyond what a 32-bit timer holds", () =>
+    Effect.gen(function*() {
+      const deadlines = yield* Deadlines.make
+      const far = new Entry()
+      const at = 40 * 24 * 3600 * 1000
+      deadlines.set(far, at)
+      yield* TestClock.adjust("39 days")
+      assert.lengthOf(far.due, 0)
+      yield* TestClock.adjust("1 day")
+      assert.deepStrictEqual(far.due, [at])
+    }))
+
+  it.effect("nothing is called after the scope has ended", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const deadlines = yield* Scope.extend(Deadlines.make, scope)
+      const entry = new Entry()
+      deadlines.set(entry, 1000)
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust("1 hour")
+      assert.lengthOf(entry.due, 0)
+    }))
+
+  it.effect("whatever is set, moved and removed: called once each, in the order of time", () =>
+    Effect.promise(() =>
+      FastCheck.assert(
+        FastCheck.asyncProperty(
+          FastCheck.array(
+            FastCheck.record({
+              entry: FastCheck.nat(9),
+              at: FastCheck.option(FastCheck.nat(50), { nil: undefined }),
+              step: FastCheck.nat(10)
+            }),
+            { maxLength: 40 }
+          ),
+          (actions) =>
+            Effect.gen(function*() {
+              const deadlines = yield* Deadlines.make
+              const order: Array<number> = []
+              const entries = Array.from({ length: 10 }, (_, name) => new Entry(name, order))
+              const model = new Map<Entry, number>()
+              const expected: Array<readonly [at: number, name: number]> = []
+              const adjust = (millis: number) =>
+                Effect.gen(function*() {
+                  const now = deadlines.now() + millis
+                  const due = [...model].filter(([, at]) => at <= now).sort((a, b) => a[1] - b[1])
+                  for (const [entry, at] of due) {
+                    model.delete(entry)
+                    expected.push([at, entry.name])
+                  }
+                  const before = order.length
+                  yield* TestClock.adjust(millis)
+                  const called = order.slice(before)
+                  assert.deepStrictEqual([...called].sort(), due.map(([entry]) => entry.name).sort())
+                  const times = called.map((name) => expected.findLast(([, other]) => other === name)?.[0] ?? NaN)
+                  assert.deepStrictEqual(times, [...times].sort((a, b) => a - b))
+                })
+              for (const { at, entry: index, step } of actions) {
+                const entry = entries[index]
+                if (entry === undefined) continue
+                if (at === undefined) {
+                  deadlines.remove(entry)
+                  model.delete(entry)
+                } else {
+                  const time = deadlines.now() + at
+                  deadlines.set(entry, time)
+                  model.set(entry, time)
+                }
+                yield* adjust(step)
+              }
+              yield* adjust(100)
+            }).pipe(Effect.scoped, Effect.provide(TestContext.TestContext), Effect.runPromise)
+        ),
+        { numRuns: 50 }
+      )
+    ))
+})

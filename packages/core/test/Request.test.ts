@@ -1,0 +1,79 @@
+import { Request } from "@effect-apns/core"
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Either } from "effect"
+
+const invalid = (options: Request.Options): Request.InvalidRequest => {
+  const made = Request.validate(options)
+  if (Either.isRight(made)) throw new Error("expected the request to be refused")
+  return made.left
+}
+
+const path = "/3/device/4242"
+
+describe("Request", () => {
+  it("has a path that cannot break out of its header", () => {
+    for (const bad of ["", "3/device/4242", "/3/device/42 42", "/3/device/42\r\nx: y", "/3/device/é", "/\0"]) {
+      const error = invalid({ path: bad })
+      assert.strictEqual(error.field, "path", JSON.stringify(bad))
+      assert.isNotEmpty(error.message)
+    }
+    assert.isTrue(Either.isRight(Request.validate({ path })))
+  })
+
+  it("has headers that cannot smuggle another one, nor a pseudo-header", () => {
+    for (const name of ["Apns-Topic", ":path", "apns topic", "", "x\n"]) {
+      assert.strictEqual(invalid({ path, headers: { [name]: "x" } }).field, "headers", JSON.stringify(name))
+    }
+    for (const value of ["a\r\nb: c", " a", "a ", "é", "\0", "\t"]) {
+      assert.strictEqual(invalid({ path, headers: { "apns-topic": value } }).field, "headers", JSON.stringify(value))
+    }
+  })
+
+  it("keeps values that differ from request to request out of the shared head", () => {
+    const make = (id: string) =>
+      Request.make({
+        path,
+        headers: { "apns-topic": "com.app.your", "apns-id": id, "apns-expiration": "0", "apns-collapse-id": id }
+      })
+    const [one, two] = [make("a"), make("b")]
+    assert.strictEqual(one.spec.head, two.spec.head)
+    assert.deepStrictEqual(one.spec.extra, ["apns-id", "a", "apns-expiration", "0", "apns-collapse-id", "a"])
+    assert.isTrue(one.spec.collapsible)
+    assert.isFalse(Request.make({ path }).spec.collapsible)
+  })
+
+  it("is bounded in time: 10 seconds unless told otherwise, never 0 nor NaN", () => {
+    assert.strictEqual(Request.make({ path }).spec.timeoutMillis, 10_000)
+    assert.strictEqual(Request.make({ path, timeout: "3 seconds" }).spec.timeoutMillis, 3000)
+    for (const timeout of [0, -1, NaN]) assert.strictEqual(invalid({ path, timeout }).field, "timeout", String(timeout))
+    assert.strictEqual(invalid({ path, deadline: new Date(NaN) }).field, "deadline")
+    assert.strictEqual(Request.make({ path, deadline: new Date(5) }).spec.deadlineMillis, 5)
+    assert.strictEqual(Request.make({ path, deadline: DateTime.unsafeMake(6) }).spec.deadlineMillis, 6)
+  })
+
+  it("its own expiration is a limit in milliseconds; 0 means one attempt by APNs, which is none", () => {
+    const expiration = (value: string) =>
+      Request.make({ path, headers: { "apns-expiration": value } }).spec.expirationMillis
+    assert.strictEqual(expiration("1700000000"), 1_700_000_000_000)
+    assert.strictEqual(expiration("4294967296"), 4_294_967_296_000)
+    assert.strictEqual(expiration("0"), Infinity)
+    assert.strictEqual(expiration("soon"), Infinity)
+  })
+
+  it("sends bytes and strings as they are, anything else as compact JSON", () => {
+    const text = (body: unknown) => new TextDecoder().decode(Request.make({ path, body }).spec.body)
+    assert.strictEqual(text({ aps: { badge: 0, alert: "ü" } }), "{\"aps\":{\"badge\":0,\"alert\":\"ü\"}}")
+    assert.strictEqual(text("plain"), "plain")
+    assert.strictEqual(text(undefined), "")
+    assert.strictEqual(text(null), "null")
+    const bytes = Uint8Array.of(1, 2)
+    assert.strictEqual(Request.make({ path, body: bytes }).spec.body, bytes)
+    const circular: Record<string, unknown> = {}
+    circular["self"] = circular
+    for (const body of [circular, 1n, () => 1]) assert.strictEqual(invalid({ path, body }).field, "body")
+  })
+
+  it("make throws what validate returns", () => {
+    assert.throws(() => Request.make({ path: "x" }), /Invalid path/)
+  })
+})

@@ -1,0 +1,75 @@
+import { Response } from "@effect-apns/core"
+import { Session } from "@effect-apns/http2"
+import { assert, describe, it } from "@effect/vitest"
+import { Either } from "effect"
+
+const stream = (status: number, options: { body?: string; headers?: Array<string>; truncated?: boolean } = {}) => {
+  const made = new Session.Stream()
+  made.status = status
+  made.apnsId = "123e4567-e89b-12d3-a456-42661417400a"
+  made.headers = options.headers
+  made.truncated = options.truncated ?? false
+  if (options.body !== undefined) made.body = new TextEncoder().encode(options.body)
+  return made
+}
+
+const read = (made: Session.Stream) => Response.fromStream(made, 1, 10_000)
+
+describe("Response", () => {
+  it("an accepted one is accepted, whatever its body", () => {
+    for (const body of [undefined, "", "{}", "<html>", "{\"reason\":\"BadDeviceToken\"}"]) {
+      const response = Either.getOrThrow(read(stream(200, body === undefined ? {} : { body })))
+      assert.deepInclude(response, { status: 200, reason: undefined, attempts: 1 })
+      assert.strictEqual(response.apnsId, "123e4567-e89b-12d3-a456-42661417400a")
+    }
+  })
+
+  it("a rejection has its reason, and a timestamp to the millisecond where it is a number", () => {
+    const gone = Either.getOrThrow(
+      read(stream(410, { body: "{\"reason\":\"Unregistered\",\"timestamp\":1700000000123}" }))
+    )
+    assert.deepInclude(gone, { reason: "Unregistered", timestamp: 1_700_000_000_123 })
+    for (const timestamp of ["\"1700\"", "null", "{}", "1e999"]) {
+      const odd = Either.getOrThrow(read(stream(410, { body: `{"reason":"Unregistered","timestamp":${timestamp}}` })))
+      assert.deepInclude(odd, { reason: "Unregistered", timestamp: undefined }, timestamp)
+    }
+  })
+
+  it("a rejection without a body, or without a reason, has its status; one that is no JSON object is malformed", () => {
+    assert.deepInclude(Either.getOrThrow(read(stream(400))), { status: 400, reason: undefined })
+    assert.deepInclude(Either.getOrThrow(read(stream(400, { body: "{\"reason\":7}" }))), { reason: undefined })
+    for (const body of ["<html>", "null", "7", "\"BadDeviceToken\"", "{\"reason\":", "\u0000"]) {
+      assert.isTrue(Either.isLeft(read(stream(400, { body }))), body)
+    }
+    const invalidUtf8 = stream(400)
+    invalidUtf8.body = Uint8Array.of(0x22, 0xff, 0x22)
+    assert.isTrue(Either.isLeft(read(invalidUtf8)))
+  })
+
+  it("one that was cut off is judged by its status", () => {
+    assert.deepInclude(Either.getOrThrow(read(stream(400, { body: "{\"rea", truncated: true }))), {
+      status: 400,
+      reason: undefined
+    })
+  })
+
+  it("reads Retry-After as seconds or as a date, and leaves nonsense alone", () => {
+    const retryAfter = (value: string) =>
+      Either.getOrThrow(read(stream(503, { headers: ["retry-after", value] }))).retryAfterMillis
+    assert.strictEqual(retryAfter("2"), 2000)
+    assert.strictEqual(retryAfter("0"), 0)
+    assert.strictEqual(retryAfter(new Date(70_000).toUTCString()), 60_000)
+    assert.strictEqual(retryAfter(new Date(0).toUTCString()), 0)
+    assert.isUndefined(retryAfter("soon"))
+    assert.isUndefined(retryAfter("1.5"))
+    assert.isUndefined(retryAfter("-1"))
+  })
+
+  it("keeps the unique id of the development environment, and every other header", () => {
+    const headers = ["apns-unique-id", "u", "x-other", "1"]
+    const response = Either.getOrThrow(read(stream(200, { headers })))
+    assert.strictEqual(response.uniqueId, "u")
+    assert.strictEqual(Response.header(response.headers, "x-other"), "1")
+    assert.isUndefined(Either.getOrThrow(read(stream(200))).uniqueId)
+  })
+})
