@@ -30,15 +30,15 @@
  *
  * @since 0.1.0
  */
-import type * as Redacted from "effect/Redacted"
-import * as ApnsPool from "./ApnsPool.js"
-import * as FileSystem from "@effect/platform/FileSystem"
 import { Credentials, Endpoint, Proxy } from "@effect-apns/core"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import * as ApnsPool from "./ApnsPool.js"
 
 /**
  * What the environment says of a pool, beside a signing key or a PEM certificate: those are read by
