@@ -212,7 +212,7 @@ export class Engine implements Connection.Listener {
         return
       }
       case "retrying": {
-        if (delivery.retryAt <= now) {
+        if (delivery.retryAt <= now && this.limitOf(delivery) > now) {
           delivery.again()
           this.leave(delivery)
           if (this.head !== undefined || !this.trySend(delivery, now)) this.enqueue(delivery, now, true)
@@ -374,11 +374,16 @@ export class Engine implements Connection.Listener {
     const connection = this.pick(delivery.avoid)
     if (connection === undefined) return false
     if (delivery.answerBy === Infinity) delivery.answerBy = now + delivery.budget
+    const at = this.limitOf(delivery)
+    if (at <= now) {
+      // a deadline and a free stream, or the time of a retry, in the same millisecond: too late to send
+      this.settleFailed(delivery, Failure.timeout("no", delivery.limit))
+      return true
+    }
     delivery.phase = "inFlight"
     delivery.attempts++
     this.inFlight++
     this.attempts++
-    const at = this.limitOf(delivery)
     if (!connection.unsafe.exchange(delivery)) {
       // there was a free stream, so what cannot be sent is this request
       delivery.attempts--
@@ -571,7 +576,9 @@ export class Engine implements Connection.Listener {
     this.down = down
     const now = this.deadlines.now()
     for (let delivery = this.head; delivery !== undefined; delivery = delivery.behind) {
-      if (delivery.answerBy !== Infinity) delivery.budget = Math.max(0, delivery.answerBy - now)
+      // whose time is over is due in this very millisecond
+      if (delivery.answerBy <= now) continue
+      if (delivery.answerBy !== Infinity) delivery.budget = delivery.answerBy - now
       this.watch(delivery, now)
     }
   }
