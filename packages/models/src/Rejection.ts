@@ -40,6 +40,7 @@ export const Processed: Schema.Literal<["no", "unknown", "yes"]> = Schema.Litera
  * - `processed`: whether APNs can have acted on the notification
  * - `attempts`: how often the notification was handed to a connection
  * - `apnsId`, `uniqueId`: the `apns-id` and `apns-unique-id` of the answer
+ * - `requestId`: its `apns-request-id`, which broadcasts and channel management have instead of an `apns-id`
  * - `retryAfter`: what the answer's `Retry-After` asked for, in seconds
  * - `timestamp`: when APNs confirmed that the device token was no longer valid (status 410)
  *
@@ -54,6 +55,7 @@ export const fields = {
   attempts: Schema.NonNegativeInt,
   apnsId: Schema.optional(Schema.String),
   uniqueId: Schema.optional(Schema.String),
+  requestId: Schema.optional(Schema.String),
   retryAfter: Schema.optional(Schema.NonNegative),
   timestamp: Schema.optional(Schema.DateTimeUtc)
 }
@@ -152,7 +154,11 @@ const explain = (error: Fields & { readonly size?: number; readonly limit?: numb
     ? "; found before anything was sent"
     : ""
   const later = error.retryAfter === undefined ? "" : `; APNs asks to wait ${error.retryAfter} s`
-  const id = error.apnsId === undefined ? "" : ` [apns-id ${error.apnsId}]`
+  const id = error.apnsId !== undefined
+    ? ` [apns-id ${error.apnsId}]`
+    : error.requestId !== undefined
+    ? ` [apns-request-id ${error.requestId}]`
+    : ""
   return `${
     error.reason || "No reason"
   } (${error.status}): ${info.meaning}${since}${size}${where}; ${info.advice}${later}${id}.`
@@ -676,6 +682,7 @@ export interface Options {
   readonly attempts?: number | undefined
   readonly apnsId?: string | undefined
   readonly uniqueId?: string | undefined
+  readonly requestId?: string | undefined
   /** `Retry-After`, in seconds. */
   readonly retryAfterSeconds?: number | undefined
   /** The answer's `timestamp`, in milliseconds since 1970. */
@@ -715,6 +722,7 @@ export const make = (options: Options): Rejection => {
     attempts: options.attempts ?? 1,
     ...(options.apnsId === undefined ? undefined : { apnsId: options.apnsId }),
     ...(options.uniqueId === undefined ? undefined : { uniqueId: options.uniqueId }),
+    ...(options.requestId === undefined ? undefined : { requestId: options.requestId }),
     ...(options.retryAfterSeconds === undefined ? undefined : { retryAfter: options.retryAfterSeconds }),
     ...timestamp(options.timestampMillis)
   }

@@ -111,7 +111,8 @@ export const errorOfAnswer = (delivery: Delivery): SendError => {
       description: parsed.left
     }, delivery.attempts)
   }
-  const { apnsId, reason, retryAfterMillis, status, timestamp, uniqueId } = parsed.right
+  const { apnsId, headers, reason, retryAfterMillis, status, timestamp, uniqueId } = parsed.right
+  const requestId = Response.header(headers, "apns-request-id")
   return Rejection.make({
     status,
     reason: reason ?? "",
@@ -119,6 +120,7 @@ export const errorOfAnswer = (delivery: Delivery): SendError => {
     attempts: delivery.attempts,
     ...(apnsId === undefined ? undefined : { apnsId }),
     ...(uniqueId === undefined ? undefined : { uniqueId }),
+    ...(requestId === undefined ? undefined : { requestId }),
     ...(timestamp === undefined ? undefined : { timestampMillis: timestamp }),
     ...(retryAfterMillis === undefined ? undefined : { retryAfterSeconds: Math.ceil(retryAfterMillis / 1000) })
   })

@@ -11,6 +11,16 @@ export * as ApnsPool from "./ApnsPool.js"
 /**
  * @since 0.1.0
  */
+export * as Broadcast from "./Broadcast.js"
+
+/**
+ * @since 0.1.0
+ */
+export * as Channels from "./Channels.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Delivery from "./Delivery.js"
 
 /**

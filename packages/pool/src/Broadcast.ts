@@ -1,0 +1,155 @@
+/**
+ * Broadcasts: one request updates the Live Activities of every device that listens to a channel.
+ *
+ * Channels are made, and deleted, by `Channels`. Broadcasts go to the same hosts as notifications (Apple's page also
+ * shows hosts of their own: `Endpoint.broadcastProduction`, `Endpoint.broadcastDevelopment`), so the pool that sends
+ * notifications sends broadcasts too.
+ *
+ * @example
+ * ```ts
+ * import { Notification } from "@effect-apns/models"
+ * import { Broadcast } from "@effect-apns/pool"
+ * import { Console, Effect } from "effect"
+ *
+ * const goal = Broadcast.send({
+ *   bundleId: "com.example.app",
+ *   channelId: "dHN0LXNyY2gtY2hubA==",
+ *   notification: Notification.liveActivity.update({
+ *     timestamp: 1704067200,
+ *     contentState: { home: 1, away: 0 }
+ *   }),
+ *   priority: 10,
+ *   expiration: "none"
+ * }).pipe(
+ *   Effect.tap(({ requestId }) => Console.log(`broadcast ${requestId}`)),
+ *   Effect.catchTag("ChannelNotRegistered", () => Console.log("forget the channel, it is gone"))
+ * )
+ * console.log(Effect.isEffect(goal))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Request } from "@effect-apns/core"
+import type { Expiration } from "@effect-apns/models"
+import { ChannelId, Expiration as Expirations, Notification, Priority, Topic } from "@effect-apns/models"
+import type * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import * as ApnsPool from "./ApnsPool.js"
+import * as calls from "./internal/call.js"
+import type { SendError } from "./Send.js"
+
+/**
+ * What to broadcast, and on which channel (Apple: "Sending broadcast push notification requests to APNs").
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** The app's bundle ID, without the suffix of a push type. Default: the pool's topic. */
+  readonly bundleId?: string | undefined
+  /** The channel, by the id that APNs gave it. */
+  readonly channelId: string
+  /** An update or the end of a Live Activity, at most 5120 bytes: a broadcast cannot start one. */
+  readonly notification: Notification.Broadcast
+  /** `apns-priority`, which APNs wants to be told. Default 10, what it assumes elsewhere. */
+  readonly priority?: Priority.Priority | undefined
+  /**
+   * `apns-expiration`, which APNs wants to be told: `"none"`, the only one that a channel takes which stores no
+   * message, or until when APNs may keep the message for devices that are offline.
+   */
+  readonly expiration: Expiration.Expiration
+  /** `apns-request-id`, a UUID. Default: APNs makes one. */
+  readonly requestId?: string | undefined
+  /** How long to wait for the answer. Waiting for a free stream does not count. Default 10 seconds. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** When the broadcast fails wherever it is. Default: none. */
+  readonly deadline?: DateTime.DateTime | Date | undefined
+  /**
+   * Whether to send again when nobody knows if APNs has processed it. Default: as the pool is set up; `"collapsible"`
+   * does not, since broadcasts have no `apns-collapse-id`.
+   */
+  readonly retransmit?: Request.Retransmit | undefined
+}
+
+/**
+ * What APNs says of a broadcast that it accepted (Apple: "Sending broadcast push notification requests to APNs").
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Receipt {
+  constructor(
+    /** `apns-request-id`: the one that was sent, or the one that APNs made. */
+    readonly requestId: string,
+    /** `apns-unique-id`: the key to the Delivery Log of Apple's Push Notifications Console. */
+    readonly uniqueId: string | undefined,
+    /** How many times the request was sent. 1 unless the pool had to repeat it. */
+    readonly attempts: number
+  ) {}
+}
+
+const decodeBundleId = calls.decoder(() => Topic.Topic)
+const decodeChannelId = calls.decoder(() => ChannelId.ChannelId)
+const decodePriority = calls.decoder(() => Priority.Priority)
+
+const requestOf = (
+  options: Options,
+  defaultBundleId: string | undefined
+): Either.Either<Request.Request, SendError | ParseResult.ParseError> =>
+  Either.gen(function*() {
+    const bundleId = yield* decodeBundleId(options.bundleId ?? defaultBundleId)
+    const prepared = yield* Notification.prepareBroadcast(options.notification)
+    const priority = yield* decodePriority(options.priority ?? 10)
+    const seconds = yield* Expirations.toSeconds(options.expiration)
+    const extra = [
+      "apns-channel-id",
+      yield* decodeChannelId(options.channelId),
+      "apns-expiration",
+      String(seconds)
+    ]
+    yield* calls.pushRequestId(extra, options.requestId)
+    const { deadline } = options
+    const deadlineMillis = deadline === undefined
+      ? Infinity
+      : deadline instanceof Date
+      ? deadline.getTime()
+      : deadline.epochMillis
+    if (Number.isNaN(deadlineMillis)) {
+      return yield* calls.invalid(Schema.DateFromSelf, deadline, "deadline is not a date")
+    }
+    return Request.fromSpec(`/4/broadcasts/apps/${bundleId}`, {
+      head: Request.head("POST", [["apns-push-type", prepared.pushType], ["apns-priority", String(priority)]]),
+      extra,
+      body: prepared.body,
+      timeoutMillis: yield* calls.timeoutMillis(options.timeout, Request.defaultTimeoutMillis),
+      deadlineMillis,
+      expirationMillis: seconds === 0 ? Infinity : seconds * 1000,
+      collapsible: false,
+      retransmit: options.retransmit
+    })
+  })
+
+/**
+ * Sends one broadcast through the pool and waits for what becomes of it: APNs has taken it, or has not. Which devices
+ * it reaches nobody tells.
+ *
+ * Fails as `send` does; reasons of its own are `BadChannelId`, `ChannelNotRegistered`, `FeatureNotEnabled`,
+ * `MissingChannelId`, `TopicMismatch`, and `BadExpirationDate` for an expiration on a channel that stores no message.
+ *
+ * @since 0.1.0
+ * @category sending
+ */
+export const send = (options: Options): Effect.Effect<Receipt, SendError, ApnsPool.ApnsPool> =>
+  Effect.flatMap(ApnsPool.ApnsPool, (pool) => {
+    const request = requestOf(options, pool.topic)
+    return Either.isLeft(request)
+      ? Effect.fail(request.left)
+      : Effect.map(
+        calls.call(pool, request.right),
+        (response) => new Receipt(calls.requestIdOf(response) ?? "", response.uniqueId, response.attempts)
+      )
+  })

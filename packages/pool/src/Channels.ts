@@ -1,0 +1,389 @@
+/**
+ * Broadcast channels: create, read, list and delete those of an app.
+ *
+ * Channel management has hosts and ports of its own (Apple, "Sending channel management requests to APNs"); they follow
+ * from the endpoint, see {@link endpointOf}. Channels belong to one environment: those of the sandbox do not exist in
+ * production. An app has at most 10,000 in each.
+ *
+ * @example
+ * ```ts
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Credentials, Endpoint } from "@effect-apns/core"
+ * import { Channels } from "@effect-apns/pool"
+ * import { Effect, Layer } from "effect"
+ *
+ * const ChannelsLive = Layer.unwrapEffect(
+ *   Effect.map(
+ *     Credentials.token({ keyFile: "AuthKey_ABC123DEFG.p8", keyId: "ABC123DEFG", teamId: "DEF123GHIJ" }),
+ *     (credentials) => Channels.layer({ endpoint: Endpoint.development, credentials, bundleId: "com.example.app" })
+ *   )
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const channels = yield* Channels.Channels
+ *   const { channelId } = yield* channels.create({ messageStoragePolicy: "most-recent-message-stored" })
+ *   const { messageStoragePolicy } = yield* channels.read({ channelId })
+ *   const { channelIds } = yield* channels.list()
+ *   yield* channels.delete({ channelId })
+ *   return { channelIds, messageStoragePolicy }
+ * }).pipe(Effect.provide(ChannelsLive), Effect.provide(NodeContext.layer))
+ * console.log(Effect.isEffect(program))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { Credentials } from "@effect-apns/core"
+import { Endpoint, Request, Response } from "@effect-apns/core"
+import type { MessageStoragePolicy } from "@effect-apns/models"
+import { Channel, ChannelId, Topic } from "@effect-apns/models"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
+import * as Layer from "effect/Layer"
+import type * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as ApnsPool from "./ApnsPool.js"
+import * as calls from "./internal/call.js"
+import * as PoolConfig from "./PoolConfig.js"
+import type { SendError } from "./Send.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: TypeId = "~@effect-apns/pool/Channels"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = "~@effect-apns/pool/Channels"
+
+/**
+ * What every request to channel management can say.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RequestOptions {
+  /** The app's bundle ID, without the suffix of a push type. Default: the service's. */
+  readonly bundleId?: string | undefined
+  /** `apns-request-id`, a UUID. Default: APNs makes one. */
+  readonly requestId?: string | undefined
+  /** How long to wait for the answer. Default 10 seconds. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * A request about one channel.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ChannelOptions extends RequestOptions {
+  readonly channelId: string
+}
+
+/**
+ * A request for a new channel.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CreateOptions extends RequestOptions {
+  /** Whether APNs keeps the last message for devices that are offline. It never changes. */
+  readonly messageStoragePolicy: MessageStoragePolicy.MessageStoragePolicy
+}
+
+/**
+ * What every answer of channel management says.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Answer {
+  /** `apns-request-id`: the one that was sent, or the one that APNs made. Apple's support asks for it. */
+  readonly requestId: string
+}
+
+/**
+ * A channel that was just created.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Created extends Answer {
+  readonly channelId: ChannelId.ChannelId
+}
+
+/**
+ * What APNs says of a channel.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Found extends Answer, Channel.Channel {}
+
+/**
+ * The channels of an app.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Listed extends Answer {
+  readonly channelIds: ReadonlyArray<ChannelId.ChannelId>
+}
+
+/**
+ * Everything that can go wrong with channel management: one tagged error for each reason that APNs gives
+ * (`CannotCreateChannelConfig`, `ChannelNotRegistered`, `FeatureNotEnabled`, ...), the failures of a pool, and
+ * `ParseError` for input that APNs does not take.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type ChannelsError = SendError
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Channels {
+  readonly [TypeId]: TypeId
+
+  /**
+   * Makes a channel. It is never asked for twice where the fate of the first request is unknown: look for it with
+   * `list` after a failure with `processed: "unknown"`.
+   */
+  readonly create: (options: CreateOptions) => Effect.Effect<Created, ChannelsError>
+
+  /** What APNs knows of a channel. Fails with `ChannelNotRegistered` where there is none in this environment. */
+  readonly read: (options: ChannelOptions) => Effect.Effect<Found, ChannelsError>
+
+  /** All channels of an app, at most 10,000. */
+  readonly list: (options?: RequestOptions) => Effect.Effect<Listed, ChannelsError>
+
+  /** Deletes a channel. Fails with `ChannelNotRegistered` where there is none in this environment. */
+  readonly delete: (options: ChannelOptions) => Effect.Effect<Answer, ChannelsError>
+}
+
+/**
+ * How channel management is reached: everything that a pool takes. `size` defaults to 1 connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Omit<ApnsPool.Options, "topic"> {
+  /** The app's bundle ID, for requests that name none. */
+  readonly bundleId?: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export const Channels: Context.Tag<Channels, Channels> = Context.GenericTag<Channels>("@effect-apns/pool/Channels")
+
+/**
+ * The largest list of channels that is read, in bytes: 10,000 ids of 400 characters.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const maxBodySize = 4_194_304
+
+const managementOf: ReadonlyArray<readonly [Endpoint.Endpoint, Endpoint.Endpoint]> = [
+  [Endpoint.production, Endpoint.manageProduction],
+  [Endpoint.productionAltPort, Endpoint.manageProduction],
+  [Endpoint.broadcastProduction, Endpoint.manageProduction],
+  [Endpoint.development, Endpoint.manageDevelopment],
+  [Endpoint.developmentAltPort, Endpoint.manageDevelopment],
+  [Endpoint.broadcastDevelopment, Endpoint.manageDevelopment]
+]
+
+/**
+ * Where the channels of an endpoint are managed: `Endpoint.manageProduction` for Apple's production hosts,
+ * `Endpoint.manageDevelopment` for those of the sandbox, the endpoint itself for any other, such as a mock.
+ *
+ * Source: Apple, "Sending channel management requests to APNs".
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const endpointOf = (endpoint: Endpoint.Endpoint): Endpoint.Endpoint =>
+  managementOf.find(([from]) => Equal.equals(from, endpoint))?.[1] ?? endpoint
+
+const decodeBundleId = calls.decoder(() => Topic.Topic)
+const decodeChannelId = calls.decoder(() => ChannelId.ChannelId)
+const encodeChannel = (channel: Channel.Channel) => Schema.encodeUnknownEither(Channel.Channel)(channel)
+
+interface Asking {
+  readonly method: "GET" | "POST" | "DELETE"
+  readonly resource: "channels" | "all-channels"
+  readonly retransmit: Request.Retransmit
+  readonly options: RequestOptions
+  readonly channelId?: string | undefined
+  readonly body?: Uint8Array | undefined
+}
+
+const noBody = new Uint8Array(0)
+const encoder = new TextEncoder()
+
+const requestOf = (
+  asking: Asking,
+  defaultBundleId: string | undefined
+): Either.Either<Request.Request, ParseResult.ParseError> =>
+  Either.gen(function*() {
+    const { options } = asking
+    const bundleId = yield* decodeBundleId(options.bundleId ?? defaultBundleId)
+    const extra: Array<string> = []
+    if (asking.channelId !== undefined) extra.push("apns-channel-id", yield* decodeChannelId(asking.channelId))
+    yield* calls.pushRequestId(extra, options.requestId)
+    return Request.fromSpec(`/1/apps/${bundleId}/${asking.resource}`, {
+      head: Request.head(asking.method, []),
+      extra: extra.length === 0 ? undefined : extra,
+      body: asking.body ?? noBody,
+      timeoutMillis: yield* calls.timeoutMillis(options.timeout, Request.defaultTimeoutMillis),
+      deadlineMillis: Infinity,
+      expirationMillis: Infinity,
+      collapsible: false,
+      retransmit: asking.retransmit
+    })
+  })
+
+const decodeChannel = calls.decoder(() => Schema.parseJson(Channel.Channel))
+const decodeList = calls.decoder(() => Schema.parseJson(Channel.List))
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+const read = <A>(
+  response: Response.Response,
+  decode: (text: string) => Either.Either<A, ParseResult.ParseError>
+): Effect.Effect<A, ChannelsError> => {
+  let text: string
+  try {
+    text = utf8.decode(response.body ?? noBody)
+  } catch {
+    return Effect.fail(calls.malformed(response, "its body is not UTF-8"))
+  }
+  const decoded = decode(text)
+  return Either.isRight(decoded)
+    ? Effect.succeed(decoded.right)
+    : Effect.fail(calls.malformed(response, decoded.left.message))
+}
+
+/**
+ * Channel management over a pool of your own, for example one that is connected to a mock.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromPool = (
+  pool: ApnsPool.ApnsPool,
+  /** Default: the pool's topic. */
+  bundleId: string | undefined = pool.topic
+): Channels => {
+  const ask = (asking: Asking): Effect.Effect<Response.Response, ChannelsError> =>
+    Effect.suspend(() => {
+      const request = requestOf(asking, bundleId)
+      return Either.isLeft(request) ? Effect.fail(request.left) : calls.call(pool, request.right)
+    })
+  const answer = (response: Response.Response): Answer => ({ requestId: calls.requestIdOf(response) ?? "" })
+  return {
+    [TypeId]: TypeId,
+    create: (options) =>
+      Effect.suspend(() => {
+        const body = Either.map(
+          encodeChannel({ messageStoragePolicy: options.messageStoragePolicy }),
+          (channel) => encoder.encode(JSON.stringify(channel))
+        )
+        if (Either.isLeft(body)) return Effect.fail(body.left)
+        return Effect.flatMap(
+          ask({ method: "POST", resource: "channels", retransmit: "never", options, body: body.right }),
+          (response): Effect.Effect<Created, ChannelsError> => {
+            const id = Response.header(response.headers, "apns-channel-id")
+            return ChannelId.is(id)
+              ? Effect.succeed({ channelId: id, ...answer(response) })
+              : Effect.fail(calls.malformed(response, "it created a channel and does not say which"))
+          }
+        )
+      }),
+    read: (options) =>
+      Effect.flatMap(
+        ask({ method: "GET", resource: "channels", retransmit: "always", options, channelId: options.channelId }),
+        (response) => Effect.map(read(response, decodeChannel), (channel) => ({ ...channel, ...answer(response) }))
+      ),
+    list: (options = {}) =>
+      Effect.flatMap(
+        ask({ method: "GET", resource: "all-channels", retransmit: "always", options }),
+        (response) =>
+          Effect.map(read(response, decodeList), ({ channels }) => ({ channelIds: channels, ...answer(response) }))
+      ),
+    delete: (options) =>
+      Effect.map(
+        ask({ method: "DELETE", resource: "channels", retransmit: "never", options, channelId: options.channelId }),
+        answer
+      )
+  }
+}
+
+/**
+ * Channel management over connections of its own, which live as long as the scope. The endpoint may be the one that
+ * notifications go to: see {@link endpointOf}.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options
+): Effect.Effect<Channels, ApnsPool.InvalidPoolOptions | Credentials.CredentialsError, Scope.Scope> =>
+  Effect.map(
+    ApnsPool.make({
+      ...options,
+      endpoint: endpointOf(options.endpoint),
+      size: options.size ?? 1,
+      limits: { maxBodySize, ...options.limits }
+    }),
+    (pool) => fromPool(pool, options.bundleId)
+  )
+
+/**
+ * {@link make} as a Layer.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<Channels, ApnsPool.InvalidPoolOptions | Credentials.CredentialsError> =>
+  Layer.scoped(Channels, make(options))
+
+/**
+ * Channel management for the environment's variables, those of `PoolConfig`; `APNS_TOPIC` is the bundle ID.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig: Layer.Layer<
+  Channels,
+  ConfigError.ConfigError | Credentials.CredentialsError | ApnsPool.InvalidPoolOptions,
+  FileSystem.FileSystem
+> = Layer.scoped(
+  Channels,
+  Effect.flatMap(PoolConfig.options, (options) => make({ ...options, size: 1, bundleId: options.topic }))
+)
+
+/**
+ * Channel management over the pool at hand: {@link fromPool} as a Layer.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerWithoutPool: Layer.Layer<Channels, never, ApnsPool.ApnsPool> = Layer.effect(
+  Channels,
+  Effect.map(ApnsPool.ApnsPool, (pool) => fromPool(pool))
+)
