@@ -1,7 +1,8 @@
-import { Connection, Exchange, Failure, Request } from "@effect-apns/core"
+import { Connection, Credentials, Exchange, Failure, ProviderToken, Request } from "@effect-apns/core"
 import { ErrorCode, Frame } from "@effect-apns/http2"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, Exit, Fiber, Option, Scope, TestClock } from "effect"
+import { Effect, Either, Exit, Fiber, Option, Redacted, Scope, TestClock } from "effect"
+import * as fixtures from "./fixtures/index.js"
 import { Peer, settled } from "./utils/peer.js"
 
 const code = ErrorCode.ErrorCode
@@ -672,6 +673,41 @@ describe("Connection", () => {
         assert.isTrue(second.requests[0]?.ended)
         second.accept(1)
         assert.deepStrictEqual(mover.heard, ["StreamReset no", "200"])
+      }))
+  })
+
+  describe("the provider token", () => {
+    it.scoped("is signed anew in time while the connection is open, and only then", () =>
+      Effect.gen(function*() {
+        const credentials = yield* Credentials.token({
+          key: Redacted.make(fixtures.text("AuthKey_ABC123DEFG.p8")),
+          keyId: "ABC123DEFG",
+          teamId: "DEF123GHIJ"
+        })
+        const signer = yield* ProviderToken.make(credentials)
+        const peer = new Peer()
+        const connection = yield* connect(peer, { credentials })
+        const seen: Array<string | undefined> = []
+        const send = Effect.gen(function*() {
+          const fiber = yield* fork(connection)
+          const request = peer.requests.at(-1)
+          seen.push(request?.headers["authorization"])
+          peer.accept(request?.id ?? 0)
+          yield* join(fiber)
+        })
+        yield* send
+        yield* TestClock.adjust("48 minutes")
+        yield* send
+        // signing is real work outside of the clock: wait for the new token, by whoever asks for it
+        yield* TestClock.adjust("3 minutes")
+        yield* signer.current
+        yield* tick
+        yield* send
+        assert.match(seen[0] ?? "", /^bearer [\w-]+\.[\w-]+\.[\w-]+$/)
+        assert.strictEqual(seen[1], seen[0])
+        assert.notStrictEqual(seen[2], seen[0])
+        assert.strictEqual(yield* signer.signings, 2)
+        assert.strictEqual(seen[2], signer.unsafeCurrent()?.header)
       }))
   })
 })
