@@ -15,7 +15,8 @@ const outputHas = (file: string, lines: number) =>
     Effect.repeat({ until: (text) => text.split("\n").length > lines })
   )
 
-describe("the apns process", () => {
+// each waits for processes to start: side by side they take a third of the time
+describe("the apns process", { concurrent: true, timeout: 120_000 }, () => {
   it.scopedLive("teaches, in plain text where nobody sees colors", () =>
     Effect.gen(function*() {
       const { code, err, out } = yield* Effect.flatMap(start(["--help"]), ({ exit }) => exit)
