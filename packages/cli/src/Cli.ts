@@ -25,6 +25,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as ExitCode from "./ExitCode.js"
 import { bulk, standardInput } from "./internal/bulk.js"
+import { channels } from "./internal/channels.js"
 import { mock } from "./internal/mock.js"
 import { rootHelp } from "./internal/rootHelp.js"
 import { send } from "./internal/send.js"
@@ -34,7 +35,7 @@ const version = "0.1.0"
 
 const apns = Command.make("apns").pipe(
   Command.withDescription("Sends Apple push notifications"),
-  Command.withSubcommands([send, bulk, simulator, mock])
+  Command.withSubcommands([send, bulk, simulator, mock, channels])
 )
 
 const command = Command.run(apns, { name: "apns", version })

@@ -6,6 +6,8 @@ import type { Command } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Inspectable, Layer, Sink, Stream } from "effect"
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { apns, directory, environmentOf, token } from "./utils/harness.js"
 
 const rig = Effect.gen(function*() {
@@ -26,11 +28,20 @@ describe("apns", () => {
       }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scopedLive.each(["send", "bulk", "simulator", "mock"])(
+  it.scopedLive.each([
+    "send",
+    "bulk",
+    "simulator",
+    "mock",
+    "channels create",
+    "channels read",
+    "channels list",
+    "channels delete"
+  ])(
     "%s --help has an example and describes each option",
     (name) =>
       Effect.gen(function*() {
-        const { code, out } = yield* apns([name, "--help"])
+        const { code, out } = yield* apns([...name.split(" "), "--help"])
         assert.strictEqual(code, ExitCode.accepted)
         assert.match(out, new RegExp(`^apns ${name} .+`, "m"))
         assert.include(out, "OPTIONS")
@@ -49,6 +60,16 @@ describe("apns", () => {
       assert.strictEqual(code, ExitCode.notPossible)
       assert.include(err, hint)
       assert.strictEqual(out, "")
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
+
+describe("apns --version", () => {
+  it.scopedLive("is the version of the package", () =>
+    Effect.gen(function*() {
+      const { version } = JSON.parse(readFileSync(fileURLToPath(new URL("../package.json", import.meta.url)), "utf8"))
+      const { code, out } = yield* apns(["--version"])
+      assert.strictEqual(code, ExitCode.accepted)
+      assert.strictEqual(out.trim(), version)
     }).pipe(Effect.provide(NodeContext.layer)))
 })
 
@@ -243,6 +264,44 @@ describe("apns mock", () => {
       const { code, err } = yield* apns(["mock", "--port", `${mock.port}`])
       assert.strictEqual(code, ExitCode.notPossible)
       assert.include(err, `cannot listen on 127.0.0.1, port ${mock.port}`)
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
+
+describe("apns channels", () => {
+  it.scopedLive("creates, reads, lists and deletes", () =>
+    Effect.gen(function*() {
+      const { environment } = yield* rig
+      const channels = (...args: ReadonlyArray<string>) => apns(["channels", ...args], environment)
+      const created = yield* channels("create", "--policy", "most-recent")
+      assert.strictEqual(created.code, ExitCode.accepted, created.err)
+      const id = created.out.trim()
+      const other = yield* channels("create", "--json")
+      const { channelId, outcome } = JSON.parse(other.out)
+      assert.strictEqual(outcome, "accepted")
+      assert.strictEqual((yield* channels("read", id)).out, "most-recent-message-stored\n")
+      assert.strictEqual(
+        JSON.parse((yield* channels("read", channelId, "--json")).out).messageStoragePolicy,
+        "no-message-stored"
+      )
+      assert.sameMembers((yield* channels("list")).out.trim().split("\n"), [id, channelId])
+      assert.strictEqual((yield* channels("list", "--bundle-id", "com.example.other")).out, "")
+      assert.strictEqual((yield* channels("delete", id)).code, ExitCode.accepted)
+      assert.deepStrictEqual(JSON.parse((yield* channels("list", "--json")).out).channelIds, [channelId])
+      const gone = yield* channels("read", id, "--json")
+      assert.strictEqual(gone.code, ExitCode.notAccepted)
+      assert.strictEqual(JSON.parse(gone.out).outcome, "rejected")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("asks which app, and refuses an id that is none", () =>
+    Effect.gen(function*() {
+      const { environment } = yield* rig
+      const { APNS_TOPIC: _, ...rest } = environment
+      const unknown = yield* apns(["channels", "list"], rest)
+      assert.strictEqual(unknown.code, ExitCode.notPossible)
+      assert.include(unknown.err, "Which app?")
+      const refused = yield* apns(["channels", "read", "a b"], environment)
+      assert.strictEqual(refused.code, ExitCode.notPossible)
+      assert.include(refused.err, "CHANNEL-ID:")
     }).pipe(Effect.provide(NodeContext.layer)))
 })
 

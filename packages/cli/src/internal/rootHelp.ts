@@ -21,6 +21,7 @@ export const rootHelp = (version: string): HelpDoc.HelpDoc =>
       ["apns send", "sends one notification and says what became of it"],
       ["apns bulk", "sends one notification to many devices; can be stopped and resumed"],
       ["apns simulator", "sends to an iOS Simulator on this Mac"],
+      ["apns channels", "creates, reads, lists and deletes broadcast channels"],
       ["apns mock", "runs a mock APNs that prints what it receives"],
       ["apns COMMAND --help", "everything about a command, with examples"]
     ),

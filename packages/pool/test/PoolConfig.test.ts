@@ -1,0 +1,117 @@
+import { Notification } from "@effect-apns/models"
+import { ApnsPool, PoolConfig, send } from "@effect-apns/pool"
+import { MockApns } from "@effect-apns/testing"
+import { FileSystem } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Inspectable, Layer } from "effect"
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+const p12 = readFileSync(fileURLToPath(new URL("../../core/test/fixtures/client.p12", import.meta.url)))
+
+const passphrase = "secret"
+
+const files = (contents: Readonly<Record<string, string | Uint8Array>>) => {
+  const read = (path: string) => {
+    const content = contents[path]
+    return content === undefined ? Effect.die(`no file ${path}`) : Effect.succeed(content)
+  }
+  return FileSystem.layerNoop({
+    readFile: (path) =>
+      Effect.map(read(path), (content) => typeof content === "string" ? Buffer.from(content) : content),
+    readFileString: (path) => Effect.map(read(path), (content) => content.toString())
+  })
+}
+
+const environment = (variables: Readonly<Record<string, string>>) =>
+  Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+
+const tokenOf = (mock: MockApns.MockApns) => ({
+  APNS_ENDPOINT: mock.origin,
+  APNS_CA_FILE: "ca.pem",
+  APNS_KEY_FILE: "key.p8",
+  APNS_KEY_ID: mock.credentials.keyId,
+  APNS_TEAM_ID: mock.credentials.teamId
+})
+
+const hello = send({ token: "00", notification: Notification.alert({ alert: "Hello" }) })
+
+describe("PoolConfig", () => {
+  it.scopedLive("a pool from the environment sends", () =>
+    Effect.gen(function*() {
+      const mock = yield* MockApns.make()
+      const program = Effect.gen(function*() {
+        yield* hello
+        const pool = yield* ApnsPool.ApnsPool
+        const { size } = yield* pool.stats
+        assert.strictEqual(size, 3)
+        assert.strictEqual(pool.topic, "com.example.app")
+      })
+      yield* program.pipe(
+        Effect.provide(PoolConfig.layer),
+        Effect.provide(environment({ ...tokenOf(mock), APNS_TOPIC: "com.example.app", APNS_POOL_SIZE: "3" })),
+        Effect.provide(files({ "ca.pem": mock.ca, "key.p8": mock.credentials.key }))
+      )
+      assert.strictEqual(yield* mock.acceptedCount, 1)
+    }))
+
+  it.scopedLive("a client certificate, and a key from the environment itself, send too", () =>
+    Effect.gen(function*() {
+      const mock = yield* MockApns.make()
+      const { APNS_KEY_FILE: _, ...token } = tokenOf(mock)
+      const common = { APNS_ENDPOINT: mock.origin, APNS_CA_FILE: "ca.pem", APNS_TOPIC: "com.example.app" }
+      const { cert, key } = mock.clientCertificate
+      for (
+        const variables of [
+          { ...common, ...token, APNS_KEY: mock.credentials.key },
+          { ...common, APNS_CERT_FILE: "cert.pem", APNS_CERT_KEY_FILE: "cert.key" }
+        ]
+      ) {
+        yield* hello.pipe(
+          Effect.provide(PoolConfig.layer),
+          Effect.provide(environment(variables)),
+          Effect.provide(files({ "ca.pem": mock.ca, "cert.pem": cert, "cert.key": key }))
+        )
+      }
+      assert.strictEqual(yield* mock.acceptedCount, 2)
+    }))
+
+  const optionsOf = (variables: Readonly<Record<string, string>>) =>
+    PoolConfig.options.pipe(
+      Effect.provide(environment(variables)),
+      Effect.provide(files({ "client.p12": p12 }))
+    )
+
+  it.effect("a PKCS#12 file with its passphrase; production unless told otherwise; no secret is shown", () =>
+    Effect.gen(function*() {
+      const options = yield* optionsOf({ APNS_P12_FILE: "client.p12", APNS_CERT_PASSPHRASE: passphrase })
+      assert.strictEqual(options.credentials._tag, "Pkcs12")
+      assert.strictEqual(options.endpoint.origin, "https://api.push.apple.com")
+      assert.isUndefined(options.size)
+      assert.isUndefined(options.topic)
+      assert.isUndefined(options.proxy)
+      assert.isUndefined(options.ca)
+      assert.notInclude(Inspectable.toStringUnknown(options.credentials), passphrase)
+    }))
+
+  it.effect("a proxy by its URL, or the one of the usual variables", () =>
+    Effect.gen(function*() {
+      const p12 = { APNS_P12_FILE: "client.p12", APNS_CERT_PASSPHRASE: passphrase }
+      assert.strictEqual((yield* optionsOf({ ...p12, APNS_PROXY: "env" })).proxy, "env")
+      const { proxy } = yield* optionsOf({ ...p12, APNS_PROXY: "socks5://user:secret@localhost:1080" })
+      assert.strictEqual(String(proxy), "socks5://localhost:1080")
+    }))
+
+  it.effect.each([
+    { variables: {}, hint: "APNS_KEY_FILE" },
+    { variables: { APNS_ENDPOINT: "http://localhost" }, hint: "https://host[:port]" },
+    { variables: { APNS_POOL_SIZE: "0" }, hint: "at least 1" },
+    { variables: { APNS_POOL_SIZE: "many" }, hint: "APNS_POOL_SIZE" },
+    { variables: { APNS_PROXY: "ftp://localhost" }, hint: "http: (CONNECT) or a socks5: proxy" },
+    { variables: { APNS_P12_FILE: "client.p12", APNS_KEY_FILE: "key.p8" }, hint: "Several credentials are set" }
+  ])("$variables fails and says what to change", ({ hint, variables }) =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(optionsOf(variables))
+      assert.include(String(error), hint)
+    }))
+})
