@@ -709,7 +709,8 @@ export class Engine implements Connection.Listener {
             Effect.interruptible(Effect.flatMap(connection.closed, (cause) => {
               this.draining.delete(connection)
               this.heed(cause)
-              return Scope.close(scope, Exit.void)
+              // the pool may be closing too: what was begun is done to its end
+              return Effect.uninterruptible(Scope.close(scope, Exit.void))
             })),
             this.scope
           )
