@@ -188,7 +188,7 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
     private readonly transport: Transport.Transport,
     private readonly settings: Settings,
     private readonly listener: Connection.Listener,
-    deadlines: Deadlines.Deadlines
+    private readonly deadlines: Deadlines.Deadlines
   ) {
     this.connection = {
       [TypeId]: TypeId,
@@ -366,6 +366,7 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
   private onData(bytes: Uint8Array): void {
     if (this.state === "closed") return
     this.chunks++
+    this.deadlines.now()
     this.session.receive(bytes)
     this.settle()
     if (this.state === "active") this.listener.onCapacity(this.connection)
@@ -616,7 +617,7 @@ class Handled implements Connection.Unsafe {
     readonly limit: number,
     private readonly runtime: Runtime.Runtime<never>,
     private readonly listener: Connection.Listener,
-    deadlines: Deadlines.Deadlines
+    private readonly deadlines: Deadlines.Deadlines
   ) {
     this.connection = {
       [TypeId]: TypeId,
@@ -638,7 +639,7 @@ class Handled implements Connection.Unsafe {
 
   exchange(exchange: Exchange.Exchange): boolean {
     if (this.available <= 0) return false
-    const request = Request.fromSpec(exchange.path, exchange.spec)
+    const request = Request.fromExchange(exchange)
     const fiber = Runtime.runFork(this.runtime)(Effect.suspend(() => this.handler(request)), { immediate: false })
     exchange.connection = this.connection
     this.fibers.set(exchange, fiber)
@@ -652,6 +653,7 @@ class Handled implements Connection.Unsafe {
         exchange.apnsId = apnsId
         exchange.headers = [...headers]
         exchange.body = body
+        this.deadlines.now()
         exchange.onAnswer(this.connection)
       } else {
         exchange.onFailure(
@@ -690,6 +692,7 @@ class Handled implements Connection.Unsafe {
 
   close(cause: Failure.CloseCause): void {
     this.retire(cause)
+    if (this.state === "draining") this.cause = cause
     const unknown = Failure.closed("unknown", cause)
     for (const [exchange, fiber] of [...this.fibers]) {
       this.fibers.delete(exchange)

@@ -41,6 +41,15 @@ const refused = new ConnectError.ConnectError({
   message: "Nothing listens"
 })
 
+const credentialsRefused: Failure.CloseCause & { readonly _tag: "Goaway" } = {
+  _tag: "Goaway",
+  code: 0,
+  codeName: "NO_ERROR",
+  lastStreamId: 0,
+  reason: "BadCertificate",
+  debugData: ""
+}
+
 type Answer = () => Effect.Effect<Response.Response, Failure.ConnectionError>
 
 const accept: Answer = () => Effect.succeed(Response.make())
@@ -384,38 +393,54 @@ describe("connecting, by the clock", () => {
       assert.strictEqual((yield* pool.post(request)).status, 200)
     }))
 
-  it.scoped("credentials refused before the first request close the pool too", () =>
+  it.scoped("credentials refused before the first request, or before the connection is ready, close the pool too", () =>
+    Effect.forEach([true, false], (ready) =>
+      Effect.gen(function*() {
+        let attempts = 0
+        const pool = yield* ApnsPool.makeWith(
+          (parts) =>
+            Effect.gen(function*() {
+              attempts++
+              const connection = yield* Connection.fromHandler(accept, {}, parts)
+              connection.unsafe.close(credentialsRefused)
+              return ready ? connection : yield* refused
+            }),
+          { size: 1 }
+        )
+        const waiting = yield* Effect.fork(Effect.flip(pool.post(request)))
+        yield* run(60)
+        assert.deepInclude(yield* Fiber.join(waiting), {
+          _tag: "Closed",
+          processed: "no",
+          closeCause: { _tag: "CredentialsRefused", reason: "BadCertificate" }
+        })
+        assert.strictEqual(attempts, 1)
+        const sent = yield* Effect.either(send({ token: token(1), topic, notification })).pipe(
+          Effect.provide(Layer.succeed(ApnsPool.ApnsPool, pool))
+        )
+        assert.strictEqual(brief(sent), "BadCertificate no")
+      })))
+
+  it.scoped("credentials refused by a second GOAWAY, after one in good order, close the pool too", () =>
     Effect.gen(function*() {
-      const cause: Failure.CloseCause = {
-        _tag: "Goaway",
-        code: 0,
-        codeName: "NO_ERROR",
-        lastStreamId: 0,
-        reason: "BadCertificate",
-        debugData: ""
-      }
-      let attempts = 0
+      const made: Array<Connection.Connection> = []
       const pool = yield* ApnsPool.makeWith(
         (parts) =>
-          Effect.tap(Connection.fromHandler(accept, {}, parts), (connection) => {
-            attempts++
-            connection.unsafe.close(cause)
-            return Effect.void
-          }),
+          Effect.tap(
+            Connection.fromHandler(() => Effect.never, {}, parts),
+            (connection) => Effect.sync(() => made.push(connection))
+          ),
         { size: 1 }
       )
-      const waiting = yield* Effect.fork(Effect.flip(pool.post(request)))
-      yield* run(60)
-      assert.deepInclude(yield* Fiber.join(waiting), {
-        _tag: "Closed",
-        processed: "no",
-        closeCause: { _tag: "CredentialsRefused", reason: "BadCertificate" }
-      })
-      assert.strictEqual(attempts, 1)
-      const sent = yield* Effect.either(send({ token: token(1), topic, notification })).pipe(
-        Effect.provide(Layer.succeed(ApnsPool.ApnsPool, pool))
-      )
-      assert.strictEqual(brief(sent), "BadCertificate no")
+      const sent = yield* Effect.fork(Effect.flip(pool.post(request)))
+      yield* TestClock.adjust(0)
+      made[0]?.unsafe.retire({ ...credentialsRefused, reason: undefined })
+      yield* TestClock.adjust(0)
+      assert.strictEqual((yield* pool.stats).state, "open")
+      made[0]?.unsafe.close(credentialsRefused)
+      yield* TestClock.adjust(0)
+      assert.strictEqual((yield* Fiber.join(sent))._tag, "Closed")
+      assert.strictEqual((yield* pool.stats).state, "closed")
     }))
 })
 
