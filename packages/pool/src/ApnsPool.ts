@@ -166,7 +166,7 @@ export interface Options extends PoolOptions, Connection.Options {}
  * @category errors
  */
 export class InvalidPoolOptions extends Data.TaggedError("InvalidPoolOptions")<{
-  readonly field: "size" | "topic"
+  readonly field: "size" | "topic" | "maxConnections"
   readonly description: string
 }> {
   override get message(): string {

@@ -11,6 +11,11 @@ export * as ApnsPool from "./ApnsPool.js"
 /**
  * @since 0.1.0
  */
+export * as ApnsPools from "./ApnsPools.js"
+
+/**
+ * @since 0.1.0
+ */
 export * as Broadcast from "./Broadcast.js"
 
 /**

@@ -11,6 +11,7 @@ import * as ApnsPool from "../ApnsPool.js"
 import { Delivery } from "../Delivery.js"
 import type { Connect } from "./engine.js"
 import { Engine } from "./engine.js"
+import type { Around } from "./tenants.js"
 
 const defaultSize = 10
 const defaultDrainTimeout = Duration.seconds(5)
@@ -99,10 +100,14 @@ const build = (
     }
   })
 
-export const make = (options: ApnsPool.Options) =>
+export const make = (
+  options: ApnsPool.Options,
+  /** Wraps the opening of each connection. */
+  around: Around = (opening) => opening
+) =>
   Effect.gen(function*() {
     const token = options.credentials._tag === "Token" ? yield* ProviderToken.make(options.credentials) : undefined
-    return yield* build((parts) => Connection.makeWith(options, parts), options, token)
+    return yield* build((parts) => around(Connection.makeWith(options, parts)), options, token)
   })
 
 export const makeWith = (connect: Connect, options: ApnsPool.PoolOptions) => build(connect, options, undefined)

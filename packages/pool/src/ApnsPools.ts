@@ -1,0 +1,311 @@
+/**
+ * Many tenants: a pool for each endpoint and credentials, opened when it is first needed, closed when it was idle for
+ * long enough, all of them within one budget of connections.
+ *
+ * APNs ties a connection to the first team and key that it sees on it (Apple, "Establishing a token-based connection to
+ * APNs"), so two teams never share one: pools are keyed by the endpoint's origin and the credentials' `identity`.
+ *
+ * **The budget.** A pool gets up to `size` connections, and at least one. Where the budget is spent, a tenant that needs
+ * a pool gets its connection from pools that nobody uses (the longest idle is closed), else from the pool that has the
+ * most, else it waits until somebody is done, first come first served. Never are more than `maxConnections` open, not
+ * even while old ones drain.
+ *
+ * @example
+ * ```ts
+ * import { Endpoint } from "@effect-apns/core"
+ * import type { Credentials } from "@effect-apns/core"
+ * import { Notification } from "@effect-apns/models"
+ * import { ApnsPools, send } from "@effect-apns/pool"
+ * import { Effect } from "effect"
+ *
+ * declare const credentialsOf: (customer: string) => Effect.Effect<Credentials.Token, Credentials.CredentialsError>
+ *
+ * const notify = (customer: string, topic: string, token: string) =>
+ *   Effect.flatMap(credentialsOf(customer), (credentials) =>
+ *     send({ token, notification: Notification.alert({ alert: "Hello" }) }).pipe(
+ *       ApnsPools.provide({ endpoint: Endpoint.production, credentials, topic })
+ *     ))
+ *
+ * const program = notify("acme", "com.acme.app", "0123456789abcdef").pipe(
+ *   Effect.provide(ApnsPools.layer({ maxConnections: 200, idleTimeToLive: "10 minutes" }))
+ * )
+ * console.log(Effect.isEffect(program))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { ConnectError, Credentials, Endpoint, Failure, Request, Response } from "@effect-apns/core"
+import { Connection } from "@effect-apns/core"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as ApnsPool from "./ApnsPool.js"
+import * as pools from "./internal/apnsPool.js"
+import * as internal from "./internal/tenants.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: TypeId = "~@effect-apns/pool/ApnsPools"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = "~@effect-apns/pool/ApnsPools"
+
+/**
+ * On whose behalf to send, and where to. The same endpoint and the same credentials are the same pool.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Tenant {
+  readonly endpoint: Endpoint.Endpoint
+  readonly credentials: Credentials.Credentials
+  /** The topic of notifications that name none. Tenants that differ in it alone share a pool. Default: the pools' topic. */
+  readonly topic?: string | undefined
+}
+
+/**
+ * Why a pool cannot be opened.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type OpenError = ApnsPool.InvalidPoolOptions | Credentials.CredentialsError
+
+/**
+ * What the pools are doing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  /** Pools that are open or being opened. */
+  readonly pools: number
+  /** Those of them that nobody uses at the moment. */
+  readonly idle: number
+  /** Tenants that wait for a connection of the budget. */
+  readonly waiting: number
+  /** Connections, from the first packet to the last. */
+  readonly connections: number
+  /** The budget. */
+  readonly maxConnections: number
+  /** Total of pools that were opened. */
+  readonly poolsOpened: number
+  /** Total of pools that were closed. */
+  readonly poolsClosed: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ApnsPools {
+  readonly [TypeId]: TypeId
+
+  /**
+   * The tenant's pool, kept open until the scope is closed and `idleTimeToLive` has passed with nobody else using it.
+   * Waits where the budget is spent.
+   */
+  readonly get: (tenant: Tenant) => Effect.Effect<ApnsPool.ApnsPool, OpenError, Scope.Scope>
+
+  /** Runs an effect in the tenant's pool. */
+  readonly provide: (
+    tenant: Tenant
+  ) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | OpenError, Exclude<R, ApnsPool.ApnsPool>>
+
+  /**
+   * Closes the tenant's pool, as closing a scope does, and forgets it: the next use opens a new one. For credentials that
+   * APNs refused, and does not refuse any more.
+   */
+  readonly invalidate: (tenant: Tenant) => Effect.Effect<void>
+
+  readonly stats: Effect.Effect<Stats>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface PoolsOptions extends Omit<ApnsPool.PoolOptions, "size"> {
+  /** Connections for each tenant, where the budget allows. Default 1. */
+  readonly size?: number | undefined
+  /** Connections for all tenants together. Default 1000. */
+  readonly maxConnections?: number | undefined
+  /** How long a pool that nobody uses stays open. Default 1 hour: Apple asks to keep connections open. */
+  readonly idleTimeToLive?: Duration.DurationInput | undefined
+}
+
+/**
+ * How pools are set up: everything that one pool takes, but whose it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends PoolsOptions, Omit<ApnsPool.Options, "size" | "endpoint" | "credentials"> {}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export const ApnsPools: Context.Tag<ApnsPools, ApnsPools> = Context.GenericTag<ApnsPools>(
+  "@effect-apns/pool/ApnsPools"
+)
+
+const defaultSize = 1
+const defaultMaxConnections = 1000
+const defaultIdleTimeToLive = Duration.hours(1)
+
+const whole = (field: "size" | "maxConnections", value: number, what: string) =>
+  Number.isSafeInteger(value) && value >= 1
+    ? Effect.succeed(value)
+    : Effect.fail(
+      new ApnsPool.InvalidPoolOptions({
+        field,
+        description: `${what} a whole number of connections, at least 1, not ${value}`
+      })
+    )
+
+const build = (
+  open: internal.Open,
+  options: PoolsOptions
+): Effect.Effect<ApnsPools, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
+  Effect.gen(function*() {
+    const tenants = yield* internal.make(open, {
+      size: yield* whole("size", options.size ?? defaultSize, "a pool has"),
+      maxConnections: yield* whole("maxConnections", options.maxConnections ?? defaultMaxConnections, "a budget is"),
+      idleMillis: Duration.toMillis(options.idleTimeToLive ?? defaultIdleTimeToLive)
+    })
+    return {
+      [TypeId]: TypeId,
+      get: (tenant) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(tenants.join(tenant), (entry) =>
+            Effect.zipRight(
+              Effect.addFinalizer(() => tenants.leave(entry)),
+              restore(tenants.pool(entry, tenant))
+            ))
+        ),
+      provide: (tenant) => (self) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(tenants.join(tenant), (entry) =>
+            Effect.onExit(
+              restore(
+                Effect.flatMap(
+                  tenants.pool(entry, tenant),
+                  (pool) => Effect.provideService(self, ApnsPool.ApnsPool, pool)
+                )
+              ),
+              () => tenants.leave(entry)
+            ))
+        ),
+      invalidate: (tenant) => tenants.invalidate(tenant),
+      stats: Effect.sync(() => tenants.stats)
+    }
+  })
+
+/**
+ * Pools that live as long as the scope. Closing it closes them all, side by side, each in good order.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): Effect.Effect<ApnsPools, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
+  build(
+    ({ credentials, endpoint }, size, around) => pools.make({ ...options, endpoint, credentials, size }, around),
+    options
+  )
+
+/**
+ * Pools over connections of your own making.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeWith = (
+  connect: (
+    tenant: Tenant,
+    parts: Connection.Parts
+  ) => Effect.Effect<Connection.Connection, ConnectError.ConnectError | Credentials.CredentialsError, Scope.Scope>,
+  options: PoolsOptions = {}
+): Effect.Effect<ApnsPools, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
+  build(
+    (tenant, size, around) => pools.makeWith((parts) => around(connect(tenant, parts)), { ...options, size }),
+    options
+  )
+
+/**
+ * The tenant's pool: see {@link ApnsPools}.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const get = (tenant: Tenant): Effect.Effect<ApnsPool.ApnsPool, OpenError, ApnsPools | Scope.Scope> =>
+  Effect.flatMap(ApnsPools, (pools) => pools.get(tenant))
+
+/**
+ * Runs an effect, such as `send`, in the tenant's pool. For a stream, such as `sendAll`, provide {@link layerTenant}.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const provide: {
+  (
+    tenant: Tenant
+  ): <A, E, R>(
+    self: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | OpenError, ApnsPools | Exclude<R, ApnsPool.ApnsPool>>
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    tenant: Tenant
+  ): Effect.Effect<A, E | OpenError, ApnsPools | Exclude<R, ApnsPool.ApnsPool>>
+} = dual(
+  2,
+  <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    tenant: Tenant
+  ): Effect.Effect<A, E | OpenError, ApnsPools | Exclude<R, ApnsPool.ApnsPool>> =>
+    Effect.flatMap(ApnsPools, (pools) => pools.provide(tenant)(self))
+)
+
+/**
+ * {@link make} as a Layer.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: Options = {}): Layer.Layer<ApnsPools, ApnsPool.InvalidPoolOptions> =>
+  Layer.scoped(ApnsPools, make(options))
+
+/**
+ * The tenant's pool as a Layer, for everything that takes one: `Stream.provideSomeLayer(outcomes, layerTenant(tenant))`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTenant = (tenant: Tenant): Layer.Layer<ApnsPool.ApnsPool, OpenError, ApnsPools> =>
+  Layer.scoped(ApnsPool.ApnsPool, get(tenant))
+
+/**
+ * Pools without a socket: `handler` answers each tenant's requests, as with `ApnsPool.layerTest`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTest = (
+  handler: (tenant: Tenant, request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError>,
+  options: PoolsOptions = {}
+): Layer.Layer<ApnsPools> =>
+  Layer.scoped(
+    ApnsPools,
+    Effect.orDie(makeWith(
+      (tenant, parts) => Connection.fromHandler((request) => handler(tenant, request), {}, parts),
+      { drainTimeout: 0, ...options }
+    ))
+  )

@@ -1,0 +1,375 @@
+import { Connection, Credentials, Endpoint, Response } from "@effect-apns/core"
+import { Notification } from "@effect-apns/models"
+import type { ApnsPool } from "@effect-apns/pool"
+import { ApnsPools, send, sendAll } from "@effect-apns/pool"
+import { MockApns, ProviderKey } from "@effect-apns/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Either, Exit, Fiber, Layer, Redacted, Scope, Stream, TestClock } from "effect"
+
+const token = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+const notification = Notification.alert({ alert: "Hello" })
+const hello = send({ token, notification, topic: "com.example.app" })
+
+/** Tenants with a key each. */
+const tenantsOf = (count: number): Effect.Effect<ReadonlyArray<ApnsPools.Tenant>> =>
+  Effect.gen(function*() {
+    const { key } = yield* ProviderKey.make()
+    return yield* Effect.forEach(Array.from({ length: count }), (_, i) =>
+      Effect.map(
+        Credentials.token({
+          key: Redacted.make(key),
+          keyId: `KEY${String(i).padStart(7, "0")}`,
+          teamId: `TEAM${String(i).padStart(6, "0")}`
+        }),
+        (credentials) => ({ endpoint: Endpoint.production, credentials })
+      ))
+  }).pipe(Effect.orDie)
+
+const tenantAt = (tenants: ReadonlyArray<ApnsPools.Tenant>, i: number): ApnsPools.Tenant => {
+  const tenant = tenants[i]
+  if (tenant === undefined) throw new Error(`there is no tenant ${i}`)
+  return tenant
+}
+
+/** Counts the connections of each tenant, and the most that there ever were of all. */
+const counted = (options: ApnsPools.PoolsOptions, answer: Effect.Effect<void> = Effect.void) => {
+  const open = new Map<string, number>()
+  const seen = { now: 0, most: 0, ever: 0, open }
+  const add = (tenant: ApnsPools.Tenant, n: number): void => {
+    seen.now += n
+    if (n > 0) seen.ever += n
+    seen.most = Math.max(seen.most, seen.now)
+    const key = tenant.credentials.identity
+    open.set(key, (open.get(key) ?? 0) + n)
+  }
+  const layer = Layer.scoped(
+    ApnsPools.ApnsPools,
+    ApnsPools.makeWith((tenant, parts) =>
+      Effect.zipRight(
+        Effect.acquireRelease(Effect.sync(() => add(tenant, 1)), () => Effect.sync(() => add(tenant, -1))),
+        Connection.fromHandler(() => Effect.as(answer, Response.make()), {}, parts)
+      ), options)
+  )
+  return { layer, seen }
+}
+
+const stats = Effect.flatMap(ApnsPools.ApnsPools, (pools) => pools.stats)
+
+/** Lets everything that can happen without the clock happen. */
+const settle = TestClock.adjust(0)
+
+describe("ApnsPools", () => {
+  it.effect("opens a pool when it is needed, keeps it while it is used, and closes it when it was idle for long enough", () => {
+    const { layer, seen } = counted({ idleTimeToLive: "5 minutes" })
+    return Effect.gen(function*() {
+      const tenant = tenantAt(yield* tenantsOf(1), 0)
+      assert.deepInclude(yield* stats, { pools: 0, connections: 0 })
+      const scope = yield* Scope.make()
+      yield* Scope.extend(ApnsPools.get(tenant), scope)
+      yield* settle
+      assert.strictEqual(seen.now, 1)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(seen.now, 1)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepInclude(yield* stats, { pools: 1, idle: 1 })
+      yield* TestClock.adjust("4 minutes")
+      // used once more: its time starts again
+      yield* hello.pipe(ApnsPools.provide(tenant))
+      yield* TestClock.adjust("4 minutes")
+      assert.deepInclude(yield* stats, { pools: 1, connections: 1, poolsOpened: 1 })
+      yield* TestClock.adjust("1 minute")
+      assert.deepInclude(yield* stats, { pools: 0, connections: 0, poolsOpened: 1, poolsClosed: 1 })
+      assert.strictEqual(seen.now, 0)
+      yield* hello.pipe(ApnsPools.provide(tenant))
+      assert.deepInclude(yield* stats, { pools: 1, poolsOpened: 2 })
+      assert.strictEqual(seen.ever, 2)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("each idle pool has its own time", () => {
+    const { layer, seen } = counted({ idleTimeToLive: "10 seconds" })
+    return Effect.gen(function*() {
+      const tenants = yield* tenantsOf(3)
+      for (const tenant of tenants) {
+        yield* hello.pipe(ApnsPools.provide(tenant))
+        yield* TestClock.adjust("3 seconds")
+      }
+      assert.strictEqual(seen.now, 3)
+      for (const left of [2, 1, 0]) {
+        yield* TestClock.adjust(left === 2 ? "1 seconds" : "3 seconds")
+        assert.strictEqual(seen.now, left)
+      }
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("\"for ever\" is a time too", () => {
+    const { layer, seen } = counted({ idleTimeToLive: Infinity })
+    return Effect.gen(function*() {
+      const tenant = tenantAt(yield* tenantsOf(1), 0)
+      yield* hello.pipe(ApnsPools.provide(tenant))
+      yield* TestClock.adjust("1000 days")
+      assert.strictEqual(seen.now, 1)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("keys by endpoint and credentials: the same are the same pool, whatever their topic", () => {
+    const { layer, seen } = counted({ topic: "com.example.default" })
+    return Effect.gen(function*() {
+      const [first, second] = yield* tenantsOf(2)
+      if (first === undefined || second === undefined) return assert.fail("no tenants")
+      const again = { ...first, topic: "com.example.other" }
+      const sandbox = { ...first, endpoint: Endpoint.development }
+      const pools = yield* Effect.forEach([first, first, again, second, sandbox], ApnsPools.get)
+      assert.strictEqual(pools[0], pools[1])
+      assert.strictEqual(pools[0]?.unsafe, pools[2]?.unsafe)
+      assert.strictEqual(pools[0]?.topic, "com.example.default")
+      assert.strictEqual(pools[2]?.topic, "com.example.other")
+      assert.strictEqual(new Set(pools.map((pool) => pool.unsafe)).size, 3)
+      yield* settle
+      assert.strictEqual(seen.now, 3)
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  })
+
+  it.effect("keeps to its budget under 300 tenants, serves them all, and the one that waits longest first", () => {
+    const { layer, seen } = counted({ size: 3, maxConnections: 20 }, Effect.sleep("1 second"))
+    return Effect.gen(function*() {
+      const tenants = yield* tenantsOf(300)
+      const order: Array<number> = []
+      const fibers = yield* Effect.forEach(
+        tenants,
+        (tenant, i) => Effect.fork(Effect.tap(hello.pipe(ApnsPools.provide(tenant)), () => order.push(i)))
+      )
+      yield* settle
+      assert.deepInclude(yield* stats, { waiting: 280, connections: 20 })
+      // each takes a second, twenty at a time
+      for (let second = 1; second <= 15; second++) {
+        yield* TestClock.adjust("1 second")
+        yield* settle
+        assert.isAtMost(seen.now, 20)
+      }
+      yield* Fiber.joinAll(fibers)
+      assert.strictEqual(order.length, 300)
+      assert.strictEqual(seen.most, 20)
+      for (let wave = 0; wave < 15; wave++) {
+        const served = order.slice(wave * 20, wave * 20 + 20).sort((a, b) => a - b)
+        assert.deepStrictEqual(served, Array.from({ length: 20 }, (_, i) => wave * 20 + i))
+      }
+      assert.deepInclude(yield* stats, { waiting: 0, poolsOpened: 300 })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("takes from the largest pool what a newcomer needs, and gives it back when it is free", () => {
+    const { layer, seen } = counted({ size: 4, maxConnections: 5, idleTimeToLive: "1 minute" })
+    return Effect.gen(function*() {
+      const [first, second, third] = yield* tenantsOf(3)
+      if (first === undefined || second === undefined || third === undefined) return assert.fail("no tenants")
+      const scope = yield* Scope.make()
+      const sizeOf = (pool: ApnsPool.ApnsPool) => Effect.map(pool.stats, ({ size }) => size)
+      const a = yield* ApnsPools.get(first)
+      assert.strictEqual(yield* sizeOf(a), 4)
+      const b = yield* Scope.extend(ApnsPools.get(second), scope)
+      assert.strictEqual(yield* sizeOf(b), 1)
+      const c = yield* Scope.extend(ApnsPools.get(third), scope)
+      assert.strictEqual(yield* sizeOf(c), 1)
+      assert.strictEqual(yield* sizeOf(a), 3)
+      yield* settle
+      assert.strictEqual(seen.most, 5)
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* sizeOf(a), 4)
+      yield* settle
+      assert.strictEqual(seen.now, 4)
+      assert.strictEqual(seen.most, 5)
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  })
+
+  it.effect("closes the pool that was idle longest, not one that is used", () => {
+    const { layer, seen } = counted({ maxConnections: 3 })
+    return Effect.gen(function*() {
+      const tenants = yield* tenantsOf(4)
+      yield* ApnsPools.get(tenantAt(tenants, 0))
+      for (const i of [1, 2]) {
+        yield* hello.pipe(ApnsPools.provide(tenantAt(tenants, i)))
+        yield* TestClock.adjust("1 second")
+      }
+      yield* hello.pipe(ApnsPools.provide(tenantAt(tenants, 3)))
+      const left = tenants.map(({ credentials }) => seen.open.get(credentials.identity) ?? 0)
+      assert.deepStrictEqual(left, [1, 0, 1, 1])
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  })
+
+  it.effect("a tenant that gave up waiting takes nothing of the budget", () => {
+    const { layer, seen } = counted({ maxConnections: 1 })
+    return Effect.gen(function*() {
+      const tenants = yield* tenantsOf(3)
+      const scope = yield* Scope.make()
+      yield* Scope.extend(ApnsPools.get(tenantAt(tenants, 0)), scope)
+      const second = yield* Effect.fork(hello.pipe(ApnsPools.provide(tenantAt(tenants, 1))))
+      const third = yield* Effect.fork(hello.pipe(ApnsPools.provide(tenantAt(tenants, 2))))
+      yield* settle
+      assert.deepInclude(yield* stats, { waiting: 2 })
+      yield* Fiber.interrupt(second)
+      yield* settle
+      assert.deepInclude(yield* stats, { waiting: 1, pools: 2 })
+      yield* Scope.close(scope, Exit.void)
+      yield* Fiber.join(third)
+      assert.strictEqual(seen.open.get(tenantAt(tenants, 1).credentials.identity), undefined)
+      assert.strictEqual(seen.most, 1)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("a grant that meets an interruption is not lost", () => {
+    const { layer } = counted({ maxConnections: 1 })
+    return Effect.gen(function*() {
+      const tenants = yield* tenantsOf(3)
+      const scope = yield* Scope.make()
+      yield* Scope.extend(ApnsPools.get(tenantAt(tenants, 0)), scope)
+      const second = yield* Effect.fork(hello.pipe(ApnsPools.provide(tenantAt(tenants, 1))))
+      yield* settle
+      // both at once: the pool is handed over to one who leaves in the same tick
+      yield* Effect.zipRight(Scope.close(scope, Exit.void), Fiber.interruptFork(second))
+      yield* settle
+      assert.strictEqual((yield* hello.pipe(ApnsPools.provide(tenantAt(tenants, 2)))).attempts, 1)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("one who is interrupted leaves the pool to the others", () => {
+    const { layer, seen } = counted({ maxConnections: 1 }, Effect.sleep("1 second"))
+    return Effect.gen(function*() {
+      const tenant = tenantAt(yield* tenantsOf(1), 0)
+      const first = yield* Effect.fork(hello.pipe(ApnsPools.provide(tenant)))
+      const second = yield* Effect.fork(hello.pipe(ApnsPools.provide(tenant)))
+      yield* settle
+      yield* Fiber.interrupt(first)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(second)).attempts, 1)
+      assert.strictEqual(seen.ever, 1)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("forgets a pool that it is told to forget", () => {
+    const { layer, seen } = counted({})
+    return Effect.gen(function*() {
+      const tenant = tenantAt(yield* tenantsOf(1), 0)
+      yield* hello.pipe(ApnsPools.provide(tenant))
+      yield* Effect.flatMap(ApnsPools.ApnsPools, (pools) => pools.invalidate(tenant))
+      yield* settle
+      assert.strictEqual(seen.now, 0)
+      yield* hello.pipe(ApnsPools.provide(tenant))
+      assert.deepInclude(yield* stats, { pools: 1, poolsOpened: 2, poolsClosed: 1 })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("closing closes every pool, and whoever waits is interrupted", () => {
+    const { layer, seen } = counted({ maxConnections: 2 })
+    return Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const pools = yield* Effect.provide(ApnsPools.ApnsPools, yield* Layer.buildWithScope(layer, scope))
+      const tenants = yield* tenantsOf(3)
+      yield* pools.get(tenantAt(tenants, 0))
+      yield* pools.get(tenantAt(tenants, 1))
+      const waiting = yield* Effect.fork(pools.get(tenantAt(tenants, 2)))
+      yield* settle
+      assert.strictEqual(seen.now, 2)
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(seen.now, 0)
+      assert.isTrue(Exit.isInterrupted(yield* Fiber.await(waiting)))
+      assert.isTrue(Exit.isInterrupted(yield* Effect.exit(pools.get(tenantAt(tenants, 0)))))
+    }).pipe(Effect.scoped)
+  })
+
+  it.effect("says what is wrong with its options", () =>
+    Effect.gen(function*() {
+      const none = yield* Effect.flip(Effect.scoped(ApnsPools.make({ maxConnections: 0 })))
+      assert.deepInclude(none, { _tag: "InvalidPoolOptions", field: "maxConnections" })
+      const half = yield* Effect.flip(Effect.scoped(ApnsPools.make({ size: 0.5 })))
+      assert.deepInclude(half, { _tag: "InvalidPoolOptions", field: "size" })
+    }))
+
+  it.effect("a pool that cannot be opened fails whoever asks for it, and takes nothing of the budget", () =>
+    Effect.gen(function*() {
+      const good = tenantAt(yield* tenantsOf(1), 0)
+      const { credentials } = good
+      if (credentials._tag !== "Token") return assert.fail("not a token")
+      const bad = { ...good, credentials: { ...credentials, key: Redacted.make("no key"), identity: "bad" } }
+      for (let i = 0; i < 3; i++) {
+        const error = yield* Effect.flip(Effect.scoped(ApnsPools.get(bad)))
+        assert.strictEqual(error._tag, "CredentialsError")
+      }
+      assert.deepInclude(yield* stats, { pools: 0, waiting: 0, poolsOpened: 0 })
+      yield* Effect.scoped(ApnsPools.get(good))
+    }).pipe(Effect.provide(ApnsPools.layer({ maxConnections: 1 }))))
+})
+
+describe("ApnsPools over the network", () => {
+  const team = (keyId: string, teamId: string) =>
+    Effect.gen(function*() {
+      const apns = yield* MockApns.MockApns
+      const { key } = yield* apns.issueKey({ keyId, teamId })
+      const credentials = yield* Credentials.token({ key: Redacted.make(key), keyId, teamId })
+      return { endpoint: apns.endpoint, credentials, topic: "com.example.app" }
+    })
+
+  const pools = (options: ApnsPools.Options = {}) =>
+    Layer.provideMerge(
+      Layer.unwrapEffect(
+        Effect.map(MockApns.MockApns, ({ ca }) => ApnsPools.layer({ ca, ...options }))
+      ),
+      MockApns.layer()
+    )
+
+  it.scopedLive("two teams never share a connection", () =>
+    Effect.gen(function*() {
+      const apns = yield* MockApns.MockApns
+      const tenants = yield* Effect.all([
+        team("AAAAAAAAAA", "TEAMAAAAAA"),
+        team("BBBBBBBBBB", "TEAMBBBBBB"),
+        // another key of the first team: APNs ties a connection to a key, too
+        team("CCCCCCCCCC", "TEAMAAAAAA")
+      ])
+      const receipts = yield* Effect.forEach(
+        Array.from({ length: 120 }, (_, i) => tenantAt(tenants, i % 3)),
+        (tenant) => send({ token, notification }).pipe(ApnsPools.provide(tenant)),
+        { concurrency: 30 }
+      )
+      assert.isTrue(receipts.every(({ attempts }) => attempts === 1))
+      const keysOn = new Map<number, Set<string>>()
+      for (const { connection, headers } of yield* apns.received) {
+        const [header] = (headers["authorization"] ?? "").replace(/^bearer /, "").split(".")
+        const { kid }: { readonly kid: string } = JSON.parse(Buffer.from(header ?? "", "base64url").toString())
+        keysOn.set(connection, (keysOn.get(connection) ?? new Set()).add(kid))
+      }
+      assert.isAtLeast(keysOn.size, 3)
+      assert.isTrue([...keysOn.values()].every((keys) => keys.size === 1))
+      assert.deepInclude(yield* stats, { pools: 3 })
+    }).pipe(Effect.provide(pools({ size: 2 }))))
+
+  it.scopedLive("sends streams for a tenant, and keeps to its budget while it moves between them", () =>
+    Effect.gen(function*() {
+      const apns = yield* MockApns.MockApns
+      const tenants = yield* Effect.all([team("AAAAAAAAAA", "TEAMAAAAAA"), team("BBBBBBBBBB", "TEAMBBBBBB")])
+      for (let round = 0; round < 3; round++) {
+        for (const tenant of tenants) {
+          const outcomes = yield* sendAll(Stream.fromIterable(Array.from({ length: 50 }, () => token)), {
+            notification
+          }).pipe(
+            Stream.provideSomeLayer(ApnsPools.layerTenant(tenant)),
+            Stream.runCollect
+          )
+          assert.deepStrictEqual(
+            [...outcomes].filter(({ result }) => Either.isLeft(result)).map(({ result }) => String(result)),
+            []
+          )
+        }
+      }
+      const infos = yield* apns.connections
+      assert.strictEqual(infos.length, 6)
+      // each was closed before the next one was opened
+      const sorted = [...infos].sort((a, b) => a.id - b.id)
+      assert.deepStrictEqual(
+        sorted.map(({ teamId }) => teamId),
+        ["TEAMAAAAAA", "TEAMBBBBBB", "TEAMAAAAAA", "TEAMBBBBBB", "TEAMAAAAAA", "TEAMBBBBBB"]
+      )
+      assert.deepInclude(yield* stats, { connections: 1, pools: 1 })
+    }).pipe(Effect.provide(pools({ maxConnections: 1 }))))
+})
