@@ -1,10 +1,10 @@
 // Writes the API reference to docs/api, from the docstrings: a page for each public module.
 //
 //   node scripts/api-reference.mjs [FOLDER]
-import { readdirSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { Application } from "typedoc"
+import { Application, Comment } from "typedoc"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const order = ["pool", "models", "core", "testing", "cli", "http2"]
@@ -15,6 +15,16 @@ const entryPoints = order.flatMap((name) => {
     .filter((file) => file.endsWith(".ts") && file !== "index.ts" && file !== "bin.ts")
     .map((file) => join(src, file))
 })
+
+/** What a module says of itself: its first docstring, which stands before the imports, where typedoc does not look. */
+const headOf = (name) => {
+  const source = readFileSync(join(root, "packages", `${name.replace("/", "/src/")}.ts`), "utf8")
+  const text = /^\/\*\*\n([^]*?)\n \*\//.exec(source)?.[1] ?? ""
+  return text.replace(/^ \* ?/gm, "")
+    .replace(/^@since .*$/m, "")
+    .replace(/^@example$/m, "**Example**\n")
+    .replace(/\{@link ([^}]+)\}/g, "`$1`")
+}
 
 const app = await Application.bootstrapWithPlugins({
   name: "effect-apns",
@@ -46,7 +56,10 @@ const app = await Application.bootstrapWithPlugins({
 const project = await app.convert()
 if (project === undefined) process.exitCode = 1
 else {
-  for (const module of project.children ?? []) module.name = module.name.replace("/src/", "/")
+  for (const module of project.children ?? []) {
+    module.name = module.name.replace("/src/", "/")
+    module.comment = new Comment([{ kind: "text", text: headOf(module.name) }])
+  }
   await app.generateOutputs(project)
   if (app.logger.hasErrors()) process.exitCode = 1
 }
