@@ -137,7 +137,8 @@ export class FaultDuplex extends Duplex {
 
   /** Ends the TCP connection: with FIN when `reset` is false, with RST when it is true. */
   cut(reset: boolean): void {
-    if (reset) this.raw.resetAndDestroy()
+    // Node cannot reset a socket that is being shut down: it would keep the handle, and never say that it is closed
+    if (reset && !this.socket.writableEnded) this.raw.resetAndDestroy()
     this.socket.destroy()
     this.destroy()
   }

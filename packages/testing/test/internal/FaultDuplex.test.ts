@@ -21,7 +21,7 @@ const make = () => {
     onGoaway: () => {},
     onSettingsAck: () => {}
   })
-  return { duplex, socket, written: () => Buffer.concat(written) }
+  return { duplex, raw, socket, written: () => Buffer.concat(written) }
 }
 
 describe("FaultDuplex", () => {
@@ -50,5 +50,20 @@ describe("FaultDuplex", () => {
     duplex.write(Buffer.alloc(30_000), () => done++)
     assert.deepStrictEqual([written().length, done], [0, 0])
     duplex.destroy()
+  })
+
+  it("does not reset a socket that is being shut down", () => {
+    let resets = 0
+    for (const ended of [false, true]) {
+      const { duplex, raw, socket } = make()
+      raw.resetAndDestroy = () => {
+        resets++
+        return raw
+      }
+      if (ended) socket.end()
+      duplex.cut(true)
+      assert.isTrue(socket.destroyed)
+    }
+    assert.strictEqual(resets, 1)
   })
 })
