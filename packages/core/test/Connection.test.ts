@@ -655,7 +655,7 @@ describe("Connection", () => {
         class Mover extends Recorder {
           override onFailure(from: Connection.Connection, failure: Failure.Failure): void {
             super.onFailure(from, failure)
-            this.clearAnswer()
+            this.renew()
             assert.isTrue(two.unsafe.exchange(this))
           }
         }
