@@ -18,6 +18,7 @@ import {
   Logger,
   LogLevel,
   Metric,
+  Option,
   Redacted,
   Schedule,
   Scope,
@@ -347,6 +348,13 @@ const settleDown = (
     }
   })
 
+/** What has to end by itself, and soon. */
+const ended = (what: string, effect: Effect.Effect<void>): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(
+    Effect.timeoutOption(Effect.disconnect(effect), "20 seconds"),
+    (result) => Option.isSome(result) ? [] : [`${what} does not end`]
+  )
+
 const nonZero = (what: string, counts: Readonly<Record<string, number>>): ReadonlyArray<string> =>
   Object.entries(counts).filter(([, count]) => count !== 0).map(([name, count]) => `${what}: ${count} ${name}`)
 
@@ -369,6 +377,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
 
     yield* Effect.scoped(Effect.gen(function*() {
       yield* watchAttempts(ledger)
+      const apnsScope = yield* Scope.make()
       const apns = yield* MockApns.make({
         record: false,
         onReceived: (received) => {
@@ -377,14 +386,14 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
           if (received.accepted) ledger.acceptedByServer(n)
           else ledger.rejectedByServer(n)
         }
-      })
+      }).pipe(Scope.extend(apnsScope))
       const credentials = yield* Credentials.token({
         key: Redacted.make(apns.credentials.key),
         keyId: apns.credentials.keyId,
         teamId: apns.credentials.teamId
       })
       const poolScope = yield* Scope.make()
-      yield* Effect.addFinalizer((exit) => Scope.close(poolScope, exit))
+      yield* Effect.addFinalizer((exit) => Effect.zipRight(Scope.close(poolScope, exit), Scope.close(apnsScope, exit)))
       const real = yield* ApnsPool.make({
         ...poolOptions,
         endpoint: apns.endpoint,
@@ -451,7 +460,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
         )
       )
       stats = yield* real.stats
-      yield* Scope.close(poolScope, Exit.void)
+      leaked.push(...yield* ended("closing the pool", Scope.close(poolScope, Exit.void)))
       const closed = yield* real.stats
       leaked.push(
         ...nonZero("the closed pool", {
@@ -465,7 +474,8 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
             ({ openConnections }) => nonZero("the server", { "open connections": openConnections })
           ),
           "3 seconds"
-        )
+        ),
+        ...yield* ended("closing the server", Scope.close(apnsScope, Exit.void))
       )
     }))
 

@@ -120,6 +120,8 @@ export class Weather {
       fault(0.5, "503 Shutdown", () => MockApns.shutdown),
       fault(15, "slow", () => MockApns.slow(`${1 + this.integer(60)} millis`)),
       fault(2, "slow, then refused", () => MockApns.slow(`${1 + this.integer(60)} millis`, MockApns.refuseStream)),
+      fault(0.3, "403 ExpiredProviderToken", () => MockApns.expiredProviderToken),
+      fault(0.3, "429 TooManyProviderTokenUpdates", () => MockApns.tooManyProviderTokenUpdates),
       fault(4, "410", () => MockApns.unregistered(1_700_000_000_000)),
       fault(4, "400", () => MockApns.reject("BadDeviceToken")),
       fault(3, "body in pieces", () => MockApns.splitBody()),

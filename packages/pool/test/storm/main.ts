@@ -118,11 +118,8 @@ const program = Effect.gen(function*() {
     rssEndMb,
     seed
   }))
-  if (failed) {
-    yield* Effect.sync(() => {
-      process.exitCode = 1
-    })
-  }
+  // whatever was left open must not keep the verdict from those who wait for it
+  if (failed) yield* Effect.sync(() => process.exit(1))
 })
 
 program.pipe(Effect.provide(NodeContext.layer), NodeRuntime.runMain)
