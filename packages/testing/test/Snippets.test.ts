@@ -1,6 +1,9 @@
+import { Failure } from "@effect-apns/core"
+import { Reason, Rejection } from "@effect-apns/models"
+import { Behavior } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -58,4 +61,25 @@ describe("documentation", () => {
     assert.match(output, /Half\.ts:1 - the module has no @example/)
     assert.match(output, /Half\.ts:8 - half has no @category/)
   }, timeout)
+
+  it("says of each reason of APNs what it means and what to do", async () => {
+    const page = await readFile(join(root, "docs/outcomes.md"), "utf8")
+    const rows = Object.keys(Reason.table).filter((reason) => Reason.canonical(reason) === reason).map((reason) => {
+      const { meaning, status } = Reason.info(reason, 0)
+      return `| \`${reason}\` | ${status} | ${meaning} | \`${Rejection.action(Rejection.make({ reason }))}\` |`
+    })
+    assert.isAbove(rows.length, 30)
+    for (const row of rows) assert.include(page, row)
+  })
+
+  it("names each failure of a connection, and each fault of the mock", async () => {
+    const outcomes = await readFile(join(root, "docs/outcomes.md"), "utf8")
+    const failures = Object.keys(Failure).filter((name) => /^[A-Z]/.test(name))
+    assert.isAtLeast(failures.length, 6)
+    for (const name of failures) assert.include(outcomes, `\`${name}\``)
+    const testing = await readFile(join(root, "docs/testing.md"), "utf8")
+    const faults = Object.keys(Behavior)
+    assert.isAbove(faults.length, 40)
+    for (const name of faults) assert.match(testing, new RegExp(`\`${name}[\`(]`), name)
+  })
 })
