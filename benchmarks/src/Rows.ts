@@ -40,15 +40,15 @@ export const rows: ReadonlyArray<Row> = [
     against: "floor",
     ids: false,
     count: 1_000_000,
-    warmUp: 100_000
+    warmUp: 500_000
   },
   {
     ...sending,
     name: "session",
     summary: "@effect-apns/http2 Session over node:tls, callbacks",
     module: { path: "./rows/Session.js" },
-    count: 300_000,
-    warmUp: 100_000
+    count: 1_000_000,
+    warmUp: 500_000
   },
   {
     ...sending,
@@ -93,8 +93,8 @@ export const rows: ReadonlyArray<Row> = [
     name: "send-all",
     summary: "sendAll over a Stream of tokens",
     module: { path: "./rows/SendAll.js" },
-    count: 300_000,
-    warmUp: 100_000
+    count: 1_000_000,
+    warmUp: 500_000
   },
   {
     ...sending,

@@ -63,6 +63,8 @@ export interface Deadlines {
   readonly remove: (entry: Entry) => void
   /** The clock's time, in milliseconds since the UNIX epoch. */
   readonly now: () => number
+  /** What {@link Deadlines.now} said last: the time of the tick, where something looks at the clock in each. */
+  readonly last: number
 }
 
 /** Timers are 32-bit: whatever is due later than this is looked at again then. */
@@ -71,7 +73,8 @@ const maxSleepMillis = 2_147_483_647
 class Wheel implements Deadlines {
   private readonly buckets = new Map<number, Bucket>()
   private readonly heap: Array<Bucket> = []
-  private last: Bucket | undefined = undefined
+  private latest: Bucket | undefined = undefined
+  last = 0
   private sleepingUntil = -Infinity
   private wake: (() => void) | undefined = undefined
   /** Something earlier came after the sleep was computed and before it began. */
@@ -79,13 +82,13 @@ class Wheel implements Deadlines {
 
   constructor(private readonly clock: Clock.Clock) {}
 
-  readonly now = (): number => this.clock.unsafeCurrentTimeMillis()
+  readonly now = (): number => this.last = this.clock.unsafeCurrentTimeMillis()
 
   readonly set = (entry: Entry, atMillis: number): void => {
     if (entry.dueBucket !== undefined) this.remove(entry)
     if (atMillis === Infinity) return
     const at = Math.ceil(atMillis)
-    let bucket = this.last
+    let bucket = this.latest
     if (bucket === undefined || bucket.at !== at) {
       bucket = this.buckets.get(at)
       if (bucket === undefined) {
@@ -93,7 +96,7 @@ class Wheel implements Deadlines {
         this.buckets.set(at, bucket)
         this.push(bucket)
       }
-      this.last = bucket
+      this.latest = bucket
     }
     const first = bucket.first
     entry.dueBucket = bucket
@@ -168,7 +171,7 @@ class Wheel implements Deadlines {
     const tail = heap.pop()
     if (top === undefined || tail === undefined) return
     this.buckets.delete(top.at)
-    if (this.last === top) this.last = undefined
+    if (this.latest === top) this.latest = undefined
     if (tail === top) return
     let i = 0
     heap[0] = tail

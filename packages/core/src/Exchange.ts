@@ -55,7 +55,11 @@ export abstract class Exchange extends Session.Stream implements Entry {
   /** The provider token that the request was sent with. */
   token: Token | undefined = undefined
 
-  constructor(readonly path: string, readonly spec: Spec) {
+  constructor(
+    /** What follows `spec.head.pathPrefix` in the `:path`. */
+    public path: string,
+    public spec: Spec
+  ) {
     super()
   }
 
@@ -67,16 +71,6 @@ export abstract class Exchange extends Session.Stream implements Entry {
 
   /** There is no response and there will be none. */
   abstract onFailure(connection: Connection, failure: Failure): void
-
-  /** Makes the exchange ready to be sent again. */
-  protected clearAnswer(): void {
-    this.id = 0
-    this.status = 0
-    this.apnsId = undefined
-    this.headers = undefined
-    this.body = undefined
-    this.truncated = false
-  }
 }
 
 /**

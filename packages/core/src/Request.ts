@@ -144,13 +144,15 @@ const maxHeads = 256
  */
 export const head = (
   method: "GET" | "POST" | "DELETE",
-  headers: ReadonlyArray<readonly [name: string, value: string]>
+  headers: ReadonlyArray<readonly [name: string, value: string]>,
+  /** What all paths begin with, where it is the same for many. */
+  pathPrefix = ""
 ): Session.Head => {
-  let key: string = method
+  let key = `${method}\n${pathPrefix}`
   for (const [name, value] of headers) key += `\n${name}\n${value}`
   const known = heads.get(key)
   if (known !== undefined) return known
-  const made = new Session.Head(method, headers)
+  const made = new Session.Head(method, headers, pathPrefix)
   if (heads.size >= maxHeads) heads.clear()
   heads.set(key, made)
   return made
@@ -255,3 +257,16 @@ export const make = (options: Options): Request => Either.getOrThrowWith(validat
  * @category constructors
  */
 export const fromSpec = (path: string, spec: Spec): Request => ({ path, method: spec.head.method, spec })
+
+/**
+ * The request of an exchange, with its path in full.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromExchange = ({ path, spec }: { readonly path: string; readonly spec: Spec }): Request => {
+  const { headers, method, pathPrefix } = spec.head
+  return pathPrefix === ""
+    ? fromSpec(path, spec)
+    : fromSpec(pathPrefix + path, { ...spec, head: head(method, headers) })
+}

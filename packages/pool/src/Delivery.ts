@@ -37,6 +37,26 @@ import type { Engine } from "./internal/engine.js"
 export type Phase = "new" | "queued" | "inFlight" | "retrying" | "settled"
 
 /**
+ * What is remembered of a delivery that did not succeed at once.
+ *
+ * @internal
+ */
+export class Trouble {
+  /** When it is sent again, while it is `"retrying"`. */
+  retryAt = Infinity
+  /** An earlier attempt may have been processed. */
+  doubtful = false
+  /** The connection that sent it back. */
+  avoid: Connection.Connection | undefined = undefined
+  /** Attempts that ended without cost, and were repeated at once. */
+  moves = 0
+  /** A refused provider token was replaced for it. */
+  resigned = false
+  /** What the schedules remember of it. */
+  schedule: { readonly kind: "retry" | "backoff"; readonly state: unknown } | undefined = undefined
+}
+
+/**
  * A request, its way through the pool, and its outcome: exactly one call of {@link Delivery.onAnswered} or
  * {@link Delivery.onFailed}, unless it is cancelled first.
  *
@@ -56,24 +76,14 @@ export abstract class Delivery extends Exchange.Exchange {
   behind: Delivery | undefined = undefined
   /** @internal Its place in the order of submission. */
   order = 0
-  /** @internal When it is sent again, while it is `"retrying"`. */
-  retryAt = Infinity
   /** @internal Milliseconds left for the answer, while the time does not run. */
   budget: number
   /** @internal When the time for the answer is over; `Infinity` while it does not run. */
   answerBy = Infinity
   /** @internal Which limit the deadline that is set stands for. */
   limit: Failure.TimeLimit = "timeout"
-  /** @internal An earlier attempt may have been processed. */
-  doubtful = false
-  /** @internal The connection that sent it back. */
-  avoid: Connection.Connection | undefined = undefined
-  /** @internal Attempts that ended without cost, and were repeated at once. */
-  moves = 0
-  /** @internal A refused provider token was replaced for it. */
-  resigned = false
-  /** @internal What the schedules remember of it. */
-  schedule: ScheduleState | undefined = undefined
+  /** @internal What went wrong so far: nothing, for almost all. */
+  trouble: Trouble | undefined = undefined
 
   constructor(path: string, spec: Request.Spec) {
     super(path, spec)
@@ -99,20 +109,34 @@ export abstract class Delivery extends Exchange.Exchange {
   }
 
   /** @internal */
+  inTrouble(): Trouble {
+    return this.trouble ??= new Trouble()
+  }
+
+  /** @internal */
   again(): void {
-    this.clearAnswer()
+    this.renew()
+  }
+
+  /**
+   * Makes a delivery that was answered at its first attempt a new one: nobody else knows of it any more.
+   *
+   * @internal
+   */
+  reuse(path: string, spec: Request.Spec): void {
+    this.renew()
+    this.path = path
+    this.spec = spec
+    this.attempts = 0
+    this.phase = "new"
+    this.budget = spec.timeoutMillis
+    this.answerBy = Infinity
+    this.connection = undefined
+    this.token = undefined
   }
 
   /** The time on the pool's clock, in milliseconds since the UNIX epoch. @internal */
   engineNow(): number {
     return this.engine?.now ?? 0
   }
-}
-
-/**
- * @internal
- */
-export interface ScheduleState {
-  readonly kind: "retry" | "backoff"
-  readonly state: unknown
 }

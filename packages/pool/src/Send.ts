@@ -48,6 +48,7 @@ import * as ApnsPool from "./ApnsPool.js"
 import { Delivery } from "./Delivery.js"
 import type { Receipt } from "./Receipt.js"
 import * as Receipts from "./Receipt.js"
+import * as Tracing from "./Tracing.js"
 
 /**
  * What to send, without the token: what many tokens can share.
@@ -183,14 +184,15 @@ const invalid = (
 ): Either.Either<never, ParseResult.ParseError> =>
   Either.left(ParseResult.parseError(new ParseResult.Type(schema.ast, actual, message)))
 
-/** @internal */
-export const pathOf = (token: string): Either.Either<string, ParseResult.ParseError> => {
-  if (DeviceToken.is(token)) return Either.right(`/3/device/${token}`)
-  return Either.flatMap(
-    Either.mapLeft(decodeToken(token), ParseResult.parseError),
-    (valid) => Either.right(`/3/device/${valid}`)
-  )
+/** What is wrong with a device token; nothing, for almost all. @internal */
+export const tokenError = (token: string): ParseResult.ParseError | undefined => {
+  if (DeviceToken.is(token)) return undefined
+  const decoded = decodeToken(token)
+  return Either.isLeft(decoded) ? ParseResult.parseError(decoded.left) : undefined
 }
+
+/** The path of a notification, before its device token (Apple: "Sending notification requests to APNs"). */
+const pathPrefix = "/3/device/"
 
 interface Known {
   readonly defaultTopic: string | undefined
@@ -278,7 +280,7 @@ const makeSpec = (
       : deadline.epochMillis
     if (Number.isNaN(deadlineMillis)) return yield* invalid(Schema.DateFromSelf, deadline, "deadline is not a date")
     return {
-      head: Request.head("POST", headers),
+      head: Request.head("POST", headers, pathPrefix),
       extra: extra.length === 0 ? undefined : extra,
       body: prepared.body,
       timeoutMillis,
@@ -301,11 +303,11 @@ export const send = <const N extends Notification.Notification>(
 ): Effect.Effect<Receipt, SendError, ApnsPool.ApnsPool> =>
   Effect.withFiberRuntime((fiber) => {
     const pool = Context.unsafeGet(fiber.getFiberRef(FiberRef.currentContext), ApnsPool.ApnsPool)
-    const path = pathOf(options.token)
-    if (Either.isLeft(path)) return Effect.fail(path.left)
+    const invalidToken = tokenError(options.token)
+    if (invalidToken !== undefined) return Effect.fail(invalidToken)
     const spec = specOf(options, pool.topic)
     if (Either.isLeft(spec)) return Effect.fail(spec.left)
-    return deliver(pool, path.right, spec.right)
+    return (pool.spans ? deliverWithSpan : deliver)(pool, options.token, spec.right)
   })
 
 const deliver = (
@@ -318,5 +320,7 @@ const deliver = (
     pool.unsafe.submit(sending)
     return sending
   }, cancel)
+
+const deliverWithSpan: typeof deliver = (pool, path, spec) => Tracing.send(pool, spec, deliver(pool, path, spec))
 
 const cancel = (sending: Sending): void => sending.pool.cancel(sending)

@@ -38,6 +38,7 @@ import type { Receipt } from "./Receipt.js"
 import * as Receipts from "./Receipt.js"
 import type { Options as SendOneOptions, SendError, SendOptions } from "./Send.js"
 import * as Send from "./Send.js"
+import * as Tracing from "./Tracing.js"
 
 /**
  * What became of one notification.
@@ -84,17 +85,14 @@ const defaultConcurrency = 4000
 class Part<In, Out> extends Delivery {
   index = 0
 
-  constructor(path: string, spec: Request.Spec, readonly item: In, private readonly bulk: Bulk<In, Out, unknown>) {
-    super(path, spec)
+  constructor(token: string, spec: Request.Spec, public item: In, private readonly bulk: Bulk<In, Out, unknown>) {
+    super(token, spec)
   }
 
   onAnswered(): void {
-    this.bulk.settled(
-      this,
-      this.status === 200
-        ? Either.right(Receipts.fromStream(this, this.attempts))
-        : Either.left(Send.errorOfAnswer(this))
-    )
+    if (this.status !== 200) return this.bulk.settled(this, Either.left(Send.errorOfAnswer(this)))
+    this.bulk.settled(this, Either.right(Receipts.fromStream(this, this.attempts)))
+    if (this.attempts === 1) this.bulk.recycle(this)
   }
 
   onFailed(failure: Failure.PoolFailure): void {
@@ -110,6 +108,7 @@ interface Source<in In, out Out> {
 
 class Bulk<In, Out, E> {
   private readonly underWay: Array<Part<In, Out>> = []
+  private readonly idle: Array<Part<In, Out>> = []
   private outcomes: Array<Out> = []
   private input: ReadonlyArray<In> = []
   private position = 0
@@ -132,12 +131,13 @@ class Bulk<In, Out, E> {
     const { concurrency, input, outcomes, source, underWay } = this
     while (this.position < input.length && underWay.length + outcomes.length < concurrency) {
       const item = input[this.position++] as In
-      const path = Send.pathOf(source.tokenOf(item))
+      const token = source.tokenOf(item)
+      const invalidToken = Send.tokenError(token)
       const spec = source.specOf(item)
-      if (Either.isLeft(path)) outcomes.push(source.outcomeOf(item, Either.left(path.left)))
+      if (invalidToken !== undefined) outcomes.push(source.outcomeOf(item, Either.left(invalidToken)))
       else if (Either.isLeft(spec)) outcomes.push(source.outcomeOf(item, Either.left(spec.left)))
       else {
-        const part = new Part(path.right, spec.right, item, this)
+        const part = this.part(token, spec.right, item)
         part.index = underWay.length
         underWay.push(part)
         this.pool.submit(part)
@@ -146,6 +146,19 @@ class Bulk<In, Out, E> {
     this.submitting = false
     if (this.outcomes.length > 0) this.onOutcome?.()
     if (this.position >= input.length) this.onHungry?.()
+  }
+
+  private part(token: string, spec: Request.Spec, item: In): Part<In, Out> {
+    const part = this.idle.pop()
+    if (part === undefined) return new Part(token, spec, item, this)
+    part.reuse(token, spec)
+    part.item = item
+    return part
+  }
+
+  /** A part that was answered at its first attempt is forgotten by everybody else, and can carry another item. */
+  recycle(part: Part<In, Out>): void {
+    this.idle.push(part)
   }
 
   settled(part: Part<In, Out>, result: Either.Either<Receipt, SendError>): void {
@@ -224,7 +237,7 @@ const run = <In, Out, E, R>(
       const upstream = yield* Stream.toPull(items)
       const bulk = new Bulk<In, Out, E>(
         pool.unsafe,
-        sourceOf(pool),
+        pool.spans ? yield* Tracing.bulk(pool, sourceOf(pool)) : sourceOf(pool),
         Math.max(1, Math.floor(concurrency ?? defaultConcurrency))
       )
       yield* Effect.addFinalizer(() => Effect.sync(() => bulk.cancel()))

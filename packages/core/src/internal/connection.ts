@@ -639,7 +639,7 @@ class Handled implements Connection.Unsafe {
 
   exchange(exchange: Exchange.Exchange): boolean {
     if (this.available <= 0) return false
-    const request = Request.fromSpec(exchange.path, exchange.spec)
+    const request = Request.fromExchange(exchange)
     const fiber = Runtime.runFork(this.runtime)(Effect.suspend(() => this.handler(request)), { immediate: false })
     exchange.connection = this.connection
     this.fibers.set(exchange, fiber)

@@ -9,6 +9,7 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
@@ -28,6 +29,8 @@ export interface Policy {
   readonly retrySchedule: Schedule.Schedule<unknown, Failure.Failure>
   readonly backoffSchedule: Schedule.Schedule<unknown, Response.Response>
   readonly drainTimeout: Duration.Duration
+  /** What every log line of the pool says. */
+  readonly annotations: Readonly<Record<string, string>>
 }
 
 export interface Stats {
@@ -97,6 +100,8 @@ export class Engine implements Connection.Listener {
   private onSettledAll: (() => void) | undefined = undefined
   /** Those who wait are not served before the end of this tick. */
   private pumpHeld = false
+  /** An answer is being handed out: what is submitted in its course is submitted at the time that it came. */
+  private answering = false
   /** Numbers deliveries, so that one that is sent back keeps its place in the queue. */
   private sequence = 0
 
@@ -122,7 +127,7 @@ export class Engine implements Connection.Listener {
       this.settleFailed(delivery, Failure.closed("no", this.closeCause ?? { _tag: "ScopeClosed" }))
       return
     }
-    const now = this.deadlines.now()
+    const now = this.answering ? this.deadlines.last : this.deadlines.now()
     const spec = delivery.spec
     if (spec.deadlineMillis <= now || spec.expirationMillis <= now) {
       this.settleFailed(
@@ -177,14 +182,15 @@ export class Engine implements Connection.Listener {
       return this.settleFailed(delivery, failure)
     }
     if (failure.processed === "no") {
-      if (delivery.moves < movesAtOnce) {
-        delivery.moves++
+      const trouble = delivery.inTrouble()
+      if (trouble.moves < movesAtOnce) {
+        trouble.moves++
         return this.repeat(delivery, connection)
       }
       return this.retry(delivery, connection, failure)
     }
     if (failure.processed === "unknown" && this.mayRetransmit(delivery) && failure._tag !== "Timeout") {
-      delivery.doubtful = true
+      delivery.inTrouble().doubtful = true
       return this.retry(delivery, connection, failure)
     }
     this.settleFailed(delivery, failure)
@@ -212,7 +218,7 @@ export class Engine implements Connection.Listener {
         return
       }
       case "retrying": {
-        if (delivery.retryAt <= now && this.limitOf(delivery) > now) {
+        if ((delivery.trouble?.retryAt ?? Infinity) <= now && this.limitOf(delivery) > now) {
           delivery.again()
           this.leave(delivery)
           if (this.head !== undefined || !this.trySend(delivery, now)) this.enqueue(delivery, now, true)
@@ -245,7 +251,7 @@ export class Engine implements Connection.Listener {
     else this.steady()
     if (this.state === "closed") return this.settleAnswered(delivery)
     // an error inside APNs says nothing of how far it had come
-    if (response.status === 500) delivery.doubtful = true
+    if (response.status === 500) delivery.inTrouble().doubtful = true
     switch (info.retry) {
       case "fresh-token":
         return this.resign(delivery, connection)
@@ -253,14 +259,15 @@ export class Engine implements Connection.Listener {
         const token = delivery.token
         if (this.token === undefined || token === undefined) return this.settleAnswered(delivery)
         this.run(this.token.tooManyUpdates(token))
-        if (delivery.resigned) return this.settleAnswered(delivery)
-        delivery.resigned = true
+        const trouble = delivery.inTrouble()
+        if (trouble.resigned) return this.settleAnswered(delivery)
+        trouble.resigned = true
         return this.backoff(delivery, connection, response)
       }
       case "new-connection":
         if (info.class === "server") return this.backoff(delivery, connection, response)
-        if (delivery.moves >= movesAtOnce) return this.settleAnswered(delivery)
-        delivery.moves++
+        if (delivery.inTrouble().moves >= movesAtOnce) return this.settleAnswered(delivery)
+        delivery.inTrouble().moves++
         return this.repeat(delivery, connection)
       case "delay":
         return this.backoff(delivery, connection, response)
@@ -273,15 +280,17 @@ export class Engine implements Connection.Listener {
   /** Exactly one new signature however many requests the old one failed; each of them is sent once more. */
   private resign(delivery: Delivery, connection: Connection.Connection): void {
     const { token } = delivery
-    if (this.token === undefined || token === undefined || delivery.resigned) return this.settleAnswered(delivery)
-    delivery.resigned = true
+    if (this.token === undefined || token === undefined || delivery.inTrouble().resigned) {
+      return this.settleAnswered(delivery)
+    }
+    delivery.inTrouble().resigned = true
     this.park(delivery, Infinity)
     this.run(this.token.expired(token), (exit) => {
       if (delivery.phase !== "retrying") return
       if (Exit.isFailure(exit)) return this.settleAnswered(delivery)
       this.leave(delivery)
       delivery.again()
-      delivery.avoid = connection
+      delivery.inTrouble().avoid = connection
       this.requeue(delivery)
     })
   }
@@ -290,13 +299,13 @@ export class Engine implements Connection.Listener {
   private repeat(delivery: Delivery, connection: Connection.Connection): void {
     this.leave(delivery)
     delivery.again()
-    delivery.avoid = connection
+    delivery.inTrouble().avoid = connection
     this.requeue(delivery)
   }
 
   /** Sends it again when the retry schedule says so. */
   private retry(delivery: Delivery, connection: Connection.Connection, failure: Failure.PoolFailure): void {
-    delivery.avoid = connection
+    delivery.inTrouble().avoid = connection
     this.ask("retry", delivery, this.policy.retrySchedule, failure, (at) => {
       if (at === undefined) this.settleFailed(delivery, failure)
       else this.park(delivery, at)
@@ -305,7 +314,7 @@ export class Engine implements Connection.Listener {
 
   /** Sends it again when the server says so, or the back-off schedule, if there is time. */
   private backoff(delivery: Delivery, connection: Connection.Connection, response: Response.Response): void {
-    delivery.avoid = connection
+    delivery.inTrouble().avoid = connection
     this.ask("backoff", delivery, this.policy.backoffSchedule, response, (scheduled) => {
       if (scheduled === undefined) return this.settleAnswered(delivery)
       const { retryAfterMillis } = response
@@ -327,14 +336,15 @@ export class Engine implements Connection.Listener {
     then: (at: number | undefined) => void
   ): void {
     const now = this.deadlines.now()
-    const state = delivery.schedule?.kind === kind ? delivery.schedule.state : schedule.initial
+    const known = delivery.trouble?.schedule
+    const state = known?.kind === kind ? known.state : schedule.initial
     // a schedule of the caller's may take its time: the delivery keeps its deadline, and a pool that closes finds it
     this.park(delivery, Infinity)
     this.run(schedule.step(now, input, state), (exit) => {
       if (delivery.phase !== "retrying") return
       if (Exit.isFailure(exit)) return then(undefined)
       const [next, , decision] = exit.value
-      delivery.schedule = { kind, state: next }
+      delivery.inTrouble().schedule = { kind, state: next }
       then(
         ScheduleDecision.isDone(decision)
           ? undefined
@@ -371,14 +381,18 @@ export class Engine implements Connection.Listener {
   // --- the places a delivery can be in ---
 
   private trySend(delivery: Delivery, now: number): boolean {
-    const connection = this.pick(delivery.avoid)
+    const connection = this.pick(delivery.trouble?.avoid)
     if (connection === undefined) return false
+    this.dispatch(delivery, connection, now)
+    return true
+  }
+
+  private dispatch(delivery: Delivery, connection: Connection.Connection, now: number): void {
     if (delivery.answerBy === Infinity) delivery.answerBy = now + delivery.budget
     const at = this.limitOf(delivery)
     if (at <= now) {
       // a deadline and a free stream, or the time of a retry, in the same millisecond: too late to send
-      this.settleFailed(delivery, Failure.timeout("no", delivery.limit))
-      return true
+      return this.settleFailed(delivery, Failure.timeout("no", delivery.limit))
     }
     delivery.phase = "inFlight"
     delivery.attempts++
@@ -388,11 +402,9 @@ export class Engine implements Connection.Listener {
       // there was a free stream, so what cannot be sent is this request
       delivery.attempts--
       this.attempts--
-      this.settleFailed(delivery, Failure.closed("no", { _tag: "HeadersRefused" }))
-      return true
+      return this.settleFailed(delivery, Failure.closed("no", { _tag: "HeadersRefused" }))
     }
     this.deadlines.set(delivery, at)
-    return true
   }
 
   /** The connection with the fewest requests among those that can take one. */
@@ -464,7 +476,7 @@ export class Engine implements Connection.Listener {
   private park(delivery: Delivery, at: number): void {
     this.leave(delivery)
     delivery.phase = "retrying"
-    delivery.retryAt = at
+    delivery.inTrouble().retryAt = at
     this.parked.add(delivery)
     this.deadlines.set(delivery, Math.min(at, this.limitOf(delivery)))
   }
@@ -502,8 +514,12 @@ export class Engine implements Connection.Listener {
     this.leave(delivery)
     delivery.phase = "settled"
     this.completed++
-    ApnsMetrics.answered(delivery.status, this.deadlines.now() - (delivery.answerBy - delivery.budget))
+    if (delivery.status >= 300) ApnsMetrics.rejected(delivery.body)
+    // the connection has looked at the clock for the chunk that brought the answer
+    ApnsMetrics.answered(delivery.status, this.deadlines.last - (delivery.answerBy - delivery.budget))
+    this.answering = true
     delivery.onAnswered()
+    this.answering = false
     this.checkSettledAll()
   }
 
@@ -513,7 +529,7 @@ export class Engine implements Connection.Listener {
     this.failedCount++
     ApnsMetrics.failed(failure._tag)
     delivery.onFailed(
-      delivery.doubtful && failure.processed === "no"
+      delivery.trouble?.doubtful === true && failure.processed === "no"
         ? { ...failure, processed: "unknown" }
         : failure
     )
@@ -526,9 +542,11 @@ export class Engine implements Connection.Listener {
     const now = this.deadlines.now()
     for (;;) {
       const delivery = this.head
-      if (delivery === undefined || this.pick(delivery.avoid) === undefined) return
+      if (delivery === undefined) return
+      const connection = this.pick(delivery.trouble?.avoid)
+      if (connection === undefined) return
       this.leave(delivery)
-      if (!this.trySend(delivery, now)) return this.enqueue(delivery, now, true)
+      this.dispatch(delivery, connection, now)
     }
   }
 
@@ -630,6 +648,15 @@ export class Engine implements Connection.Listener {
     }
   }
 
+  /** What printing a pool shows: neither tokens nor requests. */
+  toJSON(): unknown {
+    return { _id: "@effect-apns/pool/ApnsPool", ...this.stats }
+  }
+
+  [NodeInspectSymbol](): unknown {
+    return this.toJSON()
+  }
+
   /** Drains for as long as the policy says, then ends whatever is left. */
   readonly shutdown: Effect.Effect<void> = Effect.suspend(() => {
     if (this.state === "open") {
@@ -668,7 +695,8 @@ export class Engine implements Connection.Listener {
     return Effect.suspend(() => {
       const slot = new Slot()
       this.slots.push(slot)
-      return Effect.map(Effect.forkIn(Effect.interruptible(this.occupy(slot)), this.scope), (fiber) => {
+      const occupied = Effect.annotateLogs(this.occupy(slot), this.policy.annotations)
+      return Effect.map(Effect.forkIn(Effect.interruptible(occupied), this.scope), (fiber) => {
         slot.fiber = fiber
       })
     })
@@ -716,9 +744,16 @@ export class Engine implements Connection.Listener {
           )
           slot.connection = connection
           const since = this.joined(connection)
-          const cause = yield* restore(connection.retired)
+          const number = this.opened
+          yield* Effect.annotateLogs(Effect.logDebug("Connection to APNs opened"), "connection", number)
+          const cause = yield* Effect.onInterrupt(restore(connection.retired), () => {
+            const cause: Failure.CloseCause = { _tag: this.state === "open" ? "Retired" : "ScopeClosed" }
+            ApnsMetrics.connectionClosed(cause._tag)
+            return logRetired(cause, number)
+          })
           slot.connection = undefined
           this.left(connection, cause, since)
+          yield* logRetired(cause, number)
         }
       })
     )
@@ -747,9 +782,7 @@ export class Engine implements Connection.Listener {
       ? { _tag: "Dropped", code: undefined }
       : { _tag: "ConnectFailed", error }
     ApnsMetrics.connectionFailed(error === undefined ? "Defect" : error._tag)
-    return Effect.logWarning("No connection to APNs could be opened", cause).pipe(
-      Effect.annotateLogs({ package: "@effect-apns/pool", module: "ApnsPool" })
-    )
+    return Effect.logWarning("No connection to APNs could be opened", cause)
   }
 
   private joined(connection: Connection.Connection): number {
@@ -775,6 +808,23 @@ export class Engine implements Connection.Listener {
       this.lastConnectFailure = cause
     }
   }
+}
+
+/** What is usual (APNs asks to go elsewhere) is for information, what is not is a warning. */
+const logRetired = (cause: Failure.CloseCause, connection: number): Effect.Effect<void> => {
+  const message = `Connection to APNs retired: ${Failure.describeCause(cause)}`
+  const log = cause._tag === "Retired" || cause._tag === "ScopeClosed"
+    ? Effect.logDebug(message)
+    : cause._tag === "Goaway"
+    ? cause.reason !== undefined && isCredentialReason(cause.reason)
+      ? Effect.logError(`${message}; the pool is closed: ${Reason.info(cause.reason, 403).advice}`)
+      : cause.codeName === "NO_ERROR"
+      ? Effect.logInfo(message)
+      : Effect.logWarning(message)
+    : cause._tag === "Dropped" && cause.code === undefined
+    ? Effect.logInfo(message)
+    : Effect.logWarning(message)
+  return Effect.annotateLogs(log, { connection, cause: cause._tag })
 }
 
 class Exhausted {
