@@ -1,6 +1,20 @@
 /**
- * What a pool counts. Every metric is an Effect `Metric`: read them with `Metric.value`, or export them with
- * `@effect/opentelemetry`.
+ * What pools count. Every metric is an Effect `Metric`: read them with `Metric.value`, or export them with
+ * `@effect/opentelemetry`. They are of all pools of the process together, and no tag holds a device token, a topic or
+ * anything else that a sender chooses.
+ *
+ * Counters and the histogram are written as things happen, for nanoseconds each; gauges are computed when they are read,
+ * and cost nothing until then.
+ *
+ * @example
+ * ```ts
+ * import { ApnsMetrics } from "@effect-apns/pool"
+ * import { Effect, Metric } from "effect"
+ *
+ * const queued = Metric.value(Metric.tagged(ApnsMetrics.poolRequests, "state", "queued"))
+ * const program = Effect.tap(queued, ({ value }) => Effect.log(`${value} notifications wait for a stream`))
+ * console.log(Effect.isEffect(program))
+ * ```
  *
  * @example
  * ```ts
@@ -14,8 +28,18 @@
  *
  * @since 0.1.0
  */
+import { Response } from "@effect-apns/core"
+import { Reason } from "@effect-apns/models"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { globalValue } from "effect/GlobalValue"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricKey from "effect/MetricKey"
+import * as MetricLabel from "effect/MetricLabel"
+import * as MetricState from "effect/MetricState"
+import type * as Scope from "effect/Scope"
+import type { Stats } from "./ApnsPool.js"
 
 /**
  * Outcomes, tagged `outcome`: the status of the answer (`"200"`, `"410"`, ...) or the tag of the failure
@@ -26,6 +50,18 @@ import * as MetricBoundaries from "effect/MetricBoundaries"
  */
 export const outcomes = Metric.counter("apns_outcomes_total", {
   description: "Requests by outcome",
+  incremental: true
+})
+
+/**
+ * Answers that reject, tagged `reason`: as APNs spells it, `"UnknownReason"` for one that Apple does not document, `""`
+ * where none was given.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const rejections = Metric.counter("apns_rejections_total", {
+  description: "Rejected requests by reason",
   incremental: true
 })
 
@@ -52,8 +88,26 @@ export const connections = Metric.counter("apns_connections_total", {
   incremental: true
 })
 
+/**
+ * Requests that are under way, tagged `state`: `"queued"` (waits for a free stream), `"inFlight"` (waits for its answer),
+ * `"retrying"` (waits to be sent again). Computed when it is read.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const poolRequests = Metric.gauge("apns_pool_requests", { description: "Requests under way" })
+
+/**
+ * Connections that there are, tagged `state`: `"active"`, `"connecting"`, `"draining"`. Computed when it is read.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const poolConnections = Metric.gauge("apns_pool_connections", { description: "Connections by what they do" })
+
 const accepted = Metric.tagged(outcomes, "outcome", "200")
 const byOutcome = new Map<string, Metric.Metric.Counter<number>>()
+const byReason = new Map<string, Metric.Metric.Counter<number>>()
 const byEvent = new Map<string, Metric.Metric.Counter<number>>()
 
 const count = (key: string): void => {
@@ -80,6 +134,15 @@ export const answered = (status: number, millis: number): void => {
 }
 
 /** @internal */
+export const rejected = (body: Uint8Array | undefined): void => {
+  const reason = Either.getOrUndefined(Response.rejection(body))?.reason
+  const tag = reason === undefined ? "" : Reason.known(reason) ?? "UnknownReason"
+  let metric = byReason.get(tag)
+  if (metric === undefined) byReason.set(tag, metric = Metric.tagged(rejections, "reason", tag))
+  metric.unsafeUpdate(1, [])
+}
+
+/** @internal */
 export const failed = (tag: string): void => count(tag)
 
 /** @internal */
@@ -90,3 +153,41 @@ export const connectionFailed = (tag: string): void => event("failed", tag)
 
 /** @internal */
 export const connectionClosed = (cause: string): void => event("closed", cause)
+
+interface Observed {
+  readonly stats: Stats
+}
+
+const gauges: ReadonlyArray<readonly [name: string, description: string, states: ReadonlyArray<keyof Stats>]> = [
+  ["apns_pool_requests", "Requests under way", ["queued", "inFlight", "retrying"]],
+  ["apns_pool_connections", "Connections by what they do", ["active", "connecting", "draining"]]
+]
+
+// The registry asks a gauge for its value when somebody reads it: here it is then counted, instead of kept up to date.
+const pools = globalValue("@effect-apns/pool/ApnsMetrics/pools", () => {
+  const pools = new Set<Observed>()
+  for (const [name, description, states] of gauges) {
+    for (const state of states) {
+      const key = MetricKey.taggedWithLabels(MetricKey.gauge(name, { description }), [MetricLabel.make("state", state)])
+      const hook = Metric.globalMetricRegistry.get(key)
+      hook.get = () => {
+        let sum = 0
+        for (const { stats } of pools) sum += Number(stats[state])
+        return MetricState.gauge(sum)
+      }
+    }
+  }
+  return pools
+})
+
+/** Lets the gauges count a pool for as long as the scope is open. @internal */
+export const observed = (pool: Observed): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      pools.add(pool)
+    }),
+    () =>
+      Effect.sync(() => {
+        pools.delete(pool)
+      })
+  )

@@ -30,7 +30,14 @@
  * @since 0.1.0
  */
 import type { Connection } from "@effect-apns/core"
-import { type ConnectError, type Credentials, type Failure, type Request, type Response } from "@effect-apns/core"
+import {
+  type ConnectError,
+  type Credentials,
+  type Endpoint,
+  type Failure,
+  type Request,
+  type Response
+} from "@effect-apns/core"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
@@ -74,6 +81,12 @@ export interface ApnsPool {
 
   /** The topic of notifications that name none. */
   readonly topic: string | undefined
+
+  /** Where the pool connects to; `undefined` where its connections are of the caller's own making. */
+  readonly endpoint: Endpoint.Endpoint | undefined
+
+  /** Whether `send`, `sendAll` and `sendEach` make spans: see `Tracing`. */
+  readonly spans: boolean
 
   /** The callback level that `post`, `send` and `sendAll` are built on. */
   readonly unsafe: Unsafe
@@ -148,6 +161,12 @@ export interface PoolOptions {
   readonly backoffSchedule?: Schedule.Schedule<unknown, Response.Response> | undefined
   /** When a connection that could not be opened is tried again; when it is done, the pool closes. Default {@link reconnectSchedule}. */
   readonly reconnectSchedule?: Schedule.Schedule<unknown, Failure.CloseCause> | undefined
+
+  /**
+   * A span for each `send`, and for each stream of `sendAll` and `sendEach`: see `Tracing`. Default false, which costs
+   * nothing.
+   */
+  readonly spans?: boolean | undefined
 
   /** How long closing waits for outcomes. Default 5 seconds. */
   readonly drainTimeout?: Duration.DurationInput | undefined

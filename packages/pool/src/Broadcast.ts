@@ -149,7 +149,7 @@ export const send = (options: Options): Effect.Effect<Receipt, SendError, ApnsPo
     return Either.isLeft(request)
       ? Effect.fail(request.left)
       : Effect.map(
-        calls.call(pool, request.right),
+        calls.call(pool, "broadcast", options.bundleId ?? pool.topic ?? "", request.right),
         (response) => new Receipt(calls.requestIdOf(response) ?? "", response.uniqueId, response.attempts)
       )
   })

@@ -223,6 +223,7 @@ const decodeChannelId = calls.decoder(() => ChannelId.ChannelId)
 const encodeChannel = (channel: Channel.Channel) => Schema.encodeUnknownEither(Channel.Channel)(channel)
 
 interface Asking {
+  readonly operation: "create channel" | "read channel" | "list channels" | "delete channel"
   readonly method: "GET" | "POST" | "DELETE"
   readonly resource: "channels" | "all-channels"
   readonly retransmit: Request.Retransmit
@@ -290,7 +291,9 @@ export const fromPool = (
   const ask = (asking: Asking): Effect.Effect<Response.Response, ChannelsError> =>
     Effect.suspend(() => {
       const request = requestOf(asking, bundleId)
-      return Either.isLeft(request) ? Effect.fail(request.left) : calls.call(pool, request.right)
+      return Either.isLeft(request)
+        ? Effect.fail(request.left)
+        : calls.call(pool, asking.operation, asking.options.bundleId ?? bundleId ?? "", request.right)
     })
   const answer = (response: Response.Response): Answer => ({ requestId: calls.requestIdOf(response) ?? "" })
   return {
@@ -303,7 +306,14 @@ export const fromPool = (
         )
         if (Either.isLeft(body)) return Effect.fail(body.left)
         return Effect.flatMap(
-          ask({ method: "POST", resource: "channels", retransmit: "never", options, body: body.right }),
+          ask({
+            operation: "create channel",
+            method: "POST",
+            resource: "channels",
+            retransmit: "never",
+            options,
+            body: body.right
+          }),
           (response): Effect.Effect<Created, ChannelsError> => {
             const id = Response.header(response.headers, "apns-channel-id")
             return ChannelId.is(id)
@@ -314,18 +324,32 @@ export const fromPool = (
       }),
     read: (options) =>
       Effect.flatMap(
-        ask({ method: "GET", resource: "channels", retransmit: "always", options, channelId: options.channelId }),
+        ask({
+          operation: "read channel",
+          method: "GET",
+          resource: "channels",
+          retransmit: "always",
+          options,
+          channelId: options.channelId
+        }),
         (response) => Effect.map(read(response, decodeChannel), (channel) => ({ ...channel, ...answer(response) }))
       ),
     list: (options = {}) =>
       Effect.flatMap(
-        ask({ method: "GET", resource: "all-channels", retransmit: "always", options }),
+        ask({ operation: "list channels", method: "GET", resource: "all-channels", retransmit: "always", options }),
         (response) =>
           Effect.map(read(response, decodeList), ({ channels }) => ({ channelIds: channels, ...answer(response) }))
       ),
     delete: (options) =>
       Effect.map(
-        ask({ method: "DELETE", resource: "channels", retransmit: "never", options, channelId: options.channelId }),
+        ask({
+          operation: "delete channel",
+          method: "DELETE",
+          resource: "channels",
+          retransmit: "never",
+          options,
+          channelId: options.channelId
+        }),
         answer
       )
   }

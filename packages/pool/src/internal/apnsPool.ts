@@ -1,12 +1,14 @@
-import type { Request } from "@effect-apns/core"
+import type { Endpoint, Request } from "@effect-apns/core"
 import { Connection, Deadlines, Exchange, Failure, ProviderToken, Response } from "@effect-apns/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as ApnsMetrics from "../ApnsMetrics.js"
 import * as ApnsPool from "../ApnsPool.js"
 import { Delivery } from "../Delivery.js"
 import type { Connect } from "./engine.js"
@@ -61,7 +63,8 @@ const checkSize = (size: number): Effect.Effect<number, ApnsPool.InvalidPoolOpti
 const build = (
   connect: Connect,
   options: ApnsPool.PoolOptions,
-  token: ProviderToken.ProviderToken | undefined
+  token: ProviderToken.ProviderToken | undefined,
+  endpoint: Endpoint.Endpoint | undefined
 ): Effect.Effect<ApnsPool.ApnsPool, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
   Effect.gen(function*() {
     const size = yield* checkSize(options.size ?? defaultSize)
@@ -73,7 +76,12 @@ const build = (
         retransmit: options.retransmit ?? "collapsible",
         retrySchedule: options.retrySchedule ?? ApnsPool.retrySchedule,
         backoffSchedule: options.backoffSchedule ?? ApnsPool.backoffSchedule,
-        drainTimeout: Duration.decode(options.drainTimeout ?? defaultDrainTimeout)
+        drainTimeout: Duration.decode(options.drainTimeout ?? defaultDrainTimeout),
+        annotations: {
+          package: "@effect-apns/pool",
+          module: "ApnsPool",
+          ...(endpoint === undefined ? undefined : { endpoint: endpoint.origin })
+        }
       },
       deadlines,
       token,
@@ -83,6 +91,7 @@ const build = (
       yield* Schedule.driver(options.reconnectSchedule ?? ApnsPool.reconnectSchedule)
     )
     yield* Effect.addFinalizer((exit) => Effect.zipRight(engine.shutdown, Scope.close(scope, exit)))
+    yield* ApnsMetrics.observed(engine)
     yield* engine.start(size)
     const cancel = (posting: Posting): void => engine.cancel(posting)
     return {
@@ -96,7 +105,11 @@ const build = (
       resize: (size) => Effect.flatMap(checkSize(size), (size) => engine.resize(size)),
       stats: Effect.sync(() => engine.stats),
       topic: options.topic,
-      unsafe: engine
+      endpoint,
+      spans: options.spans ?? false,
+      unsafe: engine,
+      toJSON: () => engine.toJSON(),
+      [NodeInspectSymbol]: () => engine.toJSON()
     }
   })
 
@@ -107,10 +120,11 @@ export const make = (
 ) =>
   Effect.gen(function*() {
     const token = options.credentials._tag === "Token" ? yield* ProviderToken.make(options.credentials) : undefined
-    return yield* build((parts) => around(Connection.makeWith(options, parts)), options, token)
+    return yield* build((parts) => around(Connection.makeWith(options, parts)), options, token, options.endpoint)
   })
 
-export const makeWith = (connect: Connect, options: ApnsPool.PoolOptions) => build(connect, options, undefined)
+export const makeWith = (connect: Connect, options: ApnsPool.PoolOptions) =>
+  build(connect, options, undefined, undefined)
 
 export const makeTest = (
   handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError>,
@@ -120,6 +134,7 @@ export const makeTest = (
     build(
       (parts) => Connection.fromHandler(handler, { limit: options.streams }, parts),
       { size: 1, drainTimeout: 0, ...options },
+      undefined,
       undefined
     )
   )

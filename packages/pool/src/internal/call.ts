@@ -11,6 +11,7 @@ import type * as ApnsPool from "../ApnsPool.js"
 import { Delivery } from "../Delivery.js"
 import type { SendError } from "../Send.js"
 import * as Send from "../Send.js"
+import * as Tracing from "../Tracing.js"
 
 type Resume = (effect: Effect.Effect<Response.Response, SendError>) => void
 
@@ -38,13 +39,17 @@ const cancel = (calling: Calling): void => calling.pool.cancel(calling)
 /** Sends a request and fails, with the error of its reason, unless the answer is a good one. */
 export const call = (
   pool: ApnsPool.ApnsPool,
+  operation: string,
+  bundleId: string,
   request: Request.Request
-): Effect.Effect<Response.Response, SendError> =>
-  Exchange.async((resume: Resume) => {
+): Effect.Effect<Response.Response, SendError> => {
+  const calling = Exchange.async((resume: Resume) => {
     const calling = new Calling(request.path, request.spec, pool.unsafe, resume)
     pool.unsafe.submit(calling)
     return calling
   }, cancel)
+  return pool.spans ? Tracing.call(pool, operation, bundleId, request.spec, requestIdOf, calling) : calling
+}
 
 /** `apns-request-id`: the one that was sent, or the one that APNs made. */
 export const requestIdOf = (response: Response.Response): string | undefined =>
