@@ -26,13 +26,7 @@ const TelemetryLive = NodeSdk.layer(() => ({
 
 const shipped = (order: string, token: string) =>
   send({ token, notification: Notification.alert({ alert: `Order ${order} is on its way` }) }).pipe(
-    Effect.tap(({ apnsId, attempts }) =>
-      Effect.annotateCurrentSpan({ "messaging.message.id": apnsId, "apns.attempts": attempts })
-    ),
-    Effect.withSpan("order shipped", {
-      kind: "client",
-      attributes: { "messaging.system": "apns", "messaging.operation.type": "send", "app.order": order }
-    })
+    Effect.withSpan("order shipped", { attributes: { "app.order": order }, captureStackTrace: false })
   )
 
 const program = Effect.gen(function*() {
@@ -40,12 +34,12 @@ const program = Effect.gen(function*() {
   yield* apns.unregister("dead02")
   yield* shipped("1", "cafe01")
   yield* Effect.ignore(shipped("2", "dead02"))
-  // one span around many
+  // one span for all of them
   yield* sendAll(Stream.range(1, 1000).pipe(Stream.map((n) => n.toString(16).padStart(8, "0"))), {
     notification: Notification.alert({ alert: "We are back" })
-  }).pipe(Stream.runDrain, Effect.withSpan("news", { kind: "client", attributes: { "messaging.system": "apns" } }))
+  }).pipe(Stream.runDrain)
 }).pipe(
-  Effect.provide(MockApns.layerPool({ size: 2 })),
+  Effect.provide(MockApns.layerPool({ size: 2, spans: true })),
   Effect.zipRight(Effect.promise(() => reader.forceFlush())),
   Effect.zipRight(Effect.suspend(() => Effect.forEach(report(), (line) => Console.log(line)))),
   Effect.provide(TelemetryLive)
