@@ -72,6 +72,24 @@ describe("documentation", () => {
     for (const row of rows) assert.include(page, row)
   })
 
+  it("names each metric, each variable of the environment and each command", async () => {
+    const page = (name: string) => readFile(join(root, name), "utf8")
+    const sources = await page("packages/pool/src/ApnsMetrics.ts")
+    const metrics = new Set([...sources.matchAll(/"(apns_[a-z_]+)"/g)].map(([, name]) => name ?? ""))
+    assert.isAtLeast(metrics.size, 4)
+    const observability = await page("docs/observability.md")
+    for (const name of metrics) assert.include(observability, `\`${name}\``)
+    const configs = await page("packages/pool/src/PoolConfig.ts") + await page("packages/core/src/Credentials.ts")
+    const variables = new Set([...configs.matchAll(/"(APNS_[A-Z0-9_]+)"/g)].map(([, name]) => name ?? ""))
+    assert.isAtLeast(variables.size, 10)
+    const credentials = await page("docs/credentials.md")
+    for (const name of variables) assert.include(credentials, `\`${name}\``)
+    const commands = [...(await page("packages/cli/src/internal/rootHelp.ts")).matchAll(/\["(apns [a-z]+)"/g)]
+    assert.isAtLeast(commands.length, 5)
+    const cli = await page("docs/cli.md")
+    for (const [, name] of commands) assert.include(cli, `\`${name ?? ""}\``)
+  })
+
   it("names each failure of a connection, and each fault of the mock", async () => {
     const outcomes = await readFile(join(root, "docs/outcomes.md"), "utf8")
     const failures = Object.keys(Failure).filter((name) => /^[A-Z]/.test(name))
