@@ -9,6 +9,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
@@ -35,6 +36,19 @@ const heldBackRetry = Duration.minutes(1)
 
 /** How long closing waits for the last bytes to leave. */
 const flushTimeout = Duration.seconds(1)
+
+/** What printing a connection shows: neither its provider token nor the requests that it carries. */
+const describe = (connection: Connection.Unsafe): object => ({
+  _id: "@effect-apns/core/Connection",
+  state: connection.state,
+  inFlight: connection.inFlight,
+  limit: connection.limit
+})
+
+const printable = (connection: Connection.Unsafe) => ({
+  toJSON: () => describe(connection),
+  [NodeInspectSymbol]: () => describe(connection)
+})
 
 // -----------------------------------------------------------------------------
 // post
@@ -191,6 +205,7 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
     private readonly deadlines: Deadlines.Deadlines
   ) {
     this.connection = {
+      ...printable(this),
       [TypeId]: TypeId,
       post: makePost(this, deadlines),
       retired: Deferred.await(this.retired),
@@ -212,6 +227,14 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
       }
     })
     this.scheduleFlush()
+  }
+
+  toJSON(): object {
+    return describe(this)
+  }
+
+  [NodeInspectSymbol](): object {
+    return describe(this)
   }
 
   get available(): number {
@@ -620,6 +643,7 @@ class Handled implements Connection.Unsafe {
     private readonly deadlines: Deadlines.Deadlines
   ) {
     this.connection = {
+      ...printable(this),
       [TypeId]: TypeId,
       post: makePost(this, deadlines),
       retired: Deferred.await(this.retired),
@@ -627,6 +651,14 @@ class Handled implements Connection.Unsafe {
       retire: Effect.sync(() => this.retire()),
       unsafe: this
     }
+  }
+
+  toJSON(): object {
+    return describe(this)
+  }
+
+  [NodeInspectSymbol](): object {
+    return describe(this)
   }
 
   get available(): number {

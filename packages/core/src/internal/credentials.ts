@@ -84,6 +84,9 @@ export interface SigningKey {
   readonly identity: string
 }
 
+// What is much longer than an id may be the key itself, in the wrong place: it is not shown.
+const shown = (id: string): string => id.length > 20 ? `(${id.length} characters, not shown)` : JSON.stringify(id)
+
 export const tokenKey = (
   pem: string,
   keyId: string,
@@ -95,14 +98,14 @@ export const tokenKey = (
     return problem(
       "InvalidKeyId",
       "keyId",
-      `The key id ${JSON.stringify(keyId)} is not 10 upper-case letters and digits: give the Key ID ${whose}`
+      `The key id ${shown(keyId)} is not 10 upper-case letters and digits: give the Key ID ${whose}`
     )
   }
   if (!TeamId.is(teamId)) {
     return problem(
       "InvalidTeamId",
       "teamId",
-      `The team id ${JSON.stringify(teamId)} is not 10 upper-case letters and digits: give the Team ID ${whose}`
+      `The team id ${shown(teamId)} is not 10 upper-case letters and digits: give the Team ID ${whose}`
     )
   }
   return Either.flatMap(

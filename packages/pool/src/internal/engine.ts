@@ -682,6 +682,12 @@ export class Engine implements Connection.Listener {
     if (this.state === "closed") return
     this.state = "closed"
     this.closeCause = cause
+    if (cause._tag === "CredentialsRefused") {
+      this.run(Effect.annotateLogs(
+        Effect.logError(`The pool is closed: ${Failure.describeCause(cause)}`),
+        this.policy.annotations
+      ))
+    }
     for (const slot of this.slots) this.vacate(slot)
     for (const connection of [...this.rotation, ...this.draining]) {
       if (cause._tag === "ScopeClosed") connection.unsafe.close(cause)
@@ -747,7 +753,7 @@ export class Engine implements Connection.Listener {
           const number = this.opened
           yield* Effect.annotateLogs(Effect.logDebug("Connection to APNs opened"), "connection", number)
           const cause = yield* Effect.onInterrupt(restore(connection.retired), () => {
-            const cause: Failure.CloseCause = { _tag: this.state === "open" ? "Retired" : "ScopeClosed" }
+            const cause = this.closeCause ?? retired
             ApnsMetrics.connectionClosed(cause._tag)
             return logRetired(cause, number)
           })
@@ -810,20 +816,18 @@ export class Engine implements Connection.Listener {
   }
 }
 
+const retired: Failure.CloseCause = { _tag: "Retired" }
+
 /** What is usual (APNs asks to go elsewhere) is for information, what is not is a warning. */
 const logRetired = (cause: Failure.CloseCause, connection: number): Effect.Effect<void> => {
   const message = `Connection to APNs retired: ${Failure.describeCause(cause)}`
-  const log = cause._tag === "Retired" || cause._tag === "ScopeClosed"
-    ? Effect.logDebug(message)
-    : cause._tag === "Goaway"
-    ? cause.reason !== undefined && isCredentialReason(cause.reason)
-      ? Effect.logError(`${message}; the pool is closed: ${Reason.info(cause.reason, 403).advice}`)
-      : cause.codeName === "NO_ERROR"
-      ? Effect.logInfo(message)
-      : Effect.logWarning(message)
-    : cause._tag === "Dropped" && cause.code === undefined
-    ? Effect.logInfo(message)
-    : Effect.logWarning(message)
+  const log = cause._tag === "Goaway"
+    ? cause.codeName === "NO_ERROR" ? Effect.logInfo(message) : Effect.logWarning(message)
+    : cause._tag === "Dropped"
+    ? cause.code === undefined ? Effect.logInfo(message) : Effect.logWarning(message)
+    : cause._tag === "PingTimeout" || cause._tag === "ProtocolError"
+    ? Effect.logWarning(message)
+    : Effect.logDebug(message)
   return Effect.annotateLogs(log, { connection, cause: cause._tag })
 }
 
