@@ -16,12 +16,14 @@ class Driver implements Session.Handler<Session.Stream> {
   private socket: NodeTls.TLSSocket | undefined
   private writing = false
   private scheduled = false
+  /** Streams that have ended, to be used again. */
+  private readonly idle: Array<Session.Stream> = []
 
   constructor(
     private readonly target: Target,
     private readonly pump: Pump,
     private readonly head: Session.Head,
-    private readonly paths: ReadonlyArray<string>
+    private readonly tokens: ReadonlyArray<string>
   ) {
     this.session = new Session.Session<Session.Stream>({ authority: "localhost" }, this)
   }
@@ -45,8 +47,11 @@ class Driver implements Session.Handler<Session.Stream> {
 
   fill(limit: number): void {
     while (this.pump.more && this.session.active < limit && this.session.available > 0) {
-      const path = this.paths[this.pump.next() % Workload.distinctTokens] ?? ""
-      if (!this.session.request(new Session.Stream(), this.head, path, undefined, Workload.body)) {
+      const token = this.tokens[this.pump.next() % Workload.distinctTokens] ?? ""
+      let stream = this.idle.pop()
+      if (stream === undefined) stream = new Session.Stream()
+      else stream.renew()
+      if (!this.session.request(stream, this.head, token, undefined, Workload.body)) {
         return this.pump.fail(new Error("The session refused a request that it had room for."))
       }
     }
@@ -58,6 +63,7 @@ class Driver implements Session.Handler<Session.Stream> {
     }
     this.pump.done(stream.apnsId)
     this.fill(this.limit)
+    this.idle.push(stream)
   }
 
   get limit(): number {
@@ -117,10 +123,10 @@ export const open = async (target: Target): Promise<Client> => {
     ["apns-topic", Workload.topic],
     ["apns-push-type", "alert"],
     ["apns-priority", "10"]
-  ])
-  const paths = Workload.tokens().map((token) => Buffer.from(`/3/device/${token}`, "latin1").toString("latin1"))
+  ], "/3/device/")
+  const tokens = Workload.tokens()
   const pump = new Pump()
-  const drivers = Array.from({ length: target.connections }, () => new Driver(target, pump, head, paths))
+  const drivers = Array.from({ length: target.connections }, () => new Driver(target, pump, head, tokens))
   for (const driver of drivers) await driver.connect()
 
   return {
