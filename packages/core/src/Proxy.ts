@@ -172,10 +172,10 @@ const protocols: ReadonlyMap<string, Proxy["protocol"]> = new Map([
  * @category constructors
  */
 export const fromEnv = (endpoint: Endpoint): Effect.Effect<Option.Option<Proxy>, InvalidProxy> =>
-  Effect.suspend(() => {
-    const url = internal.proxyFor(endpoint.origin)
-    return url === undefined ? Effect.succeedNone : Effect.asSome(make(url))
-  })
+  Effect.flatMap(
+    Effect.suspend(() => internal.proxyFor(endpoint.origin)),
+    (url) => url === undefined ? Effect.succeedNone : Effect.asSome(make(url))
+  )
 
 /**
  * The proxy that the configuration value `name` holds, as in {@link make}.

@@ -7,7 +7,6 @@ import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import { globalValue } from "effect/GlobalValue"
 import * as Redacted from "effect/Redacted"
-import { SignJWT } from "jose"
 import type { KeyObject } from "node:crypto"
 import { CredentialsError } from "../Credentials.js"
 import type { Options, ProviderToken, Token, TypeId as ProviderTokenTypeId } from "../ProviderToken.js"
@@ -26,6 +25,9 @@ const defaultRefreshAfter = 50 * minute
 
 /** What made the signer sign: somebody asked for a token, or APNs called the last one expired. */
 type Trigger = "regular" | "expired"
+
+// Loaded when it is needed, and not by everyone who has the library: it would be a good part of what importing costs.
+const loadJose = () => import("jose")
 
 // The header is a private field behind a getter: it is read for every request, yet neither JSON nor inspection shows it.
 class SignedToken implements Token {
@@ -129,12 +131,14 @@ class Signer implements ProviderToken {
 
   private jwt(issuedAt: number): Effect.Effect<Token, CredentialsError> {
     return Effect.tryPromise({
-      try: () =>
-        new SignJWT()
+      try: async () => {
+        const { SignJWT } = await loadJose()
+        return new SignJWT()
           .setProtectedHeader({ alg: "ES256", kid: this.keyId })
           .setIssuer(this.teamId)
           .setIssuedAt(Math.floor(issuedAt / 1000))
-          .sign(this.#key),
+          .sign(this.#key)
+      },
       catch: (cause) =>
         new CredentialsError({
           reason: "SigningFailed",

@@ -1,10 +1,15 @@
-import { getProxyForUrl } from "proxy-from-env"
+import * as Effect from "effect/Effect"
 
 const names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
 
+// Loaded when it is asked for: most programs have no proxy, and all of them would pay for it when they start.
+const library = Effect.promise(() => import("proxy-from-env"))
+
 /** The proxy's URL for `origin`, `undefined` for none. */
-export const proxyFor = (origin: string): string | undefined => {
-  const url = getProxyForUrl(origin)
+export const proxyFor = (origin: string): Effect.Effect<string | undefined> =>
+  Effect.map(library, ({ getProxyForUrl }) => normalized(getProxyForUrl(origin)))
+
+const normalized = (url: string): string | undefined => {
   if (url === "") {
     return undefined
   }

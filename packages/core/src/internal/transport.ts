@@ -21,7 +21,6 @@ import * as Proxy from "../Proxy.js"
 import type { Address, ConnectOptions, Transport } from "../Transport.js"
 import { fromError, noH2 } from "./connectFailure.js"
 import { isCertificate, pemBlocks } from "./pem.js"
-import * as proxyTunnel from "./proxyTunnel.js"
 import { SocketTransport } from "./socketTransport.js"
 import { staggered } from "./staggered.js"
 
@@ -361,6 +360,9 @@ const handshake = (dialing: Dialing, transport: SocketTransport): Effect.Effect<
 // through a proxy
 // ---------------------------------------------------------------------------------------------------------------------
 
+// Loaded when there is a proxy: what it needs is much of what importing would cost otherwise.
+const proxyTunnel = Effect.promise(() => import("./proxyTunnel.js"))
+
 const dialThrough = (
   dialing: Dialing,
   proxy: Proxy.Proxy,
@@ -369,7 +371,10 @@ const dialThrough = (
 ): Effect.Effect<SocketTransport, ConnectError> =>
   Effect.suspend(() => {
     dialing.phase = "proxy"
-    return proxyTunnel.open(dialing.endpoint, proxy, (socket) => own(dialing, socket))
+    return Effect.flatMap(
+      proxyTunnel,
+      ({ open }) => open(dialing.endpoint, proxy, (socket) => own(dialing, socket))
+    )
   }).pipe(Effect.map((tunnel) => {
     const socket = tls.connect({ ...tlsOptions, socket: tunnel, host: dialing.endpoint.host })
     own(dialing, socket)
