@@ -7,6 +7,7 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { defined } from "./internal/defined.js"
+import { schema } from "./internal/lazy.js"
 import * as Localized from "./Localized.js"
 
 /**
@@ -43,22 +44,24 @@ export interface Alert {
 
 const Args = Schema.Array(Schema.String)
 
-const Wire = Schema.Struct({
-  title: Schema.optional(Schema.String),
-  "title-loc-key": Schema.optional(Schema.String),
-  "title-loc-args": Schema.optional(Args),
-  subtitle: Schema.optional(Schema.String),
-  "subtitle-loc-key": Schema.optional(Schema.String),
-  "subtitle-loc-args": Schema.optional(Args),
-  body: Schema.optional(Schema.String),
-  "loc-key": Schema.optional(Schema.String),
-  "loc-args": Schema.optional(Args),
-  "launch-image": Schema.optional(Schema.String),
-  action: Schema.optional(Schema.String),
-  "action-loc-key": Schema.optional(Schema.String),
-  "summary-arg": Schema.optional(Schema.String),
-  "summary-arg-count": Schema.optional(Schema.NonNegativeInt)
-})
+const Wire = schema(() =>
+  Schema.Struct({
+    title: Schema.optional(Schema.String),
+    "title-loc-key": Schema.optional(Schema.String),
+    "title-loc-args": Schema.optional(Args),
+    subtitle: Schema.optional(Schema.String),
+    "subtitle-loc-key": Schema.optional(Schema.String),
+    "subtitle-loc-args": Schema.optional(Args),
+    body: Schema.optional(Schema.String),
+    "loc-key": Schema.optional(Schema.String),
+    "loc-args": Schema.optional(Args),
+    "launch-image": Schema.optional(Schema.String),
+    action: Schema.optional(Schema.String),
+    "action-loc-key": Schema.optional(Schema.String),
+    "summary-arg": Schema.optional(Schema.String),
+    "summary-arg-count": Schema.optional(Schema.NonNegativeInt)
+  })
+)
 
 /**
  * How a payload spells an alert.
@@ -68,21 +71,25 @@ const Wire = Schema.Struct({
  */
 export interface Encoded extends Schema.Struct.Encoded<typeof Wire["fields"]> {}
 
-const Text = Schema.Union(
-  Schema.String,
-  Schema.typeSchema(Localized.Localized).annotations({ identifier: "Localized" })
+const Text = schema(() =>
+  Schema.Union(
+    Schema.String,
+    Schema.typeSchema(Localized.Localized).annotations({ identifier: "Localized" })
+  )
 )
 
-const Model = Schema.Struct({
-  title: Schema.optional(Text),
-  subtitle: Schema.optional(Text),
-  body: Schema.optional(Text),
-  launchImage: Schema.optional(Schema.String),
-  action: Schema.optional(Schema.String),
-  actionLocKey: Schema.optional(Schema.String),
-  summaryArg: Schema.optional(Schema.String),
-  summaryArgCount: Schema.optional(Schema.NonNegativeInt)
-})
+const Model = schema(() =>
+  Schema.Struct({
+    title: Schema.optional(Text),
+    subtitle: Schema.optional(Text),
+    body: Schema.optional(Text),
+    launchImage: Schema.optional(Schema.String),
+    action: Schema.optional(Schema.String),
+    actionLocKey: Schema.optional(Schema.String),
+    summaryArg: Schema.optional(Schema.String),
+    summaryArgCount: Schema.optional(Schema.NonNegativeInt)
+  })
+)
 
 type Part = { readonly literal: "title" | "subtitle" | "body"; readonly key: Key; readonly args: ArgsKey }
 type Key = "title-loc-key" | "subtitle-loc-key" | "loc-key"
@@ -117,41 +124,43 @@ const literal = (text: Text | undefined): string | undefined => typeof text === 
 const localized = (text: Text | undefined): Localized.Localized | undefined =>
   typeof text === "string" ? undefined : text
 
-const Content = Schema.transformOrFail(Wire, Model, {
-  strict: true,
-  decode: (wire, _, ast) => {
-    const found = contradiction(wire)
-    return found !== undefined
-      ? Either.left(new ParseResult.Pointer(found[0], wire, new ParseResult.Type(ast, wire, found[1])))
-      : Either.right(defined({
-        title: decodeText(wire, parts[0] as Part),
-        subtitle: decodeText(wire, parts[1] as Part),
-        body: decodeText(wire, parts[2] as Part),
-        launchImage: wire["launch-image"],
-        action: wire.action,
-        actionLocKey: wire["action-loc-key"],
-        summaryArg: wire["summary-arg"],
-        summaryArgCount: wire["summary-arg-count"]
+const Content = schema(() =>
+  Schema.transformOrFail(Wire, Model, {
+    strict: true,
+    decode: (wire, _, ast) => {
+      const found = contradiction(wire)
+      return found !== undefined
+        ? Either.left(new ParseResult.Pointer(found[0], wire, new ParseResult.Type(ast, wire, found[1])))
+        : Either.right(defined({
+          title: decodeText(wire, parts[0] as Part),
+          subtitle: decodeText(wire, parts[1] as Part),
+          body: decodeText(wire, parts[2] as Part),
+          launchImage: wire["launch-image"],
+          action: wire.action,
+          actionLocKey: wire["action-loc-key"],
+          summaryArg: wire["summary-arg"],
+          summaryArgCount: wire["summary-arg-count"]
+        }))
+    },
+    encode: (alert) =>
+      Either.right(defined({
+        title: literal(alert.title),
+        "title-loc-key": localized(alert.title)?.key,
+        "title-loc-args": localized(alert.title)?.args,
+        subtitle: literal(alert.subtitle),
+        "subtitle-loc-key": localized(alert.subtitle)?.key,
+        "subtitle-loc-args": localized(alert.subtitle)?.args,
+        body: literal(alert.body),
+        "loc-key": localized(alert.body)?.key,
+        "loc-args": localized(alert.body)?.args,
+        "launch-image": alert.launchImage,
+        action: alert.action,
+        "action-loc-key": alert.actionLocKey,
+        "summary-arg": alert.summaryArg,
+        "summary-arg-count": alert.summaryArgCount
       }))
-  },
-  encode: (alert) =>
-    Either.right(defined({
-      title: literal(alert.title),
-      "title-loc-key": localized(alert.title)?.key,
-      "title-loc-args": localized(alert.title)?.args,
-      subtitle: literal(alert.subtitle),
-      "subtitle-loc-key": localized(alert.subtitle)?.key,
-      "subtitle-loc-args": localized(alert.subtitle)?.args,
-      body: literal(alert.body),
-      "loc-key": localized(alert.body)?.key,
-      "loc-args": localized(alert.body)?.args,
-      "launch-image": alert.launchImage,
-      action: alert.action,
-      "action-loc-key": alert.actionLocKey,
-      "summary-arg": alert.summaryArg,
-      "summary-arg-count": alert.summaryArgCount
-    }))
-}).annotations({ identifier: "Alert" })
+  }).annotations({ identifier: "Alert" })
+)
 
 /**
  * The Schema of an alert: a string, which is its body, or an {@link Alert}.
@@ -170,4 +179,4 @@ const Content = Schema.transformOrFail(Wire, Model, {
  * @since 0.1.0
  * @category schemas
  */
-export const Alert: Schema.Schema<string | Alert, string | Encoded> = Schema.Union(Schema.String, Content)
+export const Alert: Schema.Schema<string | Alert, string | Encoded> = schema(() => Schema.Union(Schema.String, Content))

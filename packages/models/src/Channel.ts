@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as ChannelId from "./ChannelId.js"
+import { schema } from "./internal/lazy.js"
 import * as MessageStoragePolicy from "./MessageStoragePolicy.js"
 
 /**
@@ -31,14 +32,16 @@ export interface Encoded {
 }
 
 // Apple's pages spell the push type "LiveActivity" and "liveactivity": the first is sent, both are read.
-const Wire = Schema.Struct({
-  "message-storage-policy": MessageStoragePolicy.MessageStoragePolicy,
-  "push-type": Schema.String.pipe(
-    Schema.filter((pushType) =>
-      pushType.toLowerCase() === "liveactivity" ? true : "A channel carries the push type \"LiveActivity\"."
+const Wire = schema(() =>
+  Schema.Struct({
+    "message-storage-policy": MessageStoragePolicy.MessageStoragePolicy,
+    "push-type": Schema.String.pipe(
+      Schema.filter((pushType) =>
+        pushType.toLowerCase() === "liveactivity" ? true : "A channel carries the push type \"LiveActivity\"."
+      )
     )
-  )
-})
+  })
+)
 
 /**
  * The Schema of {@link Channel}.
@@ -55,18 +58,20 @@ const Wire = Schema.Struct({
  * @since 0.1.0
  * @category schemas
  */
-export const Channel: Schema.Schema<Channel, Encoded> = Schema.transform(
-  Wire,
-  Schema.Struct({ messageStoragePolicy: Schema.typeSchema(MessageStoragePolicy.MessageStoragePolicy) }),
-  {
-    strict: true,
-    decode: (wire) => ({ messageStoragePolicy: wire["message-storage-policy"] }),
-    encode: ({ messageStoragePolicy }) => ({
-      "message-storage-policy": messageStoragePolicy,
-      "push-type": "LiveActivity"
-    })
-  }
-).annotations({ identifier: "Channel" })
+export const Channel: Schema.Schema<Channel, Encoded> = schema(() =>
+  Schema.transform(
+    Wire,
+    Schema.Struct({ messageStoragePolicy: Schema.typeSchema(MessageStoragePolicy.MessageStoragePolicy) }),
+    {
+      strict: true,
+      decode: (wire) => ({ messageStoragePolicy: wire["message-storage-policy"] }),
+      encode: ({ messageStoragePolicy }) => ({
+        "message-storage-policy": messageStoragePolicy,
+        "push-type": "LiveActivity"
+      })
+    }
+  ).annotations({ identifier: "Channel" })
+)
 
 /**
  * The Schema of what listing an app's channels returns.
@@ -79,4 +84,6 @@ export const Channel: Schema.Schema<Channel, Encoded> = Schema.transform(
 export const List: Schema.Schema<
   { readonly channels: ReadonlyArray<ChannelId.ChannelId> },
   { readonly channels: ReadonlyArray<string> }
-> = Schema.Struct({ channels: Schema.Array(ChannelId.ChannelId) }).annotations({ identifier: "ChannelList" })
+> = schema(() =>
+  Schema.Struct({ channels: Schema.Array(ChannelId.ChannelId) }).annotations({ identifier: "ChannelList" })
+)

@@ -11,7 +11,7 @@ import type * as Alert from "./Alert.js"
 import * as ChannelId from "./ChannelId.js"
 import { defined } from "./internal/defined.js"
 import * as envelope from "./internal/envelope.js"
-import { lazy } from "./internal/lazy.js"
+import { lazy, schema as lazySchema } from "./internal/lazy.js"
 import * as problems from "./internal/problems.js"
 import * as Json from "./Json.js"
 import * as Localized from "./Localized.js"
@@ -293,23 +293,27 @@ const epoch2001 = 978_307_200_000
  * @since 0.1.0
  * @category schemas
  */
-export const SwiftDate: Schema.Schema<DateTime.Utc, number> = Schema.transform(
-  Schema.Number.pipe(Schema.between(-978_307_200, 252_423_993_599)),
-  Schema.DateTimeUtcFromSelf,
-  {
-    strict: true,
-    decode: (seconds) => DateTime.unsafeMake(Math.round(seconds * 1000) + epoch2001),
-    encode: (instant) => (instant.epochMillis - epoch2001) / 1000
-  }
-).annotations({ identifier: "SwiftDate" })
+export const SwiftDate: Schema.Schema<DateTime.Utc, number> = lazySchema(() =>
+  Schema.transform(
+    Schema.Number.pipe(Schema.between(-978_307_200, 252_423_993_599)),
+    Schema.DateTimeUtcFromSelf,
+    {
+      strict: true,
+      decode: (seconds) => DateTime.unsafeMake(Math.round(seconds * 1000) + epoch2001),
+      encode: (instant) => (instant.epochMillis - epoch2001) / 1000
+    }
+  ).annotations({ identifier: "SwiftDate" })
+)
 
-const AlertText = Schema.Union(Schema.String, Localized.Localized)
+const AlertText = lazySchema(() => Schema.Union(Schema.String, Localized.Localized))
 
-const AlertSchema = Schema.Struct({
-  title: Schema.optional(AlertText),
-  body: Schema.optional(AlertText),
-  sound: Schema.optional(Schema.String)
-}).annotations({ identifier: "LiveActivityAlert" })
+const AlertSchema = lazySchema(() =>
+  Schema.Struct({
+    title: Schema.optional(AlertText),
+    body: Schema.optional(AlertText),
+    sound: Schema.optional(Schema.String)
+  }).annotations({ identifier: "LiveActivityAlert" })
+)
 
 const common = {
   timestamp: UnixTime.UnixTime,

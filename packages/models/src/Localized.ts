@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { defined } from "./internal/defined.js"
+import { schema } from "./internal/lazy.js"
 
 /**
  * A key of the app's `Localizable.strings`, and what takes the place of its `%@` and `%n$@`.
@@ -36,10 +37,12 @@ export interface Encoded {
  * @since 0.1.0
  * @category schemas
  */
-export const Localized: Schema.Schema<Localized, Encoded> = Schema.Struct({
-  key: Schema.propertySignature(Schema.String).pipe(Schema.fromKey("loc-key")),
-  args: Schema.optional(Schema.Array(Schema.String)).pipe(Schema.fromKey("loc-args"))
-}).annotations({ identifier: "Localized" })
+export const Localized: Schema.Schema<Localized, Encoded> = schema(() =>
+  Schema.Struct({
+    key: Schema.propertySignature(Schema.String).pipe(Schema.fromKey("loc-key")),
+    args: Schema.optional(Schema.Array(Schema.String)).pipe(Schema.fromKey("loc-args"))
+  }).annotations({ identifier: "Localized" })
+)
 
 /**
  * Text by key, with its arguments in the order of the key's placeholders.

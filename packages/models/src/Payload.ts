@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import type { ParseOptions } from "effect/SchemaAST"
 import * as AlertContent from "./Alert.js"
 import * as envelope from "./internal/envelope.js"
-import { lazy } from "./internal/lazy.js"
+import { lazy, schema } from "./internal/lazy.js"
 import * as problems from "./internal/problems.js"
 import * as InterruptionLevel from "./InterruptionLevel.js"
 import type * as Json from "./Json.js"
@@ -19,31 +19,37 @@ import type * as Notification from "./Notification.js"
 import type * as PushType from "./PushType.js"
 import * as Sound from "./Sound.js"
 
-const Aps = Schema.Struct({
-  alert: Schema.optional(AlertContent.Alert),
-  badge: Schema.optional(Schema.NonNegativeInt.annotations({
-    message: () => "A badge is a whole number from 0 (which clears it)."
-  })),
-  sound: Schema.optional(Sound.Sound),
-  threadId: Schema.optional(Schema.String).pipe(Schema.fromKey("thread-id")),
-  category: Schema.optional(Schema.String),
-  contentAvailable: Schema.optional(envelope.Flag).pipe(Schema.fromKey("content-available")),
-  mutableContent: Schema.optional(envelope.Flag).pipe(Schema.fromKey("mutable-content")),
-  targetContentId: Schema.optional(Schema.String).pipe(Schema.fromKey("target-content-id")),
-  interruptionLevel: Schema.optional(InterruptionLevel.InterruptionLevel).pipe(Schema.fromKey("interruption-level")),
-  relevanceScore: Schema.optional(Schema.Number.pipe(Schema.between(0, 1, {
-    message: () => "A relevance score is a number from 0 to 1."
-  }))).pipe(Schema.fromKey("relevance-score")),
-  filterCriteria: Schema.optional(Schema.String).pipe(Schema.fromKey("filter-criteria")),
-  urlArgs: Schema.optional(Schema.Array(Schema.String)).pipe(Schema.fromKey("url-args"))
-})
+const Aps = schema(() =>
+  Schema.Struct({
+    alert: Schema.optional(AlertContent.Alert),
+    badge: Schema.optional(Schema.NonNegativeInt.annotations({
+      message: () => "A badge is a whole number from 0 (which clears it)."
+    })),
+    sound: Schema.optional(Sound.Sound),
+    threadId: Schema.optional(Schema.String).pipe(Schema.fromKey("thread-id")),
+    category: Schema.optional(Schema.String),
+    contentAvailable: Schema.optional(envelope.Flag).pipe(Schema.fromKey("content-available")),
+    mutableContent: Schema.optional(envelope.Flag).pipe(Schema.fromKey("mutable-content")),
+    targetContentId: Schema.optional(Schema.String).pipe(Schema.fromKey("target-content-id")),
+    interruptionLevel: Schema.optional(InterruptionLevel.InterruptionLevel).pipe(Schema.fromKey("interruption-level")),
+    relevanceScore: Schema.optional(Schema.Number.pipe(Schema.between(0, 1, {
+      message: () => "A relevance score is a number from 0 to 1."
+    }))).pipe(Schema.fromKey("relevance-score")),
+    filterCriteria: Schema.optional(Schema.String).pipe(Schema.fromKey("filter-criteria")),
+    urlArgs: Schema.optional(Schema.Array(Schema.String)).pipe(Schema.fromKey("url-args"))
+  })
+)
 
 const constant = <I>(wire: Schema.Schema<I>, value: NoInfer<I>): Schema.Schema<{}, I> =>
   Schema.transform(wire, Schema.Struct({}), { strict: true, decode: () => ({}), encode: () => value })
 
-const Silent = constant(Schema.Struct({ "content-available": Schema.Literal(1) }), { "content-available": 1 })
+const Silent = schema(() =>
+  constant(Schema.Struct({ "content-available": Schema.Literal(1) }), { "content-available": 1 })
+)
 
-const Changed = constant(Schema.Struct({ "content-changed": Schema.Literal(true) }), { "content-changed": true })
+const Changed = schema(() =>
+  constant(Schema.Struct({ "content-changed": Schema.Literal(true) }), { "content-changed": true })
+)
 
 /**
  * The Schema of an `alert` payload.
@@ -103,12 +109,14 @@ export const Controls: Schema.Schema<Notification.Controls, Json.JsonObject> = e
  * @since 0.1.0
  * @category schemas
  */
-export const FileProvider: Schema.Schema<Notification.FileProvider, Notification.FileProviderEncoded> = Schema.Struct({
-  containerIdentifier: Schema.propertySignature(Schema.String).pipe(Schema.fromKey("container-identifier")),
-  domain: Schema.String
-}).pipe(
-  Schema.attachPropertySignature("pushType", "fileprovider"),
-  Schema.annotations({ identifier: "FileProviderNotification" })
+export const FileProvider: Schema.Schema<Notification.FileProvider, Notification.FileProviderEncoded> = schema(() =>
+  Schema.Struct({
+    containerIdentifier: Schema.propertySignature(Schema.String).pipe(Schema.fromKey("container-identifier")),
+    domain: Schema.String
+  }).pipe(
+    Schema.attachPropertySignature("pushType", "fileprovider"),
+    Schema.annotations({ identifier: "FileProviderNotification" })
+  )
 )
 
 /**
@@ -142,9 +150,11 @@ export const Location: Schema.Schema<Notification.Location, Json.JsonObject> = e
  * @since 0.1.0
  * @category schemas
  */
-export const Mdm: Schema.Schema<Notification.Mdm, Notification.MdmEncoded> = Schema.Struct({
-  pushMagic: Schema.propertySignature(Schema.NonEmptyString).pipe(Schema.fromKey("mdm"))
-}).pipe(Schema.attachPropertySignature("pushType", "mdm"), Schema.annotations({ identifier: "MdmNotification" }))
+export const Mdm: Schema.Schema<Notification.Mdm, Notification.MdmEncoded> = schema(() =>
+  Schema.Struct({
+    pushMagic: Schema.propertySignature(Schema.NonEmptyString).pipe(Schema.fromKey("mdm"))
+  }).pipe(Schema.attachPropertySignature("pushType", "mdm"), Schema.annotations({ identifier: "MdmNotification" }))
+)
 
 /**
  * The Schema of a `pushtotalk` payload.

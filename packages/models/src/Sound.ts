@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { defined } from "./internal/defined.js"
+import { schema } from "./internal/lazy.js"
 
 /**
  * A sound that can play although the device is muted. It needs Apple's critical-alerts entitlement.
@@ -49,16 +50,18 @@ export type Encoded = string | {
  * @since 0.1.0
  * @category schemas
  */
-export const Sound: Schema.Schema<Sound, Encoded> = Schema.Union(
-  Schema.String,
-  Schema.Struct({
-    critical: Schema.optional(Schema.transformLiterals([0, false], [1, true])),
-    name: Schema.optional(Schema.String),
-    volume: Schema.optional(Schema.Number.pipe(Schema.between(0, 1, {
-      message: () => "A volume is a number from 0 (silent) to 1 (full)."
-    })))
-  })
-).annotations({ identifier: "Sound" })
+export const Sound: Schema.Schema<Sound, Encoded> = schema(() =>
+  Schema.Union(
+    Schema.String,
+    Schema.Struct({
+      critical: Schema.optional(Schema.transformLiterals([0, false], [1, true])),
+      name: Schema.optional(Schema.String),
+      volume: Schema.optional(Schema.Number.pipe(Schema.between(0, 1, {
+        message: () => "A volume is a number from 0 (silent) to 1 (full)."
+      })))
+    })
+  ).annotations({ identifier: "Sound" })
+)
 
 /**
  * A critical sound: by default the system's, at the volume the system chooses.

@@ -164,30 +164,33 @@ const gauges: ReadonlyArray<readonly [name: string, description: string, states:
 ]
 
 // The registry asks a gauge for its value when somebody reads it: here it is then counted, instead of kept up to date.
-const pools = globalValue("@effect-apns/pool/ApnsMetrics/pools", () => {
-  const pools = new Set<Observed>()
-  for (const [name, description, states] of gauges) {
-    for (const state of states) {
-      const key = MetricKey.taggedWithLabels(MetricKey.gauge(name, { description }), [MetricLabel.make("state", state)])
-      const hook = Metric.globalMetricRegistry.get(key)
-      hook.get = () => {
-        let sum = 0
-        for (const { stats } of pools) sum += Number(stats[state])
-        return MetricState.gauge(sum)
+const pools = () =>
+  globalValue("@effect-apns/pool/ApnsMetrics/pools", () => {
+    const pools = new Set<Observed>()
+    for (const [name, description, states] of gauges) {
+      for (const state of states) {
+        const key = MetricKey.taggedWithLabels(MetricKey.gauge(name, { description }), [
+          MetricLabel.make("state", state)
+        ])
+        const hook = Metric.globalMetricRegistry.get(key)
+        hook.get = () => {
+          let sum = 0
+          for (const { stats } of pools) sum += Number(stats[state])
+          return MetricState.gauge(sum)
+        }
       }
     }
-  }
-  return pools
-})
+    return pools
+  })
 
 /** Lets the gauges count a pool for as long as the scope is open. @internal */
 export const observed = (pool: Observed): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      pools.add(pool)
+      pools().add(pool)
     }),
     () =>
       Effect.sync(() => {
-        pools.delete(pool)
+        pools().delete(pool)
       })
   )

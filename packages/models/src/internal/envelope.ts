@@ -8,7 +8,7 @@ import type { ParseOptions } from "effect/SchemaAST"
 import * as Json from "../Json.js"
 import type * as PushType from "../PushType.js"
 import { defined } from "./defined.js"
-import { lazy } from "./lazy.js"
+import { lazy, schema } from "./lazy.js"
 
 /**
  * A misspelt key is an error where it was written, not a notification without it.
@@ -22,29 +22,33 @@ export const strict: ParseOptions = { onExcessProperty: "error", errors: "all" }
  *
  * @internal
  */
-export const Flag: Schema.Schema<true, 1> = Schema.transform(
-  Schema.Literal(1).annotations({ message: () => "Expected 1; leave the key out for \"no\"." }),
-  Schema.Literal(true),
-  { strict: true, decode: () => true as const, encode: () => 1 as const }
+export const Flag: Schema.Schema<true, 1> = schema(() =>
+  Schema.transform(
+    Schema.Literal(1).annotations({ message: () => "Expected 1; leave the key out for \"no\"." }),
+    Schema.Literal(true),
+    { strict: true, decode: () => true as const, encode: () => 1 as const }
+  )
 )
 
 /** @internal */
-export const Custom: Schema.Schema<Json.JsonObject> = Json.JsonObject.pipe(
-  Schema.filter((custom) =>
-    Object.hasOwn(custom, "aps")
-      ? {
-        path: ["aps"],
-        message: "A custom key named \"aps\" would replace what Apple reads: give it another name, " +
-          "or use the notification's own fields."
-      }
-      : true, {
-    arbitrary: () => (fc) =>
-      fc.dictionary(fc.string().filter((key) => key !== "aps"), fc.jsonValue({ maxDepth: 2 }), {
-        minKeys: 1,
-        maxKeys: 4
-      })
-        .map((custom) => JSON.parse(JSON.stringify(custom)))
-  })
+export const Custom: Schema.Schema<Json.JsonObject> = schema(() =>
+  Json.JsonObject.pipe(
+    Schema.filter((custom) =>
+      Object.hasOwn(custom, "aps")
+        ? {
+          path: ["aps"],
+          message: "A custom key named \"aps\" would replace what Apple reads: give it another name, " +
+            "or use the notification's own fields."
+        }
+        : true, {
+      arbitrary: () => (fc) =>
+        fc.dictionary(fc.string().filter((key) => key !== "aps"), fc.jsonValue({ maxDepth: 2 }), {
+          minKeys: 1,
+          maxKeys: 4
+        })
+          .map((custom) => JSON.parse(JSON.stringify(custom)))
+    })
+  )
 )
 
 interface Model<P> {
@@ -58,16 +62,21 @@ interface Model<P> {
  *
  * @internal
  */
-export const make = <const P extends PushType.PushType, A extends object, I>(options: {
+export const make = <const P extends PushType.PushType, A extends object, I>(
+  options: Options<P, A, I>
+): Schema.Schema<A & Model<P>, Json.JsonObject> => schema(() => build(options))
+
+interface Options<P, A, I> {
   readonly pushType: P
   readonly identifier: string
   readonly aps: Schema.Schema<A, I>
   /** Whether `aps` may be left out where it is empty and custom keys make a payload without it. */
   readonly omitEmptyAps: boolean
-}): Schema.Schema<
-  A & Model<P>,
-  Json.JsonObject
-> => {
+}
+
+const build = <const P extends PushType.PushType, A extends object, I>(
+  options: Options<P, A, I>
+): Schema.Schema<A & Model<P>, Json.JsonObject> => {
   const head = Schema.Struct({ pushType: Schema.Literal(options.pushType), custom: Schema.optional(Custom) })
   const model = Schema.extend(head, Schema.typeSchema(options.aps)).annotations({ identifier: options.identifier })
   const decodeAps = lazy(() => ParseResult.decodeUnknownEither(options.aps))
