@@ -10,6 +10,8 @@ export default defineConfig({
     setupFiles: [fileURLToPath(new URL("./vitest.setup.ts", import.meta.url))],
     // tests of one file share a mock server, so they run in order; files run side by side
     fakeTimers: { toFake: [] },
+    // files of one package share what they import: a third of the time is loading effect otherwise
+    isolate: false,
     testTimeout: 30_000,
     hookTimeout: 30_000
   }

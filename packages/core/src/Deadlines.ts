@@ -27,6 +27,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { setImmediate } from "node:timers"
 
 /**
  * Something that is due at a point in time. The fields belong to {@link Deadlines}.
@@ -69,6 +70,16 @@ export interface Deadlines {
 
 /** Timers are 32-bit: whatever is due later than this is looked at again then. */
 const maxSleepMillis = 2_147_483_647
+
+/**
+ * An event loop that was blocked runs overdue timers before it reads its sockets. An answer that has arrived by then is
+ * an answer in time, so a sweep that comes this late lets the sockets be read first.
+ */
+const lateMillis = 20
+
+const socketsRead = Effect.async<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
 
 class Wheel implements Deadlines {
   private readonly buckets = new Map<number, Bucket>()
@@ -201,13 +212,18 @@ class Wheel implements Deadlines {
       if (this.stale) resume(Effect.void)
       else this.wake = () => resume(Effect.void)
     })
-    const wait = next === Infinity
+    const millis = next === Infinity ? Infinity : Math.min(maxSleepMillis, Math.max(0, next - this.now()))
+    const before = performance.now()
+    const wait = millis === Infinity
       ? woken
-      : Effect.raceFirst(
-        this.clock.sleep(Duration.millis(Math.min(maxSleepMillis, Math.max(0, next - this.now())))),
-        woken
-      )
-    return Effect.zipRight(wait, Effect.sync(() => this.sweep()))
+      : Effect.raceFirst(this.clock.sleep(Duration.millis(millis)), woken)
+    return Effect.zipRight(
+      wait,
+      Effect.suspend(() => {
+        const sweep = Effect.sync(() => this.sweep())
+        return performance.now() - before - millis > lateMillis ? Effect.zipRight(socketsRead, sweep) : sweep
+      })
+    )
   }).pipe(Effect.forever)
 }
 

@@ -1,6 +1,7 @@
 import { Deadlines, Exchange, Request } from "@effect-apns/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, FastCheck, Scope, TestClock, TestContext } from "effect"
+import { spawn } from "node:child_process"
 
 const { path, spec } = Request.make({ path: "/" })
 
@@ -20,6 +21,31 @@ class Entry extends Exchange.Exchange {
 }
 
 describe("Deadlines", () => {
+  it.scopedLive("after the event loop was blocked, what has arrived is read before anything is overdue", () =>
+    Effect.gen(function*() {
+      const deadlines = yield* Deadlines.make
+      const events: Array<string> = []
+      const overdue = new Entry()
+      yield* Effect.async<void>((resume) => {
+        overdue.then = () => {
+          events.push("due")
+          resume(Effect.void)
+        }
+        const child = spawn("sh", ["-c", "echo answer"])
+        child.stdout.on("data", () => events.push("answer"))
+        // the child is running: nothing of it can be read until this function returns
+        child.once("spawn", () => {
+          deadlines.set(overdue, deadlines.now() + 50)
+          // let the sweeper go to sleep first
+          setImmediate(() => {
+            const until = performance.now() + 400
+            while (performance.now() < until);
+          })
+        })
+      })
+      assert.deepStrictEqual(events, ["answer", "due"])
+    }))
+
   it.scoped("calls each entry once, at its time and not before", () =>
     Effect.gen(function*() {
       const deadlines = yield* Deadlines.make

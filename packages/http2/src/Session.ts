@@ -1485,7 +1485,13 @@ export class Session<S extends Stream> {
       code,
       message: "The peer is going away (GOAWAY) and did not process the request"
     }
-    for (const stream of refused) this.handler.onStreamFailure(stream, failure)
+    for (const stream of refused) {
+      // whatever the peer disowns now, it has answered this one
+      if (stream.status !== 0) {
+        stream.truncated = true
+        this.handler.onResponse(stream)
+      } else this.handler.onStreamFailure(stream, failure)
+    }
     this.handler.onGoaway(goaway)
   }
 

@@ -413,6 +413,16 @@ describe("resets", () => {
 })
 
 describe("GOAWAY", () => {
+  it("that disowns a stream whose status is here already does not take the answer back", () => {
+    const { driver } = greeted()
+    const answered = driver.request()
+    const waiting = driver.request()
+    driver.receive(Frame.headers(answered.id, ok, { endStream: false }), Frame.goaway(0, Code.NO_ERROR, ""))
+    assert.deepStrictEqual([answered.settled, answered.status, answered.truncated], [1, 200, true])
+    assert.deepStrictEqual([waiting.settled, waiting.status], [1, 0])
+    assert.match(driver.heard().join(), /response .*failure 3 goaway/)
+  })
+
   it("fails the streams above its id, lets the others go on, and is told afterwards", () => {
     const { driver } = greeted()
     for (let i = 0; i < 4; i++) driver.request()

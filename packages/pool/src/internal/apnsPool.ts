@@ -12,7 +12,7 @@ import * as ApnsMetrics from "../ApnsMetrics.js"
 import * as ApnsPool from "../ApnsPool.js"
 import { Delivery } from "../Delivery.js"
 import type { Connect } from "./engine.js"
-import { Engine } from "./engine.js"
+import { Engine, gateWidth } from "./engine.js"
 import type { Around } from "./tenants.js"
 
 const defaultSize = 10
@@ -87,7 +87,7 @@ const build = (
       token,
       yield* Effect.runtime(),
       scope,
-      yield* Effect.makeSemaphore(1),
+      yield* Effect.makeSemaphore(gateWidth),
       yield* Schedule.driver(options.reconnectSchedule ?? ApnsPool.reconnectSchedule)
     )
     yield* Effect.addFinalizer((exit) => Effect.zipRight(engine.shutdown, Scope.close(scope, exit)))

@@ -57,6 +57,9 @@ const movesAtOnce = 2
 /** A connection that ends this soon without one answer counts as a failed attempt to connect. */
 const shortLifeMillis = 10_000
 
+/** Connections that are replaced at the same time, while none fails. */
+export const gateWidth = 4
+
 class Slot {
   connection: Connection.Connection | undefined = undefined
   fiber: Fiber.RuntimeFiber<void> | undefined = undefined
@@ -765,14 +768,19 @@ export class Engine implements Connection.Listener {
     )
   }
 
-  /** One at a time, and after failures as slowly as the schedule says: never a storm. */
+  /**
+   * A few at a time, so that one server that hangs in its handshake does not hold up the others; after a failure one at
+   * a time, and as slowly as the schedule says: never a storm.
+   */
   private throttle<A, E>(opening: Effect.Effect<A, E>): Effect.Effect<A, E | Exhausted> {
-    return this.gate.withPermits(1)(Effect.suspend(() => {
-      if (!this.failing) return opening
-      this.backedOff = true
-      const wait = this.reconnect.next(this.lastConnectFailure ?? { _tag: "Retired" })
-      return Effect.zipRight(Effect.mapError(wait, () => new Exhausted()), opening)
-    }))
+    return Effect.suspend(() =>
+      this.gate.withPermits(this.failing ? gateWidth : 1)(Effect.suspend(() => {
+        if (!this.failing) return opening
+        this.backedOff = true
+        const wait = this.reconnect.next(this.lastConnectFailure ?? { _tag: "Retired" })
+        return Effect.zipRight(Effect.mapError(wait, () => new Exhausted()), opening)
+      }))
+    )
   }
 
   private connectFailed(
