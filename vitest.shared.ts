@@ -12,7 +12,7 @@ export default defineConfig({
     fakeTimers: { toFake: [] },
     // files of one package share what they import: a third of the time is loading effect otherwise
     isolate: false,
-    testTimeout: 30_000,
+    testTimeout: 90_000,
     hookTimeout: 30_000
   }
 })
