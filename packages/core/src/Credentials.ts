@@ -430,15 +430,16 @@ export function pkcs12(
 const secret = (redacted: Redacted.Redacted<string> | undefined): string | undefined =>
   redacted === undefined ? undefined : Redacted.value(redacted)
 
-const environment = Config.all({
-  key: Config.option(Config.redacted("APNS_KEY")),
-  keyFile: Config.option(Config.nonEmptyString("APNS_KEY_FILE")),
-  keyId: Config.option(Config.nonEmptyString("APNS_KEY_ID")),
-  teamId: Config.option(Config.nonEmptyString("APNS_TEAM_ID")),
-  certFile: Config.option(Config.nonEmptyString("APNS_CERT_FILE")),
-  certKeyFile: Config.option(Config.nonEmptyString("APNS_CERT_KEY_FILE")),
-  passphrase: Config.option(Config.redacted("APNS_CERT_PASSPHRASE"))
-})
+const environment = () =>
+  Config.all({
+    key: Config.option(Config.redacted("APNS_KEY")),
+    keyFile: Config.option(Config.nonEmptyString("APNS_KEY_FILE")),
+    keyId: Config.option(Config.nonEmptyString("APNS_KEY_ID")),
+    teamId: Config.option(Config.nonEmptyString("APNS_TEAM_ID")),
+    certFile: Config.option(Config.nonEmptyString("APNS_CERT_FILE")),
+    certKeyFile: Config.option(Config.nonEmptyString("APNS_CERT_KEY_FILE")),
+    passphrase: Config.option(Config.redacted("APNS_CERT_PASSPHRASE"))
+  })
 
 /**
  * Credentials from the environment: `APNS_KEY_FILE` or `APNS_KEY` (its content; line ends may be written `\n`) with
@@ -453,7 +454,7 @@ export const fromConfig: Effect.Effect<
   CredentialsError | ConfigError.ConfigError,
   FileSystem.FileSystem
 > = Effect.gen(function*() {
-  const found = yield* environment
+  const found = yield* environment()
   const passphrase = Option.getOrUndefined(found.passphrase)
   const hasKey = Option.isSome(found.key) || Option.isSome(found.keyFile)
   if (Option.isSome(found.certFile)) {

@@ -98,9 +98,10 @@ export const config: Config.Config<PoolConfig> = Config.all({
   )
 })
 
-const otherCredentials = Config.all(
-  ["APNS_KEY", "APNS_KEY_FILE", "APNS_CERT_FILE"].map((name) => Config.option(Config.nonEmptyString(name)))
-)
+const otherCredentials = () =>
+  Config.all(
+    ["APNS_KEY", "APNS_KEY_FILE", "APNS_CERT_FILE"].map((name) => Config.option(Config.nonEmptyString(name)))
+  )
 
 const credentials = (
   { p12File, passphrase }: PoolConfig
@@ -113,7 +114,7 @@ const credentials = (
     onNone: () => Credentials.fromConfig,
     onSome: (file) =>
       Effect.gen(function*() {
-        if ((yield* otherCredentials).some(Option.isSome)) {
+        if ((yield* otherCredentials()).some(Option.isSome)) {
           return yield* Effect.fail(ConfigError.InvalidData(
             ["APNS_P12_FILE"],
             "Several credentials are set: remove APNS_P12_FILE, or APNS_KEY, APNS_KEY_FILE and APNS_CERT_FILE"

@@ -100,7 +100,7 @@ const bundleIdOf = (topic: string | undefined): string | undefined => {
 }
 
 const uuid: Effect.Effect<string> = Effect.map(
-  Effect.replicateEffect(Random.nextIntBetween(0, 0x10000), 8),
+  Effect.suspend(() => Effect.replicateEffect(Random.nextIntBetween(0, 0x10000), 8)),
   (parts) => {
     const hex = parts.map((part) => part.toString(16).padStart(4, "0")).join("")
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`

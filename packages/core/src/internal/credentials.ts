@@ -1,5 +1,4 @@
-import * as KeyId from "@effect-apns/models/KeyId"
-import * as TeamId from "@effect-apns/models/TeamId"
+import { KeyId, TeamId } from "@effect-apns/models"
 import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
 import * as crypto from "node:crypto"

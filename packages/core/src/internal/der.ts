@@ -50,14 +50,15 @@ const oid = (dotted: string): string => {
 }
 
 // Apple, "Establishing a certificate-based connection to APNs": the extension that lists the topics.
-const topicsExtension = oid("1.2.840.113635.100.6.3.6")
+const topicsExtension = () => oid("1.2.840.113635.100.6.3.6")
 
 /** The topics in Apple's extension 1.2.840.113635.100.6.3.6: strings, each followed by a sequence of its kinds. */
 export const certificateTopics = (certificate: Uint8Array): ReadonlyArray<string> => {
+  const wanted = topicsExtension()
   const [body] = children(elements(certificate)[0])
   const extensions = children(children(children(body).find((_) => _.tag === EXTENSIONS))[0])
   const extension = extensions.map(children).find(([id]) =>
-    id !== undefined && Buffer.from(id.content).toString("hex") === topicsExtension
+    id !== undefined && Buffer.from(id.content).toString("hex") === wanted
   )
   const value = extension?.find((_) => _.tag === OCTET_STRING)
   const list = children(value).find((_) => _.tag === SEQUENCE)
