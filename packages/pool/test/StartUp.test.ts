@@ -1,0 +1,89 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { execFile } from "node:child_process"
+import { fileURLToPath } from "node:url"
+
+/** Runs a program in a fresh process, and returns the URL of every module that it loaded. */
+const loadedBy = (program: string): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.async((resume) => {
+    const hook = `
+      let port
+      export const initialize = (data) => { port = data.port }
+      export const load = (url, context, next) => { port.postMessage(url); return next(url, context) }
+    `
+    const script = `
+      import { register } from "node:module"
+      import { MessageChannel } from "node:worker_threads"
+      const { port1, port2 } = new MessageChannel()
+      const urls = []
+      port1.on("message", (url) => urls.push(url))
+      register("data:text/javascript," + ${JSON.stringify(encodeURIComponent(hook))}, {
+        data: { port: port2 }, transferList: [port2]
+      })
+      await (async () => { ${program} })()
+      await new Promise((resolve) => setImmediate(resolve))
+      port1.close()
+      console.log(JSON.stringify(urls))
+    `
+    const child = execFile(
+      process.execPath,
+      ["--conditions=@effect-apns/source", "--import", "tsx", "--input-type=module", "--eval", script],
+      { cwd: fileURLToPath(new URL("..", import.meta.url)), maxBuffer: 1 << 26 },
+      (error, stdout) => {
+        if (error !== null) return resume(Effect.die(error))
+        const urls: ReadonlyArray<string> = JSON.parse(stdout)
+        resume(Effect.succeed(urls))
+      }
+    )
+    return Effect.sync(() => child.kill())
+  })
+
+const packagesOf = (urls: ReadonlyArray<string>): ReadonlySet<string> =>
+  new Set(urls.flatMap((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ?? []))
+
+const has = (urls: ReadonlyArray<string>, file: string): boolean => urls.some((url) => url.endsWith(file))
+
+describe("importing @effect-apns/pool", () => {
+  it.live("loads effect, @effect/platform and itself, and nothing that only some programs need", () =>
+    Effect.gen(function*() {
+      const urls = yield* loadedBy(`await import("@effect-apns/pool")`)
+      assert.isTrue(has(urls, "/pool/src/internal/engine.ts"))
+      assert.isTrue(has(urls, "/core/src/internal/providerToken.ts"))
+      const own = new Set(["effect", "@effect/platform"])
+      // what these two bring along is theirs
+      const foreign = yield* loadedBy(`await import("effect"); await import("@effect/platform")`)
+      const others = [...packagesOf(urls)].filter((name) => !own.has(name) && !packagesOf(foreign).has(name))
+      assert.deepStrictEqual(others.filter((name) => !name.startsWith("@effect-apns/")), [])
+      assert.isFalse(has(urls, "/core/src/internal/proxyTunnel.ts"))
+    }))
+
+  it.live("loads jose with the first signature", () =>
+    Effect.gen(function*() {
+      const urls = yield* loadedBy(`
+        const { ProviderToken } = await import("@effect-apns/core")
+        const { Effect, Redacted } = await import("effect")
+        const { generateKeyPairSync } = await import("node:crypto")
+        const pem = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "pkcs8", format: "pem" })
+        const signer = ProviderToken.make({ key: Redacted.make(pem), keyId: "ABC123DEFG", teamId: "DEF123GHIJ" })
+        const { current } = await Effect.runPromise(signer)
+        await Effect.runPromise(current)
+      `)
+      assert.isTrue(packagesOf(urls).has("jose"))
+      assert.isFalse(packagesOf(urls).has("socks"))
+    }))
+
+  it.live("loads socks with the first connection through a proxy, and proxy-from-env when the environment is asked", () =>
+    Effect.gen(function*() {
+      const urls = yield* loadedBy(`
+        process.env["HTTPS_PROXY"] = "socks5://127.0.0.1:1"
+        const { Endpoint, Transport } = await import("@effect-apns/core")
+        const { Effect } = await import("effect")
+        const options = { endpoint: Endpoint.production, proxy: "env" }
+        const error = await Effect.runPromise(Effect.flip(Effect.scoped(Transport.connect(options))))
+        if (error.phase !== "proxy") throw error
+      `)
+      assert.isTrue(packagesOf(urls).has("socks"))
+      assert.isTrue(packagesOf(urls).has("proxy-from-env"))
+      assert.isFalse(packagesOf(urls).has("jose"))
+    }))
+})
