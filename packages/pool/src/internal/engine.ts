@@ -796,7 +796,17 @@ export class Engine implements Connection.Listener {
       ? { _tag: "Dropped", code: undefined }
       : { _tag: "ConnectFailed", error }
     ApnsMetrics.connectionFailed(error === undefined ? "Defect" : error._tag)
-    return Effect.logWarning("No connection to APNs could be opened", cause)
+    // what went wrong is one sentence; the whole of it is for those who debug
+    return error === undefined
+      ? Effect.logWarning("No connection to APNs could be opened", cause)
+      : Effect.zipRight(
+        Effect.annotateLogs(
+          Effect.logWarning(`No connection to APNs could be opened: ${error.message}`),
+          "reason",
+          error.reason
+        ),
+        Effect.logDebug("Why no connection to APNs could be opened", cause)
+      )
   }
 
   private joined(connection: Connection.Connection): number {
