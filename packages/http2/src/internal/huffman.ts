@@ -38,7 +38,11 @@ const symbols = new Uint16Array(EOS + 1)
  */
 const lookup = new Int32Array(1 << lookupBits)
 
+/** The tables are built with the first text, not by everyone who has the library. */
+let built = false
+
 const build = (): void => {
+  built = true
   for (let symbol = 0; symbol <= EOS; symbol++) {
     const length = parseInt(lengthDigits.charAt(symbol), 36)
     lengths[symbol] = length
@@ -76,8 +80,6 @@ const build = (): void => {
   }
 }
 
-build()
-
 /**
  * Set by {@link decode} when the text holds a character that RFC 9113 section 8.2.1 forbids in field values: NUL, LF
  * or CR. Their code words are longer than 12 bits, so the fast path never meets one.
@@ -89,6 +91,7 @@ export let forbidden = false
  * number of characters; -1 for an invalid code word, EOS, or invalid padding (RFC 7541 section 5.2).
  */
 export const decode = (bytes: Uint8Array, start: number, end: number, target: Uint8Array): number => {
+  if (!built) build()
   forbidden = false
   let position = start
   let out = 0
@@ -157,6 +160,7 @@ export const decode = (bytes: Uint8Array, start: number, end: number, target: Ui
  * The number of bytes that `text` (code units up to 255) takes.
  */
 export const encodedLength = (text: string): number => {
+  if (!built) build()
   let bits = 0
   for (let i = 0; i < text.length; i++) bits += lengths[text.charCodeAt(i)] as number
   return bits + 7 >>> 3
@@ -166,6 +170,7 @@ export const encodedLength = (text: string): number => {
  * Encodes `text` (code units up to 255) into `target` at `offset`, pads with ones, and returns the offset behind it.
  */
 export const encode = (text: string, target: Uint8Array, offset: number): number => {
+  if (!built) build()
   let current = 0
   let free = 8
   for (let i = 0; i < text.length; i++) {
