@@ -38,15 +38,18 @@ import {
   type Request,
   type Response
 } from "@effect-apns/core"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Delivery } from "./Delivery.js"
 import * as internal from "./internal/apnsPool.js"
+import * as PoolConfig from "./PoolConfig.js"
 
 /**
  * @since 0.1.0
@@ -267,6 +270,19 @@ export const makeWith = (
 export const layer = (
   options: Options
 ): Layer.Layer<ApnsPool, InvalidPoolOptions | Credentials.CredentialsError> => Layer.scoped(ApnsPool, make(options))
+
+/**
+ * The pool that the environment describes, as the current `ConfigProvider` gives it: `APNS_ENDPOINT`, `APNS_KEY_FILE` or
+ * `APNS_KEY`, `APNS_KEY_ID`, `APNS_TEAM_ID`, `APNS_CERT_FILE`, `APNS_POOL_SIZE`, ...; `PoolConfig` lists them all.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig: Layer.Layer<
+  ApnsPool,
+  ConfigError.ConfigError | Credentials.CredentialsError | InvalidPoolOptions,
+  FileSystem.FileSystem
+> = Layer.unwrapEffect(Effect.suspend(() => Effect.map(PoolConfig.options, layer)))
 
 /**
  * A pool without a socket: `handler` answers each request. Deadlines, retries, interruption and counters work as in

@@ -18,13 +18,13 @@
  * ```ts
  * import { NodeContext } from "@effect/platform-node"
  * import { Notification } from "@effect-apns/models"
- * import { PoolConfig, send } from "@effect-apns/pool"
+ * import { ApnsPool, send } from "@effect-apns/pool"
  * import { Effect } from "effect"
  *
  * const program = send({
  *   token: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
  *   notification: Notification.alert({ alert: "Hello" })
- * }).pipe(Effect.provide(PoolConfig.layer), Effect.provide(NodeContext.layer))
+ * }).pipe(Effect.provide(ApnsPool.layerConfig), Effect.provide(NodeContext.layer))
  * console.log(Effect.isEffect(program))
  * ```
  *
@@ -35,10 +35,9 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as ApnsPool from "./ApnsPool.js"
+import type * as ApnsPool from "./ApnsPool.js"
 
 /**
  * What the environment says of a pool, beside a signing key or a PEM certificate: those are read by
@@ -155,15 +154,3 @@ export const options: Effect.Effect<
     ca: Option.getOrUndefined(yield* Effect.transposeOption(Option.map(found.caFile, readCa)))
   }
 })
-
-/**
- * The pool that the environment describes.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layer: Layer.Layer<
-  ApnsPool.ApnsPool,
-  ConfigError.ConfigError | Credentials.CredentialsError | ApnsPool.InvalidPoolOptions,
-  FileSystem.FileSystem
-> = Layer.scoped(ApnsPool.ApnsPool, Effect.flatMap(options, (options) => ApnsPool.make(options)))
