@@ -17,6 +17,7 @@ import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as Scope from "effect/Scope"
 import * as ApnsMetrics from "../ApnsMetrics.js"
+import type { Stats } from "../ApnsPool.js"
 import type { Delivery } from "../Delivery.js"
 
 /** Opens one connection. */
@@ -31,24 +32,6 @@ export interface Policy {
   readonly drainTimeout: Duration.Duration
   /** What every log line of the pool says. */
   readonly annotations: Readonly<Record<string, string>>
-}
-
-export interface Stats {
-  readonly state: "open" | "closing" | "closed"
-  readonly size: number
-  readonly active: number
-  readonly connecting: number
-  readonly draining: number
-  readonly queued: number
-  readonly inFlight: number
-  readonly retrying: number
-  readonly completed: number
-  readonly failed: number
-  readonly interrupted: number
-  readonly attempts: number
-  readonly connectionsOpened: number
-  readonly connectionsFailed: number
-  readonly connectionsLost: number
 }
 
 /** Times that a request which cost nothing (refused, or never looked at) is moved at once before a schedule decides. */

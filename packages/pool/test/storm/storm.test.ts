@@ -147,7 +147,7 @@ describe("the storm's checker", () => {
       assert.deepStrictEqual(found(report), { ...faultless, doubled: report.doubled })
     }), timeout)
 
-  it.live("finds a client that leaves streams open", () =>
+  it.live("finds a client that leaves requests behind", () =>
     Effect.gen(function*() {
       const { leaked } = yield* run({
         notifications: 1000,
@@ -156,8 +156,9 @@ describe("the storm's checker", () => {
         eventEvery: Infinity,
         meddle: meddle((delivery, pool) => {
           pool.submit(delivery)
-          for (let i = 0; i < 40; i++) {
-            pool.submit(new Ghost(delivery.path, { ...delivery.spec, timeoutMillis: 3_600_000 }))
+          // long enough for a Retry-After of an hour to be waited for
+          for (let i = 0; i < 20; i++) {
+            pool.submit(new Ghost(delivery.path, { ...delivery.spec, timeoutMillis: 7_200_000 }))
           }
         })
       })
