@@ -518,12 +518,13 @@ describe("malformed answers", () => {
     ["garbage", MockApns.garbage, 6],
     ["garbledHeaders", MockApns.garbledHeaders, 9],
     ["oversizeFrame", MockApns.oversizeFrame, 6],
-    // here node:http2 destroys the session, with INTERNAL_ERROR, before the code of nghttp2 leaves
-    ["pushPromise", MockApns.pushPromise, 2],
-    ["windowOverflow", MockApns.windowOverflow, 2]
+    ["pushPromise", MockApns.pushPromise, 1],
+    ["windowOverflow", MockApns.windowOverflow, 3]
   ] as const
+  // before Node 24, node:http2 destroys some sessions with INTERNAL_ERROR before the code of nghttp2 leaves
+  const INTERNAL_ERROR = 2
   for (const [name, behavior, code] of fatal) {
-    it.scopedLive(`${name} makes an independent client end the connection with code ${code}`, () =>
+    it.scopedLive(`${name} makes an independent client end the connection`, () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         const headers = yield* good(apns)
@@ -532,7 +533,8 @@ describe("malformed answers", () => {
         client.start(headers, "{}")
         yield* apns.until(({ goaways, openConnections }) => goaways === 1 && openConnections === 0)
         const [info] = yield* apns.connections
-        assert.deepStrictEqual(info?.goaways.map((goaway) => goaway.code), [code])
+        assert.lengthOf(info?.goaways ?? [], 1)
+        assert.include([code, INTERNAL_ERROR], info?.goaways[0]?.code)
         assert.strictEqual(yield* apns.acceptedCount, 1)
       }).pipe(withMock()))
   }

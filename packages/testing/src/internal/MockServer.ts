@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import { randomUUID } from "node:crypto"
 import * as http2 from "node:http2"
 import * as net from "node:net"
+import { setImmediate as nextTurn } from "node:timers/promises"
 import * as tls from "node:tls"
 import type { Behavior } from "../Behavior.js"
 import type { Received } from "../Received.js"
@@ -332,6 +333,8 @@ export class MockServer {
   async close(): Promise<void> {
     this.stopListening()
     this.options.timeline.close()
+    // node:http2 (seen with Node 24) breaks when a session is destroyed while it writes: let what is being written leave
+    for (let turn = 0; turn < 2; turn++) await nextTurn()
     for (const connection of this.select(undefined)) connection.session?.destroy()
     this.http.close()
     for (const server of this.tlsServers.values()) server.removeAllListeners("secureConnection")
@@ -348,6 +351,8 @@ export class MockServer {
       }
     })
     await Promise.all(this.closing)
+    // a handle that was closed is gone a turn later
+    await nextTurn()
     this.waiters.clear()
   }
 
