@@ -60,7 +60,9 @@ export const connect = (options: ConnectOptions): Effect.Effect<Transport, Conne
       secureContext,
       ALPNProtocols: ["h2"],
       rejectUnauthorized: options.dangerouslyTrustAnyServer !== true,
-      ...(net.isIP(options.endpoint.host) === 0 ? { servername: options.endpoint.host } : {})
+      ...(net.isIP(options.endpoint.host) === 0
+        ? { servername: options.endpoint.host }
+        : { checkServerIdentity: (_host, certificate) => checkAddress(options.endpoint.host, certificate) })
     }
     const timeout = Duration.decode(options.connectTimeout ?? defaultConnectTimeout)
     const transport = yield* (
@@ -75,6 +77,14 @@ export const connect = (options: ConnectOptions): Effect.Effect<Transport, Conne
     opened.transport = transport
     return transport
   })
+
+/** By OpenSSL: the check of Node 22.23 takes an IPv6 address for a name. */
+const checkAddress = (address: string, certificate: tls.PeerCertificate): Error | undefined =>
+  new crypto.X509Certificate(certificate.raw).checkIP(address) === undefined
+    ? Object.assign(new Error(`IP: ${address} is not in the cert's list: ${certificate.subjectaltname ?? ""}`), {
+      code: "ERR_TLS_CERT_ALTNAME_INVALID"
+    })
+    : undefined
 
 const destroyAll = (dialing: Dialing): void => {
   for (const socket of dialing.sockets) {
