@@ -192,6 +192,8 @@ describe("Transport", () => {
           key: fixtures.text("elsewhere.key.pem")
         })
         assert.strictEqual((yield* refused(elsewhere)).reason, "HostnameMismatch")
+        const byAddress = yield* refused(elsewhere, { endpoint: endpoint(elsewhere, "127.0.0.1") })
+        assert.strictEqual(byAddress.reason, "HostnameMismatch")
         assert.strictEqual((yield* open(elsewhere, { dangerouslyTrustAnyServer: true })).info.alpn, "h2")
         assert.strictEqual((yield* open(port, { ca: undefined, dangerouslyTrustAnyServer: true })).info.alpn, "h2")
       }))
