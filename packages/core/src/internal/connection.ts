@@ -140,6 +140,24 @@ const makePost = (
     }, cancel)
 }
 
+/** What callers see of a connection, with or without a socket. */
+const connectionOf = (
+  unsafe: Connection.Unsafe & {
+    readonly cause: Failure.CloseCause | undefined
+    readonly retired: Deferred.Deferred<Failure.CloseCause>
+    readonly closed: Deferred.Deferred<Failure.CloseCause>
+  },
+  deadlines: Deadlines.Deadlines
+): Connection.Connection => ({
+  ...printable(unsafe),
+  [TypeId]: TypeId,
+  post: makePost(unsafe, deadlines),
+  retired: Deferred.await(unsafe.retired),
+  closed: Deferred.await(unsafe.closed),
+  retire: Effect.sync(() => unsafe.retire()),
+  unsafe
+})
+
 // -----------------------------------------------------------------------------
 // over a transport
 // -----------------------------------------------------------------------------
@@ -204,15 +222,7 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
     private readonly listener: Connection.Listener,
     private readonly deadlines: Deadlines.Deadlines
   ) {
-    this.connection = {
-      ...printable(this),
-      [TypeId]: TypeId,
-      post: makePost(this, deadlines),
-      retired: Deferred.await(this.retired),
-      closed: Deferred.await(this.closed),
-      retire: Effect.sync(() => this.retire()),
-      unsafe: this
-    }
+    this.connection = connectionOf(this, deadlines)
     this.session = new Session.Session<Exchange.Exchange>(
       { authority: settings.authority, limits: settings.limits },
       this
@@ -642,15 +652,7 @@ class Handled implements Connection.Unsafe {
     private readonly listener: Connection.Listener,
     private readonly deadlines: Deadlines.Deadlines
   ) {
-    this.connection = {
-      ...printable(this),
-      [TypeId]: TypeId,
-      post: makePost(this, deadlines),
-      retired: Deferred.await(this.retired),
-      closed: Deferred.await(this.closed),
-      retire: Effect.sync(() => this.retire()),
-      unsafe: this
-    }
+    this.connection = connectionOf(this, deadlines)
   }
 
   toJSON(): object {
