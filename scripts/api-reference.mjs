@@ -11,8 +11,8 @@ const order = ["pool", "models", "core", "testing", "cli", "http2"]
 
 const entryPoints = order.flatMap((name) => {
   const src = join(root, "packages", name, "src")
-  return readdirSync(src)
-    .filter((file) => file.endsWith(".ts") && file !== "index.ts" && file !== "bin.ts")
+  return readdirSync(src, { recursive: true })
+    .filter((file) => /^(unstable\/)?[^/]+\.ts$/.test(file) && file !== "index.ts" && file !== "bin.ts")
     .map((file) => join(src, file))
 })
 

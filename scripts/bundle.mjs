@@ -13,7 +13,9 @@ import ts from "typescript"
 
 const packages = ["http2", "models", "core", "pool"]
 
-const modulesOf = async (dist) => (await readdir(dist)).filter((file) => file.endsWith(".js"))
+/** The public modules: those in `dist`, and those in `dist/unstable`. */
+const modulesOf = async (dist) =>
+  (await readdir(dist, { recursive: true })).filter((file) => /^(unstable\/)?[^/]+\.js$/.test(file))
 
 /** The output of the compiler with its source map, and without its comments: those are read in `src` and `*.d.ts`. */
 const compiled = {

@@ -15,7 +15,8 @@ const withoutExample = new Set(["index.ts", "bin.ts"])
 const modules = () =>
   readdirSync(join(root, "packages")).flatMap((name) => {
     const src = join(root, "packages", name, "src")
-    return readdirSync(src).filter((file) => file.endsWith(".ts")).map((file) => join(src, file))
+    return readdirSync(src, { recursive: true }).filter((file) => /^(unstable\/)?[^/]+\.ts$/.test(file))
+      .map((file) => join(src, file))
   })
 
 const tagsOf = (text) => new Set([...text.matchAll(/\s@(since|category|internal)\b/g)].map(([, tag]) => tag))

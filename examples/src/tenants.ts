@@ -4,7 +4,7 @@
  */
 import { Credentials } from "@effect-apns/core"
 import { Notification } from "@effect-apns/models"
-import { ApnsPools, send } from "@effect-apns/pool"
+import { ApnsPoolMap, send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Redacted } from "effect"
@@ -13,7 +13,7 @@ const program = Effect.gen(function*() {
   const apns = yield* MockApns.MockApns
 
   // where your program looks up its customers
-  const customers = new Map<string, ApnsPools.Tenant>()
+  const customers = new Map<string, ApnsPoolMap.Tenant>()
   for (const name of ["acme", "globex", "initech"]) {
     const topic = `com.example.${name}`
     const { key, keyId, teamId } = yield* apns.issueKey({ topics: [topic] })
@@ -25,7 +25,7 @@ const program = Effect.gen(function*() {
     Effect.gen(function*() {
       const tenant = yield* Effect.fromNullable(customers.get(customer))
       const { apnsId } = yield* send({ token, notification: Notification.alert({ alert: "Hello" }) }).pipe(
-        ApnsPools.provide(tenant)
+        ApnsPoolMap.provide(tenant)
       )
       yield* Console.log(`  ${customer}: accepted as ${apnsId}`)
     })
@@ -34,7 +34,7 @@ const program = Effect.gen(function*() {
   for (const customer of ["acme", "globex", "acme", "initech"]) yield* notify(customer, "cafe01")
 
   const { connections, maxConnections, poolsClosed, poolsOpened } = yield* Effect.flatMap(
-    ApnsPools.ApnsPools,
+    ApnsPoolMap.ApnsPoolMap,
     (pools) => pools.stats
   )
   yield* Console.log(
@@ -46,7 +46,7 @@ const program = Effect.gen(function*() {
 })
 
 const PoolsLive = Layer.unwrapEffect(
-  Effect.map(MockApns.MockApns, ({ ca }) => ApnsPools.layer({ ca, maxConnections: 2, idleTimeToLive: "10 minutes" }))
+  Effect.map(MockApns.MockApns, ({ ca }) => ApnsPoolMap.layer({ ca, maxConnections: 2, idleTimeToLive: "10 minutes" }))
 )
 
 NodeRuntime.runMain(Effect.provide(program, Layer.provideMerge(PoolsLive, MockApns.layer())))

@@ -37,13 +37,13 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { ConnectError } from "./ConnectError.js"
 import type { Credentials, CredentialsError } from "./Credentials.js"
-import type { Deadlines } from "./Deadlines.js"
-import type { Exchange } from "./Exchange.js"
-import type { CloseCause, ConnectionError } from "./Failure.js"
+import type { CloseCause, RequestError } from "./Failure.js"
 import * as internal from "./internal/connection.js"
 import type { Request } from "./Request.js"
 import type { Response } from "./Response.js"
 import type { ConnectOptions, Transport } from "./Transport.js"
+import type { Deadlines } from "./unstable/Deadlines.js"
+import type { Exchange } from "./unstable/Exchange.js"
 
 /**
  * @since 0.1.0
@@ -80,7 +80,7 @@ export interface Connection {
    *
    * Fails with `Blocked` where no stream is free at the moment.
    */
-  readonly post: (request: Request) => Effect.Effect<Response, ConnectionError>
+  readonly post: (request: Request) => Effect.Effect<Response, RequestError>
 
   /** Waits until the connection takes no more requests, and says why. */
   readonly retired: Effect.Effect<CloseCause>
@@ -192,17 +192,6 @@ export interface Parts {
 }
 
 /**
- * {@link make}, for pools: one set of deadlines for many connections, and news in the same tick.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const makeWith = (
-  options: Options,
-  parts: Parts
-): Effect.Effect<Connection, ConnectError | CredentialsError, Scope.Scope> => internal.make(options, parts)
-
-/**
  * A connection over a transport of your own: bytes in, bytes out. For tests.
  *
  * @since 0.1.0
@@ -226,7 +215,7 @@ export const fromTransport = (
  * @category constructors
  */
 export const fromHandler = (
-  handler: (request: Request) => Effect.Effect<Response, ConnectionError>,
+  handler: (request: Request) => Effect.Effect<Response, RequestError>,
   options: {
     /** Requests at once. Default 1000. */
     readonly limit?: number | undefined

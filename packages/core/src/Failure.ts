@@ -8,7 +8,7 @@
  * ```ts
  * import { Failure } from "@effect-apns/core"
  *
- * const advise = (error: Failure.ConnectionError): string =>
+ * const advise = (error: Failure.RequestError): string =>
  *   error.processed === "no" ? "safe to send again" : "the device may have got it already"
  *
  * const dropped = Failure.toError(Failure.closed("unknown", { _tag: "Dropped", code: "ECONNRESET" }), 1)
@@ -259,7 +259,7 @@ export class ResponseTooLarge extends Data.TaggedError("ResponseTooLarge")<{
  * @since 0.1.0
  * @category errors
  */
-export type ConnectionError = Blocked | Closed | Timeout | StreamReset | MalformedResponse | ResponseTooLarge
+export type RequestError = Blocked | Closed | Timeout | StreamReset | MalformedResponse | ResponseTooLarge
 
 /**
  * What `ApnsPool.post` can fail with: a pool queues instead of failing with {@link Blocked}.
@@ -267,7 +267,7 @@ export type ConnectionError = Blocked | Closed | Timeout | StreamReset | Malform
  * @since 0.1.0
  * @category errors
  */
-export type PoolError = Exclude<ConnectionError, Blocked>
+export type PoolError = Exclude<RequestError, Blocked>
 
 /**
  * The tagged error for a failure, with the number of attempts that were made.
@@ -276,8 +276,8 @@ export type PoolError = Exclude<ConnectionError, Blocked>
  * @category constructors
  */
 export function toError(failure: PoolFailure, attempts: number): PoolError
-export function toError(failure: Failure, attempts: number): ConnectionError
-export function toError(failure: Failure, attempts: number): ConnectionError {
+export function toError(failure: Failure, attempts: number): RequestError
+export function toError(failure: Failure, attempts: number): RequestError {
   switch (failure._tag) {
     case "Blocked":
       return new Blocked({ processed: failure.processed, attempts })

@@ -16,17 +16,7 @@ export * as Credentials from "./Credentials.js"
 /**
  * @since 0.1.0
  */
-export * as Deadlines from "./Deadlines.js"
-
-/**
- * @since 0.1.0
- */
 export * as Endpoint from "./Endpoint.js"
-
-/**
- * @since 0.1.0
- */
-export * as Exchange from "./Exchange.js"
 
 /**
  * @since 0.1.0

@@ -1,4 +1,5 @@
-import { Connection, Credentials, Exchange, Failure, ProviderToken, Request } from "@effect-apns/core"
+import { Connection, Credentials, Failure, ProviderToken, Request } from "@effect-apns/core"
+import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import { ErrorCode, Frame } from "@effect-apns/http2"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Exit, Fiber, Option, Redacted, Scope, TestClock } from "effect"
@@ -29,13 +30,13 @@ const fork = (connection: Connection.Connection, options: Partial<Request.Option
 const join = <A, E>(fiber: Fiber.Fiber<A, E>) => Fiber.join(fiber)
 
 /** What became of a post, in one line. */
-const outcome = <R extends { readonly status: number }>(result: Either.Either<R, Failure.ConnectionError>): string =>
+const outcome = <R extends { readonly status: number }>(result: Either.Either<R, Failure.RequestError>): string =>
   Either.match(result, {
     onLeft: (error) => `${error._tag} ${error.processed}`,
     onRight: ({ status }) => String(status)
   })
 
-const left = <R>(result: Either.Either<R, Failure.ConnectionError>): Failure.ConnectionError => {
+const left = <R>(result: Either.Either<R, Failure.RequestError>): Failure.RequestError => {
   if (Either.isRight(result)) throw new Error("expected a failure")
   return result.left
 }

@@ -1,4 +1,6 @@
-import { Deadlines, Exchange, Request } from "@effect-apns/core"
+import { Request } from "@effect-apns/core"
+import * as Deadlines from "@effect-apns/core/unstable/Deadlines"
+import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, FastCheck, Scope, TestClock, TestContext } from "effect"
 import { spawn } from "node:child_process"

@@ -1,4 +1,4 @@
-import { Exchange } from "@effect-apns/core"
+import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 

@@ -30,14 +30,7 @@
  * @since 0.1.0
  */
 import type { Connection } from "@effect-apns/core"
-import {
-  type ConnectError,
-  type Credentials,
-  type Endpoint,
-  type Failure,
-  type Request,
-  type Response
-} from "@effect-apns/core"
+import { type Credentials, type Endpoint, type Failure, type Request, type Response } from "@effect-apns/core"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -47,9 +40,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import type { Delivery } from "./Delivery.js"
 import * as internal from "./internal/apnsPool.js"
 import * as PoolConfig from "./PoolConfig.js"
+import type { Delivery } from "./unstable/Delivery.js"
 
 /**
  * @since 0.1.0
@@ -249,19 +242,6 @@ export const make = (
 ): Effect.Effect<ApnsPool, InvalidPoolOptions | Credentials.CredentialsError, Scope.Scope> => internal.make(options)
 
 /**
- * A pool over connections of your own making.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const makeWith = (
-  connect: (
-    parts: Connection.Parts
-  ) => Effect.Effect<Connection.Connection, ConnectError.ConnectError | Credentials.CredentialsError, Scope.Scope>,
-  options: PoolOptions = {}
-): Effect.Effect<ApnsPool, InvalidPoolOptions, Scope.Scope> => internal.makeWith(connect, options)
-
-/**
  * {@link make} as a Layer.
  *
  * @since 0.1.0
@@ -292,7 +272,7 @@ export const layerConfig: Layer.Layer<
  * @category layers
  */
 export const layerTest = (
-  handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError>,
+  handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,
   options: PoolOptions & {
     /** Requests at once on each connection. Default 1000. */
     readonly streams?: number | undefined

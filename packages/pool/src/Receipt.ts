@@ -11,8 +11,8 @@
  *
  * @since 0.1.0
  */
-import type { Exchange } from "@effect-apns/core"
 import { Response } from "@effect-apns/core"
+import type * as Exchange from "@effect-apns/core/unstable/Exchange"
 
 /**
  * What APNs says of a notification that it accepted (Apple: "Handling notification responses from APNs").

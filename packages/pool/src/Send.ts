@@ -21,7 +21,8 @@
  *
  * @since 0.1.0
  */
-import { Exchange, Failure, Request, Response } from "@effect-apns/core"
+import { Failure, Request, Response } from "@effect-apns/core"
+import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import type { Expiration, Priority } from "@effect-apns/models"
 import {
   ApnsId,
@@ -45,18 +46,20 @@ import * as FiberRef from "effect/FiberRef"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as ApnsPool from "./ApnsPool.js"
-import { Delivery } from "./Delivery.js"
 import type { Receipt } from "./Receipt.js"
 import * as Receipts from "./Receipt.js"
 import * as Tracing from "./Tracing.js"
+import { Delivery } from "./unstable/Delivery.js"
 
 /**
- * What to send, without the token: what many tokens can share.
+ * What to send, and to which device.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Options<N extends Notification.Notification = Notification.Notification> {
+export interface SendOptions<N extends Notification.Notification = Notification.Notification> {
+  /** The device token: hexadecimal, as the app got it from the system. */
+  readonly token: string
   readonly notification: N
   /** The app's bundle ID; the push type's suffix is added where Apple wants one. Default: the pool's topic. */
   readonly topic?: string | undefined
@@ -76,16 +79,8 @@ export interface Options<N extends Notification.Notification = Notification.Noti
   readonly retransmit?: Request.Retransmit | undefined
 }
 
-/**
- * What to send, and to which device.
- *
- * @since 0.1.0
- * @category models
- */
-export interface SendOptions<N extends Notification.Notification = Notification.Notification> extends Options<N> {
-  /** The device token: hexadecimal, as the app got it from the system. */
-  readonly token: string
-}
+/** What many tokens can share. */
+type Shared = Omit<SendOptions, "token">
 
 /**
  * Everything that can go wrong with a notification:
@@ -196,13 +191,13 @@ const pathPrefix = "/3/device/"
 
 interface Known {
   readonly defaultTopic: string | undefined
-  readonly options: Options
+  readonly options: Shared
   readonly spec: Either.Either<Request.Spec, SendError>
 }
 
 const known = new WeakMap<Notification.Notification, Known>()
 
-const same = (a: Options, b: Options): boolean =>
+const same = (a: Shared, b: Shared): boolean =>
   a.topic === b.topic && a.priority === b.priority && a.expiration === b.expiration &&
   a.collapseId === b.collapseId && a.apnsId === b.apnsId && a.timeout === b.timeout && a.deadline === b.deadline &&
   a.retransmit === b.retransmit
@@ -214,7 +209,7 @@ const same = (a: Options, b: Options): boolean =>
  * @internal
  */
 export const specOf = (
-  options: Options,
+  options: Shared,
   defaultTopic: string | undefined
 ): Either.Either<Request.Spec, SendError> => {
   const hit = known.get(options.notification)
@@ -225,7 +220,7 @@ export const specOf = (
 }
 
 const makeSpec = (
-  options: Options,
+  options: Shared,
   defaultTopic: string | undefined
 ): Either.Either<Request.Spec, SendError> =>
   Either.gen(function*() {

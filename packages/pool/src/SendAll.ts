@@ -33,12 +33,12 @@ import * as Either from "effect/Either"
 import type * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as ApnsPool from "./ApnsPool.js"
-import { Delivery } from "./Delivery.js"
 import type { Receipt } from "./Receipt.js"
 import * as Receipts from "./Receipt.js"
-import type { Options as SendOneOptions, SendError, SendOptions } from "./Send.js"
+import type { SendError, SendOptions } from "./Send.js"
 import * as Send from "./Send.js"
 import * as Tracing from "./Tracing.js"
+import { Delivery } from "./unstable/Delivery.js"
 
 /**
  * What became of one notification.
@@ -72,11 +72,13 @@ export interface Concurrency {
 }
 
 /**
+ * What to send to many devices.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface Options<N extends Notification.Notification = Notification.Notification>
-  extends SendOneOptions<N>, Concurrency
+export interface BulkOptions<N extends Notification.Notification = Notification.Notification>
+  extends Omit<SendOptions<N>, "token">, Concurrency
 {}
 
 const defaultConcurrency = 4000
@@ -256,7 +258,7 @@ const run = <In, Out, E, R>(
  */
 export const sendAll = <Token extends string, E, R, const N extends Notification.Notification>(
   tokens: Stream.Stream<Token, E, R>,
-  options: Options<N>
+  options: BulkOptions<N>
 ): Stream.Stream<Outcome, E, R | ApnsPool.ApnsPool> =>
   run(tokens, options.concurrency, (pool) => {
     const spec = Send.specOf(options, pool.topic)

@@ -33,6 +33,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ApnsPool from "./ApnsPool.js"
+import * as UnstableApnsPool from "./unstable/ApnsPool.js"
 
 /**
  * @since 0.1.0
@@ -141,7 +142,7 @@ export const make = (
     if (code !== 0) return yield* new SimulatorError({ reason: "SimctlFailed", description: stderr })
     const handler = push(options)
     return yield* Effect.orDie(
-      ApnsPool.makeWith(
+      UnstableApnsPool.makeWith(
         (parts) =>
           Connection.fromHandler(
             (request) => Effect.provideService(handler(request), CommandExecutor.CommandExecutor, executor),

@@ -11,7 +11,7 @@ export * as ApnsPool from "./ApnsPool.js"
 /**
  * @since 0.1.0
  */
-export * as ApnsPools from "./ApnsPools.js"
+export * as ApnsPoolMap from "./ApnsPoolMap.js"
 
 /**
  * @since 0.1.0
@@ -22,11 +22,6 @@ export * as Broadcast from "./Broadcast.js"
  * @since 0.1.0
  */
 export * as Channels from "./Channels.js"
-
-/**
- * @since 0.1.0
- */
-export * as Delivery from "./Delivery.js"
 
 /**
  * @since 0.1.0

@@ -1,5 +1,6 @@
 import { Connection, Failure, Request, Response } from "@effect-apns/core"
 import { ApnsPool } from "@effect-apns/pool"
+import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Either, Exit, Fiber, Schedule, TestClock } from "effect"
 
@@ -18,7 +19,7 @@ const post = (options: Partial<Request.Options> = {}) =>
 const stats = Effect.flatMap(ApnsPool.ApnsPool, (pool) => pool.stats)
 
 /** Answers with what the list says, in order, then with 200. */
-const scripted = (...answers: ReadonlyArray<Effect.Effect<Response.Response, Failure.ConnectionError>>) => {
+const scripted = (...answers: ReadonlyArray<Effect.Effect<Response.Response, Failure.RequestError>>) => {
   const seen: Array<number> = []
   const handler = () =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -296,17 +297,19 @@ describe("ApnsPool without a socket", () => {
     Effect.gen(function*() {
       for (const size of [0, -1, 1.5, NaN, Infinity]) {
         const exit = yield* Effect.exit(
-          Effect.scoped(ApnsPool.makeWith((parts) => Connection.fromHandler(() => Effect.never, {}, parts), { size }))
+          Effect.scoped(
+            UnstableApnsPool.makeWith((parts) => Connection.fromHandler(() => Effect.never, {}, parts), { size })
+          )
         )
         assert.isTrue(Exit.isFailure(exit), String(size))
       }
-      const pool = yield* ApnsPool.makeWith((parts) => Connection.fromHandler(() => Effect.never, {}, parts))
+      const pool = yield* UnstableApnsPool.makeWith((parts) => Connection.fromHandler(() => Effect.never, {}, parts))
       assert.strictEqual((yield* Effect.flip(pool.resize(0)))._tag, "InvalidPoolOptions")
     }).pipe(Effect.scoped))
 
   it.effect("resize opens and closes connections", () =>
     Effect.gen(function*() {
-      const pool = yield* ApnsPool.makeWith(
+      const pool = yield* UnstableApnsPool.makeWith(
         (parts) => Connection.fromHandler(() => Effect.succeed(Response.make()), {}, parts),
         { size: 2 }
       )

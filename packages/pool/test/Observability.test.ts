@@ -1,6 +1,6 @@
 import { Connection, Credentials, Endpoint, ProviderToken, Proxy, Request, Response } from "@effect-apns/core"
 import { Notification } from "@effect-apns/models"
-import { ApnsMetrics, ApnsPool, ApnsPools, Broadcast, Channels, send, sendAll, Tracing } from "@effect-apns/pool"
+import { ApnsMetrics, ApnsPool, ApnsPoolMap, Broadcast, Channels, send, sendAll, Tracing } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -451,7 +451,7 @@ describe("redaction", () => {
       show("a provider token", current)
       show("a proxy", proxy)
       show("options", options)
-      const tenants = yield* ApnsPools.make({ ca: apns.ca })
+      const tenants = yield* ApnsPoolMap.make({ ca: apns.ca })
       yield* Effect.scoped(tenants.get({ endpoint: apns.endpoint, credentials }))
       show("pools of tenants", tenants)
 

@@ -16,13 +16,13 @@ import type * as Scope from "effect/Scope"
 import { ConnectError } from "../ConnectError.js"
 import type * as Connection from "../Connection.js"
 import type { Credentials, CredentialsError } from "../Credentials.js"
-import * as Deadlines from "../Deadlines.js"
-import * as Exchange from "../Exchange.js"
 import * as Failure from "../Failure.js"
 import * as ProviderToken from "../ProviderToken.js"
 import * as Request from "../Request.js"
 import * as Response from "../Response.js"
 import * as Transport from "../Transport.js"
+import * as Deadlines from "../unstable/Deadlines.js"
+import * as Exchange from "../unstable/Exchange.js"
 import { fromCode } from "./connectFailure.js"
 
 const TypeId: Connection.TypeId = "~@effect-apns/core/Connection"
@@ -59,7 +59,7 @@ class Post extends Exchange.Exchange {
     request: Request.Request,
     private readonly deadlines: Deadlines.Deadlines,
     private readonly limit: Failure.TimeLimit,
-    private readonly resume: (effect: Effect.Effect<Response.Response, Failure.ConnectionError>) => void
+    private readonly resume: (effect: Effect.Effect<Response.Response, Failure.RequestError>) => void
   ) {
     super(request.path, request.spec)
   }
@@ -111,8 +111,8 @@ const makePost = (
     deadlines.remove(post)
     connection.cancel(post)
   }
-  return (request: Request.Request): Effect.Effect<Response.Response, Failure.ConnectionError> =>
-    Exchange.async((resume: (effect: Effect.Effect<Response.Response, Failure.ConnectionError>) => void) => {
+  return (request: Request.Request): Effect.Effect<Response.Response, Failure.RequestError> =>
+    Exchange.async((resume: (effect: Effect.Effect<Response.Response, Failure.RequestError>) => void) => {
       const spec = request.spec
       const now = deadlines.now()
       let at = now + spec.timeoutMillis
@@ -642,11 +642,11 @@ class Handled implements Connection.Unsafe {
   proven = false
   cause: Failure.CloseCause | undefined = undefined
 
-  private readonly fibers = new Map<Exchange.Exchange, Fiber.RuntimeFiber<Response.Response, Failure.ConnectionError>>()
+  private readonly fibers = new Map<Exchange.Exchange, Fiber.RuntimeFiber<Response.Response, Failure.RequestError>>()
   private onIdle: (() => void) | undefined = undefined
 
   constructor(
-    private readonly handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError>,
+    private readonly handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,
     readonly limit: number,
     private readonly runtime: Runtime.Runtime<never>,
     private readonly listener: Connection.Listener,
@@ -759,7 +759,7 @@ class Handled implements Connection.Unsafe {
 const defaultHandledLimit = 1000
 
 export const fromHandler = (
-  handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError>,
+  handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,
   options: { readonly limit?: number | undefined; readonly drainTimeout?: Duration.DurationInput | undefined },
   parts: Connection.Parts
 ): Effect.Effect<Connection.Connection, never, Scope.Scope> =>

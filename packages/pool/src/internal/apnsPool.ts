@@ -1,5 +1,8 @@
 import type { Endpoint, Request } from "@effect-apns/core"
-import { Connection, Deadlines, Exchange, Failure, ProviderToken, Response } from "@effect-apns/core"
+import { Connection, Failure, ProviderToken, Response } from "@effect-apns/core"
+import * as UnstableConnection from "@effect-apns/core/unstable/Connection"
+import * as Deadlines from "@effect-apns/core/unstable/Deadlines"
+import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -10,10 +13,10 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as ApnsMetrics from "../ApnsMetrics.js"
 import * as ApnsPool from "../ApnsPool.js"
-import { Delivery } from "../Delivery.js"
+import { Delivery } from "../unstable/Delivery.js"
+import type { Around } from "./apnsPoolMap.js"
 import type { Connect } from "./engine.js"
 import { Engine, gateWidth } from "./engine.js"
-import type { Around } from "./tenants.js"
 
 const defaultSize = 10
 const defaultDrainTimeout = Duration.seconds(5)
@@ -120,14 +123,19 @@ export const make = (
 ) =>
   Effect.gen(function*() {
     const token = options.credentials._tag === "Token" ? yield* ProviderToken.make(options.credentials) : undefined
-    return yield* build((parts) => around(Connection.makeWith(options, parts)), options, token, options.endpoint)
+    return yield* build(
+      (parts) => around(UnstableConnection.makeWith(options, parts)),
+      options,
+      token,
+      options.endpoint
+    )
   })
 
 export const makeWith = (connect: Connect, options: ApnsPool.PoolOptions) =>
   build(connect, options, undefined, undefined)
 
 export const makeTest = (
-  handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError>,
+  handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,
   options: ApnsPool.PoolOptions & { readonly streams?: number | undefined }
 ) =>
   Effect.orDie(

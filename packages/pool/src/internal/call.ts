@@ -1,5 +1,6 @@
 import type { Failure, Request } from "@effect-apns/core"
-import { Exchange, Failure as Failures, Response } from "@effect-apns/core"
+import { Failure as Failures, Response } from "@effect-apns/core"
+import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import { ApnsId } from "@effect-apns/models"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
@@ -8,10 +9,10 @@ import * as Exit from "effect/Exit"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type * as ApnsPool from "../ApnsPool.js"
-import { Delivery } from "../Delivery.js"
 import type { SendError } from "../Send.js"
 import * as Send from "../Send.js"
 import * as Tracing from "../Tracing.js"
+import { Delivery } from "../unstable/Delivery.js"
 
 type Resume = (effect: Effect.Effect<Response.Response, SendError>) => void
 

@@ -1,5 +1,6 @@
-import type { ConnectError, Connection, Credentials, Deadlines, ProviderToken } from "@effect-apns/core"
+import type { ConnectError, Connection, Credentials, ProviderToken } from "@effect-apns/core"
 import { Failure, Response } from "@effect-apns/core"
+import type * as Deadlines from "@effect-apns/core/unstable/Deadlines"
 import { Reason } from "@effect-apns/models"
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
@@ -18,7 +19,7 @@ import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as Scope from "effect/Scope"
 import * as ApnsMetrics from "../ApnsMetrics.js"
 import type { Stats } from "../ApnsPool.js"
-import type { Delivery } from "../Delivery.js"
+import type { Delivery } from "../unstable/Delivery.js"
 
 /** Opens one connection. */
 export type Connect = (

@@ -2,7 +2,9 @@
  * A pool over peers in memory, and the comparison of both with the model.
  */
 import { ConnectError, Connection, Endpoint, type Failure, Request } from "@effect-apns/core"
-import { ApnsPool, Delivery } from "@effect-apns/pool"
+import type { ApnsPool } from "@effect-apns/pool"
+import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
+import * as Delivery from "@effect-apns/pool/unstable/Delivery"
 import { assert } from "@effect/vitest"
 import { Effect, Exit, Runtime, Schedule, Scope, TestClock, type TestServices } from "effect"
 import { backoffDelay, backoffs, type Expected, type Model, reconnectDelay, retries, retryDelay } from "./Model.js"
@@ -76,7 +78,7 @@ export class Real {
         )
       })
     const pool = await Runtime.runPromise(runtime)(
-      ApnsPool.makeWith(connect, {
+      UnstableApnsPool.makeWith(connect, {
         size,
         drainTimeout: 0,
         retrySchedule: Schedule.intersect(Schedule.spaced(retryDelay), Schedule.recurs(retries)),

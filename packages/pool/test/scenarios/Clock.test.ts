@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, DateTime, Effect, Fiber, Schedule, TestClock } from "effect"
 import { brief, errorOf, one, receiptOf, stats, token, tokens, topic, ways } from "./utils.js"
 
-type Answer = Effect.Effect<Response.Response, Failure.ConnectionError>
+type Answer = Effect.Effect<Response.Response, Failure.RequestError>
 
 /** Answers with these, in order, then with 200; and when it was asked. */
 const scripted = (...answers: ReadonlyArray<Answer>) => {

@@ -1,6 +1,7 @@
 import type { Failure } from "@effect-apns/core"
 import { ConnectError, Connection, Credentials, Endpoint, Request, Response } from "@effect-apns/core"
 import { ApnsPool, send } from "@effect-apns/pool"
+import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
 import { MockApns } from "@effect-apns/testing"
 import { FileSystem } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
@@ -50,7 +51,7 @@ const credentialsRefused: Failure.CloseCause & { readonly _tag: "Goaway" } = {
   debugData: ""
 }
 
-type Answer = () => Effect.Effect<Response.Response, Failure.ConnectionError>
+type Answer = () => Effect.Effect<Response.Response, Failure.RequestError>
 
 const accept: Answer = () => Effect.succeed(Response.make())
 
@@ -86,7 +87,7 @@ describe("what cannot work is refused, with words that say what to change", () =
       assert.strictEqual(key._tag, "CredentialsError")
       for (const size of [0, -1, 1.5, NaN]) {
         const error = yield* Effect.flip(
-          ApnsPool.makeWith((parts) => Connection.fromHandler(accept, {}, parts), { size, ...apns })
+          UnstableApnsPool.makeWith((parts) => Connection.fromHandler(accept, {}, parts), { size, ...apns })
         )
         assert.deepInclude(error, { _tag: "InvalidPoolOptions", field: "size" })
         assert.include(error.message, "at least 1")
@@ -199,7 +200,7 @@ describe("connecting, by the clock", () => {
       let attempts = 0
       let open = 0
       let most = 0
-      const pool = yield* ApnsPool.makeWith(
+      const pool = yield* UnstableApnsPool.makeWith(
         () =>
           Effect.gen(function*() {
             attempts++
@@ -235,7 +236,7 @@ describe("connecting, by the clock", () => {
   it.scoped("a server that accepts and drops at once is no better than one that refuses", () =>
     Effect.gen(function*() {
       let attempts = 0
-      const pool = yield* ApnsPool.makeWith(
+      const pool = yield* UnstableApnsPool.makeWith(
         (parts) =>
           Effect.gen(function*() {
             attempts++
@@ -257,7 +258,7 @@ describe("connecting, by the clock", () => {
   it.scoped("answers that ask for a new connection, one after the other, do not make a storm", () =>
     Effect.gen(function*() {
       let attempts = 0
-      const pool = yield* ApnsPool.makeWith(
+      const pool = yield* UnstableApnsPool.makeWith(
         (parts) => {
           attempts++
           return Connection.fromHandler(
@@ -279,7 +280,7 @@ describe("connecting, by the clock", () => {
     Effect.gen(function*() {
       const times: Array<number> = []
       const broken = yield* Ref.make(true)
-      const pool = yield* ApnsPool.makeWith(
+      const pool = yield* UnstableApnsPool.makeWith(
         (parts) =>
           Effect.gen(function*() {
             times.push(yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis()))
@@ -301,7 +302,7 @@ describe("connecting, by the clock", () => {
 
   it.scoped("while nothing can be connected to, waiting counts; the caller learns what is wrong", () =>
     Effect.gen(function*() {
-      const pool = yield* ApnsPool.makeWith(() => refused, { size: 2 })
+      const pool = yield* UnstableApnsPool.makeWith(() => refused, { size: 2 })
       const fiber = yield* Effect.fork(Effect.flip(pool.post(request)))
       yield* run(10)
       const error = yield* Fiber.join(fiber)
@@ -314,7 +315,7 @@ describe("connecting, by the clock", () => {
 
   it.scoped("a reconnect schedule that ends closes the pool, with the cause", () =>
     Effect.gen(function*() {
-      const pool = yield* ApnsPool.makeWith(() => refused, { size: 1, reconnectSchedule: Schedule.recurs(2) })
+      const pool = yield* UnstableApnsPool.makeWith(() => refused, { size: 1, reconnectSchedule: Schedule.recurs(2) })
       const waiting = yield* Effect.fork(Effect.flip(pool.post(request)))
       yield* run(2)
       assert.deepInclude(yield* Fiber.join(waiting), {
@@ -328,7 +329,7 @@ describe("connecting, by the clock", () => {
   it.scoped("a connection that fails to open takes no one's place: those who wait go to the next", () =>
     Effect.gen(function*() {
       let n = 0
-      const pool = yield* ApnsPool.makeWith(
+      const pool = yield* UnstableApnsPool.makeWith(
         (parts) => n++ === 0 ? refused : Connection.fromHandler(accept, {}, parts),
         { size: 2 }
       )
@@ -343,7 +344,7 @@ describe("connecting, by the clock", () => {
       const scope = yield* Scope.make()
       let closed = 0
       const pool = yield* Scope.extend(
-        ApnsPool.makeWith(
+        UnstableApnsPool.makeWith(
           () => Effect.zipRight(Effect.addFinalizer(() => Effect.sync(() => closed++)), Effect.never),
           { size: 3, drainTimeout: "1 second" }
         ),
@@ -368,7 +369,7 @@ describe("connecting, by the clock", () => {
       let opened = 0
       let closed = 0
       const gate = yield* Deferred.make<void>()
-      const pool = yield* ApnsPool.makeWith(
+      const pool = yield* UnstableApnsPool.makeWith(
         (parts) =>
           Effect.gen(function*() {
             yield* Deferred.await(gate)
@@ -397,7 +398,7 @@ describe("connecting, by the clock", () => {
     Effect.forEach([true, false], (ready) =>
       Effect.gen(function*() {
         let attempts = 0
-        const pool = yield* ApnsPool.makeWith(
+        const pool = yield* UnstableApnsPool.makeWith(
           (parts) =>
             Effect.gen(function*() {
               attempts++
@@ -424,7 +425,7 @@ describe("connecting, by the clock", () => {
   it.scoped("credentials refused by a second GOAWAY, after one in good order, close the pool too", () =>
     Effect.gen(function*() {
       const made: Array<Connection.Connection> = []
-      const pool = yield* ApnsPool.makeWith(
+      const pool = yield* UnstableApnsPool.makeWith(
         (parts) =>
           Effect.tap(
             Connection.fromHandler(() => Effect.never, {}, parts),

@@ -186,7 +186,7 @@ describe("who sends", () => {
 
   it.scopedLive("pools made with connections of the caller's own leave an expired token to the caller", () =>
     Effect.gen(function*() {
-      const answer: (request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError> = () =>
+      const answer: (request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError> = () =>
         Effect.succeed(Response.make({ status: 403, body: { reason: "ExpiredProviderToken" } }))
       const result = yield* Effect.either(send({ token: token(1), topic, notification })).pipe(
         Effect.provide(ApnsPool.layerTest(answer))

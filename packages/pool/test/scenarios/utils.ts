@@ -56,7 +56,7 @@ export const connectFailed = (pool: ApnsPool.ApnsPool) =>
 
 export type Result = Either.Either<Receipt.Receipt, Send.SendError>
 
-export type SendSettings = Omit<Send.Options, "notification">
+export type SendSettings = Omit<Send.SendOptions, "notification" | "token">
 
 /** One of the ways to send: results come in the order of the tokens, exactly one for each. */
 export interface Way {

@@ -4,8 +4,9 @@
  */
 import { Credentials, Request } from "@effect-apns/core"
 import { Notification } from "@effect-apns/models"
-import { ApnsPool, Delivery, send, sendAll, sendEach } from "@effect-apns/pool"
+import { ApnsPool, send, sendAll, sendEach } from "@effect-apns/pool"
 import type { Send, SendAll } from "@effect-apns/pool"
+import * as Delivery from "@effect-apns/pool/unstable/Delivery"
 import { MockApns } from "@effect-apns/testing"
 import type { FileSystem } from "@effect/platform"
 import {
@@ -144,7 +145,7 @@ class Traffic {
     return this.random.number() < part
   }
 
-  private optionsOf(n: number, shared: boolean): Send.Options {
+  private optionsOf(n: number, shared: boolean): SendAll.BulkOptions {
     const retransmit = retransmits[this.random.integer(4)]
     const collapsible = this.chance(0.3)
     const timeout = this.chance(0.05) ? Duration.millis(1 + this.random.integer(60)) : longTimeout
@@ -158,7 +159,7 @@ class Traffic {
     }
   }
 
-  private hand(n: number, options: Pick<Send.Options, "retransmit" | "collapseId">): void {
+  private hand(n: number, options: Pick<Send.SendOptions, "retransmit" | "collapseId">): void {
     this.ledger.handed(
       n,
       options.retransmit === "always" || options.retransmit !== "never" && options.collapseId !== undefined

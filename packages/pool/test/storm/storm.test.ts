@@ -1,5 +1,6 @@
 import { Failure } from "@effect-apns/core"
-import { type ApnsPool, Delivery } from "@effect-apns/pool"
+import type { ApnsPool } from "@effect-apns/pool"
+import * as Delivery from "@effect-apns/pool/unstable/Delivery"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"

@@ -3,10 +3,12 @@
  * it. `Connection.post` and pools subclass it to carry their own state, so that a request costs one object and no
  * closure.
  *
+ * Unstable: a minor version may change it.
+ *
  * @example
  * ```ts
  * import type { Connection, Failure, Request } from "@effect-apns/core"
- * import { Exchange } from "@effect-apns/core"
+ * import * as Exchange from "@effect-apns/core/unstable/Exchange"
  *
  * class Logged extends Exchange.Exchange {
  *   onAnswer(): void {
@@ -27,11 +29,11 @@
 import { Session } from "@effect-apns/http2"
 import * as Effect from "effect/Effect"
 import * as RuntimeFlags from "effect/RuntimeFlags"
-import type { Connection } from "./Connection.js"
+import type { Connection } from "../Connection.js"
+import type { Failure } from "../Failure.js"
+import type { Token } from "../ProviderToken.js"
+import type { Spec } from "../Request.js"
 import type { Bucket, Entry } from "./Deadlines.js"
-import type { Failure } from "./Failure.js"
-import type { Token } from "./ProviderToken.js"
-import type { Spec } from "./Request.js"
 
 /**
  * A request and, in the fields of {@link Session.Stream}, its response.

@@ -15,7 +15,7 @@
  * import { Endpoint } from "@effect-apns/core"
  * import type { Credentials } from "@effect-apns/core"
  * import { Notification } from "@effect-apns/models"
- * import { ApnsPools, send } from "@effect-apns/pool"
+ * import { ApnsPoolMap, send } from "@effect-apns/pool"
  * import { Effect } from "effect"
  *
  * declare const credentialsOf: (customer: string) => Effect.Effect<Credentials.Token, Credentials.CredentialsError>
@@ -23,18 +23,18 @@
  * const notify = (customer: string, topic: string, token: string) =>
  *   Effect.flatMap(credentialsOf(customer), (credentials) =>
  *     send({ token, notification: Notification.alert({ alert: "Hello" }) }).pipe(
- *       ApnsPools.provide({ endpoint: Endpoint.production, credentials, topic })
+ *       ApnsPoolMap.provide({ endpoint: Endpoint.production, credentials, topic })
  *     ))
  *
  * const program = notify("acme", "com.acme.app", "0123456789abcdef").pipe(
- *   Effect.provide(ApnsPools.layer({ maxConnections: 200, idleTimeToLive: "10 minutes" }))
+ *   Effect.provide(ApnsPoolMap.layer({ maxConnections: 200, idleTimeToLive: "10 minutes" }))
  * )
  * console.log(Effect.isEffect(program))
  * ```
  *
  * @since 0.1.0
  */
-import type { ConnectError, Credentials, Endpoint, Failure, Request, Response } from "@effect-apns/core"
+import type { Credentials, Endpoint, Failure, Request, Response } from "@effect-apns/core"
 import { Connection } from "@effect-apns/core"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -44,19 +44,19 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as ApnsPool from "./ApnsPool.js"
 import * as pools from "./internal/apnsPool.js"
-import * as internal from "./internal/tenants.js"
+import * as internal from "./internal/apnsPoolMap.js"
 
 /**
  * @since 0.1.0
  * @category type ids
  */
-export const TypeId: TypeId = "~@effect-apns/pool/ApnsPools"
+export const TypeId: TypeId = "~@effect-apns/pool/ApnsPoolMap"
 
 /**
  * @since 0.1.0
  * @category type ids
  */
-export type TypeId = "~@effect-apns/pool/ApnsPools"
+export type TypeId = "~@effect-apns/pool/ApnsPoolMap"
 
 /**
  * On whose behalf to send, and where to. The same endpoint and the same credentials are the same pool.
@@ -106,7 +106,7 @@ export interface Stats {
  * @since 0.1.0
  * @category models
  */
-export interface ApnsPools {
+export interface ApnsPoolMap {
   readonly [TypeId]: TypeId
 
   /**
@@ -133,7 +133,7 @@ export interface ApnsPools {
  * @since 0.1.0
  * @category models
  */
-export interface PoolsOptions extends Omit<ApnsPool.PoolOptions, "size"> {
+export interface PoolMapOptions extends Omit<ApnsPool.PoolOptions, "size"> {
   /** Connections for each tenant, where the budget allows. Default 1. */
   readonly size?: number | undefined
   /** Connections for all tenants together. Default 1000. */
@@ -148,14 +148,14 @@ export interface PoolsOptions extends Omit<ApnsPool.PoolOptions, "size"> {
  * @since 0.1.0
  * @category models
  */
-export interface Options extends PoolsOptions, Omit<ApnsPool.Options, "size" | "endpoint" | "credentials"> {}
+export interface Options extends PoolMapOptions, Omit<ApnsPool.Options, "size" | "endpoint" | "credentials"> {}
 
 /**
  * @since 0.1.0
  * @category tags
  */
-export const ApnsPools: Context.Tag<ApnsPools, ApnsPools> = Context.GenericTag<ApnsPools>(
-  "@effect-apns/pool/ApnsPools"
+export const ApnsPoolMap: Context.Tag<ApnsPoolMap, ApnsPoolMap> = Context.GenericTag<ApnsPoolMap>(
+  "@effect-apns/pool/ApnsPoolMap"
 )
 
 const defaultSize = 1
@@ -172,10 +172,11 @@ const whole = (field: "size" | "maxConnections", value: number, what: string) =>
       })
     )
 
-const build = (
+/** @internal */
+export const build = (
   open: internal.Open,
-  options: PoolsOptions
-): Effect.Effect<ApnsPools, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
+  options: PoolMapOptions
+): Effect.Effect<ApnsPoolMap, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
   Effect.gen(function*() {
     const tenants = yield* internal.make(open, {
       size: yield* whole("size", options.size ?? defaultSize, "a pool has"),
@@ -216,38 +217,20 @@ const build = (
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options = {}): Effect.Effect<ApnsPools, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
+export const make = (options: Options = {}): Effect.Effect<ApnsPoolMap, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
   build(
     ({ credentials, endpoint }, size, around) => pools.make({ ...options, endpoint, credentials, size }, around),
     options
   )
 
 /**
- * Pools over connections of your own making.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const makeWith = (
-  connect: (
-    tenant: Tenant,
-    parts: Connection.Parts
-  ) => Effect.Effect<Connection.Connection, ConnectError.ConnectError | Credentials.CredentialsError, Scope.Scope>,
-  options: PoolsOptions = {}
-): Effect.Effect<ApnsPools, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
-  build(
-    (tenant, size, around) => pools.makeWith((parts) => around(connect(tenant, parts)), { ...options, size }),
-    options
-  )
-
-/**
- * The tenant's pool: see {@link ApnsPools}.
+ * The tenant's pool: see {@link ApnsPoolMap}.
  *
  * @since 0.1.0
  * @category accessors
  */
-export const get = (tenant: Tenant): Effect.Effect<ApnsPool.ApnsPool, OpenError, ApnsPools | Scope.Scope> =>
-  Effect.flatMap(ApnsPools, (pools) => pools.get(tenant))
+export const get = (tenant: Tenant): Effect.Effect<ApnsPool.ApnsPool, OpenError, ApnsPoolMap | Scope.Scope> =>
+  Effect.flatMap(ApnsPoolMap, (pools) => pools.get(tenant))
 
 /**
  * Runs an effect, such as `send`, in the tenant's pool. For a stream, such as `sendAll`, provide {@link layerTenant}.
@@ -260,18 +243,18 @@ export const provide: {
     tenant: Tenant
   ): <A, E, R>(
     self: Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, E | OpenError, ApnsPools | Exclude<R, ApnsPool.ApnsPool>>
+  ) => Effect.Effect<A, E | OpenError, ApnsPoolMap | Exclude<R, ApnsPool.ApnsPool>>
   <A, E, R>(
     self: Effect.Effect<A, E, R>,
     tenant: Tenant
-  ): Effect.Effect<A, E | OpenError, ApnsPools | Exclude<R, ApnsPool.ApnsPool>>
+  ): Effect.Effect<A, E | OpenError, ApnsPoolMap | Exclude<R, ApnsPool.ApnsPool>>
 } = dual(
   2,
   <A, E, R>(
     self: Effect.Effect<A, E, R>,
     tenant: Tenant
-  ): Effect.Effect<A, E | OpenError, ApnsPools | Exclude<R, ApnsPool.ApnsPool>> =>
-    Effect.flatMap(ApnsPools, (pools) => pools.provide(tenant)(self))
+  ): Effect.Effect<A, E | OpenError, ApnsPoolMap | Exclude<R, ApnsPool.ApnsPool>> =>
+    Effect.flatMap(ApnsPoolMap, (pools) => pools.provide(tenant)(self))
 )
 
 /**
@@ -280,8 +263,8 @@ export const provide: {
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options = {}): Layer.Layer<ApnsPools, ApnsPool.InvalidPoolOptions> =>
-  Layer.scoped(ApnsPools, make(options))
+export const layer = (options: Options = {}): Layer.Layer<ApnsPoolMap, ApnsPool.InvalidPoolOptions> =>
+  Layer.scoped(ApnsPoolMap, make(options))
 
 /**
  * The tenant's pool as a Layer, for everything that takes one: `Stream.provideSomeLayer(outcomes, layerTenant(tenant))`.
@@ -289,7 +272,7 @@ export const layer = (options: Options = {}): Layer.Layer<ApnsPools, ApnsPool.In
  * @since 0.1.0
  * @category layers
  */
-export const layerTenant = (tenant: Tenant): Layer.Layer<ApnsPool.ApnsPool, OpenError, ApnsPools> =>
+export const layerTenant = (tenant: Tenant): Layer.Layer<ApnsPool.ApnsPool, OpenError, ApnsPoolMap> =>
   Layer.scoped(ApnsPool.ApnsPool, get(tenant))
 
 /**
@@ -299,13 +282,17 @@ export const layerTenant = (tenant: Tenant): Layer.Layer<ApnsPool.ApnsPool, Open
  * @category layers
  */
 export const layerTest = (
-  handler: (tenant: Tenant, request: Request.Request) => Effect.Effect<Response.Response, Failure.ConnectionError>,
-  options: PoolsOptions = {}
-): Layer.Layer<ApnsPools> =>
+  handler: (tenant: Tenant, request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,
+  options: PoolMapOptions = {}
+): Layer.Layer<ApnsPoolMap> =>
   Layer.scoped(
-    ApnsPools,
-    Effect.orDie(makeWith(
-      (tenant, parts) => Connection.fromHandler((request) => handler(tenant, request), {}, parts),
-      { drainTimeout: 0, ...options }
+    ApnsPoolMap,
+    Effect.orDie(build(
+      (tenant, size, around) =>
+        pools.makeWith(
+          (parts) => around(Connection.fromHandler((request) => handler(tenant, request), {}, parts)),
+          { drainTimeout: 0, ...options, size }
+        ),
+      options
     ))
   )

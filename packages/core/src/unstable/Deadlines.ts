@@ -6,9 +6,11 @@
  * heap, and one fiber sleeps on Effect's Clock until the earliest bucket that still has an entry. Adding and removing
  * an entry allocates nothing.
  *
+ * Unstable: a minor version may change it.
+ *
  * @example
  * ```ts
- * import { Deadlines } from "@effect-apns/core"
+ * import * as Deadlines from "@effect-apns/core/unstable/Deadlines"
  * import { Effect } from "effect"
  *
  * declare const entry: Deadlines.Entry

@@ -2,11 +2,13 @@
  * One request on its way through a pool, at the level of callbacks: queued, sent, perhaps sent again, and settled
  * exactly once. `ApnsPool.post`, `send` and `sendAll` are built on it.
  *
+ * Unstable: a minor version may change it.
+ *
  * @example
  * ```ts
  * import type { Failure, Request } from "@effect-apns/core"
- * import { Delivery } from "@effect-apns/pool"
  * import type { ApnsPool } from "@effect-apns/pool"
+ * import * as Delivery from "@effect-apns/pool/unstable/Delivery"
  *
  * class Counted extends Delivery.Delivery {
  *   static accepted = 0
@@ -25,8 +27,8 @@
  * @since 0.1.0
  */
 import type { Connection, Failure, Request } from "@effect-apns/core"
-import { Exchange } from "@effect-apns/core"
-import type { Engine } from "./internal/engine.js"
+import * as Exchange from "@effect-apns/core/unstable/Exchange"
+import type { Engine } from "../internal/engine.js"
 
 /**
  * Where a delivery is.

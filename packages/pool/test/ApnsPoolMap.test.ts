@@ -1,7 +1,8 @@
 import { Connection, Credentials, Endpoint, Response } from "@effect-apns/core"
 import { Notification } from "@effect-apns/models"
 import type { ApnsPool } from "@effect-apns/pool"
-import { ApnsPools, send, sendAll } from "@effect-apns/pool"
+import { ApnsPoolMap, send, sendAll } from "@effect-apns/pool"
+import * as UnstableApnsPoolMap from "@effect-apns/pool/unstable/ApnsPoolMap"
 import { MockApns, ProviderKey } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Exit, Fiber, Layer, Redacted, Scope, Stream, TestClock } from "effect"
@@ -11,7 +12,7 @@ const notification = Notification.alert({ alert: "Hello" })
 const hello = send({ token, notification, topic: "com.example.app" })
 
 /** Tenants with a key each. */
-const tenantsOf = (count: number): Effect.Effect<ReadonlyArray<ApnsPools.Tenant>> =>
+const tenantsOf = (count: number): Effect.Effect<ReadonlyArray<ApnsPoolMap.Tenant>> =>
   Effect.gen(function*() {
     const { key } = yield* ProviderKey.make()
     return yield* Effect.forEach(Array.from({ length: count }), (_, i) =>
@@ -25,17 +26,17 @@ const tenantsOf = (count: number): Effect.Effect<ReadonlyArray<ApnsPools.Tenant>
       ))
   }).pipe(Effect.orDie)
 
-const tenantAt = (tenants: ReadonlyArray<ApnsPools.Tenant>, i: number): ApnsPools.Tenant => {
+const tenantAt = (tenants: ReadonlyArray<ApnsPoolMap.Tenant>, i: number): ApnsPoolMap.Tenant => {
   const tenant = tenants[i]
   if (tenant === undefined) throw new Error(`there is no tenant ${i}`)
   return tenant
 }
 
 /** Counts the connections of each tenant, and the most that there ever were of all. */
-const counted = (options: ApnsPools.PoolsOptions, answer: Effect.Effect<void> = Effect.void) => {
+const counted = (options: ApnsPoolMap.PoolMapOptions, answer: Effect.Effect<void> = Effect.void) => {
   const open = new Map<string, number>()
   const seen = { now: 0, most: 0, ever: 0, open }
-  const add = (tenant: ApnsPools.Tenant, n: number): void => {
+  const add = (tenant: ApnsPoolMap.Tenant, n: number): void => {
     seen.now += n
     if (n > 0) seen.ever += n
     seen.most = Math.max(seen.most, seen.now)
@@ -43,8 +44,8 @@ const counted = (options: ApnsPools.PoolsOptions, answer: Effect.Effect<void> = 
     open.set(key, (open.get(key) ?? 0) + n)
   }
   const layer = Layer.scoped(
-    ApnsPools.ApnsPools,
-    ApnsPools.makeWith((tenant, parts) =>
+    ApnsPoolMap.ApnsPoolMap,
+    UnstableApnsPoolMap.makeWith((tenant, parts) =>
       Effect.zipRight(
         Effect.acquireRelease(Effect.sync(() => add(tenant, 1)), () => Effect.sync(() => add(tenant, -1))),
         Connection.fromHandler(() => Effect.as(answer, Response.make()), {}, parts)
@@ -53,19 +54,19 @@ const counted = (options: ApnsPools.PoolsOptions, answer: Effect.Effect<void> = 
   return { layer, seen }
 }
 
-const stats = Effect.flatMap(ApnsPools.ApnsPools, (pools) => pools.stats)
+const stats = Effect.flatMap(ApnsPoolMap.ApnsPoolMap, (pools) => pools.stats)
 
 /** Lets everything that can happen without the clock happen. */
 const settle = TestClock.adjust(0)
 
-describe("ApnsPools", () => {
+describe("ApnsPoolMap", () => {
   it.effect("opens a pool when it is needed, keeps it while it is used, and closes it when it was idle for long enough", () => {
     const { layer, seen } = counted({ idleTimeToLive: "5 minutes" })
     return Effect.gen(function*() {
       const tenant = tenantAt(yield* tenantsOf(1), 0)
       assert.deepInclude(yield* stats, { pools: 0, connections: 0 })
       const scope = yield* Scope.make()
-      yield* Scope.extend(ApnsPools.get(tenant), scope)
+      yield* Scope.extend(ApnsPoolMap.get(tenant), scope)
       yield* settle
       assert.strictEqual(seen.now, 1)
       yield* TestClock.adjust("1 hour")
@@ -74,13 +75,13 @@ describe("ApnsPools", () => {
       assert.deepInclude(yield* stats, { pools: 1, idle: 1 })
       yield* TestClock.adjust("4 minutes")
       // used once more: its time starts again
-      yield* hello.pipe(ApnsPools.provide(tenant))
+      yield* hello.pipe(ApnsPoolMap.provide(tenant))
       yield* TestClock.adjust("4 minutes")
       assert.deepInclude(yield* stats, { pools: 1, connections: 1, poolsOpened: 1 })
       yield* TestClock.adjust("1 minute")
       assert.deepInclude(yield* stats, { pools: 0, connections: 0, poolsOpened: 1, poolsClosed: 1 })
       assert.strictEqual(seen.now, 0)
-      yield* hello.pipe(ApnsPools.provide(tenant))
+      yield* hello.pipe(ApnsPoolMap.provide(tenant))
       assert.deepInclude(yield* stats, { pools: 1, poolsOpened: 2 })
       assert.strictEqual(seen.ever, 2)
     }).pipe(Effect.provide(layer))
@@ -91,7 +92,7 @@ describe("ApnsPools", () => {
     return Effect.gen(function*() {
       const tenants = yield* tenantsOf(3)
       for (const tenant of tenants) {
-        yield* hello.pipe(ApnsPools.provide(tenant))
+        yield* hello.pipe(ApnsPoolMap.provide(tenant))
         yield* TestClock.adjust("3 seconds")
       }
       assert.strictEqual(seen.now, 3)
@@ -106,7 +107,7 @@ describe("ApnsPools", () => {
     const { layer, seen } = counted({ idleTimeToLive: Infinity })
     return Effect.gen(function*() {
       const tenant = tenantAt(yield* tenantsOf(1), 0)
-      yield* hello.pipe(ApnsPools.provide(tenant))
+      yield* hello.pipe(ApnsPoolMap.provide(tenant))
       yield* TestClock.adjust("1000 days")
       assert.strictEqual(seen.now, 1)
     }).pipe(Effect.provide(layer))
@@ -119,7 +120,7 @@ describe("ApnsPools", () => {
       if (first === undefined || second === undefined) return assert.fail("no tenants")
       const again = { ...first, topic: "com.example.other" }
       const sandbox = { ...first, endpoint: Endpoint.development }
-      const pools = yield* Effect.forEach([first, first, again, second, sandbox], ApnsPools.get)
+      const pools = yield* Effect.forEach([first, first, again, second, sandbox], ApnsPoolMap.get)
       assert.strictEqual(pools[0], pools[1])
       assert.strictEqual(pools[0]?.unsafe, pools[2]?.unsafe)
       assert.strictEqual(pools[0]?.topic, "com.example.default")
@@ -137,7 +138,7 @@ describe("ApnsPools", () => {
       const order: Array<number> = []
       const fibers = yield* Effect.forEach(
         tenants,
-        (tenant, i) => Effect.fork(Effect.tap(hello.pipe(ApnsPools.provide(tenant)), () => order.push(i)))
+        (tenant, i) => Effect.fork(Effect.tap(hello.pipe(ApnsPoolMap.provide(tenant)), () => order.push(i)))
       )
       yield* settle
       assert.deepInclude(yield* stats, { waiting: 280, connections: 20 })
@@ -165,11 +166,11 @@ describe("ApnsPools", () => {
       if (first === undefined || second === undefined || third === undefined) return assert.fail("no tenants")
       const scope = yield* Scope.make()
       const sizeOf = (pool: ApnsPool.ApnsPool) => Effect.map(pool.stats, ({ size }) => size)
-      const a = yield* ApnsPools.get(first)
+      const a = yield* ApnsPoolMap.get(first)
       assert.strictEqual(yield* sizeOf(a), 4)
-      const b = yield* Scope.extend(ApnsPools.get(second), scope)
+      const b = yield* Scope.extend(ApnsPoolMap.get(second), scope)
       assert.strictEqual(yield* sizeOf(b), 1)
-      const c = yield* Scope.extend(ApnsPools.get(third), scope)
+      const c = yield* Scope.extend(ApnsPoolMap.get(third), scope)
       assert.strictEqual(yield* sizeOf(c), 1)
       assert.strictEqual(yield* sizeOf(a), 3)
       yield* settle
@@ -187,12 +188,12 @@ describe("ApnsPools", () => {
     const { layer, seen } = counted({ maxConnections: 3 })
     return Effect.gen(function*() {
       const tenants = yield* tenantsOf(4)
-      yield* ApnsPools.get(tenantAt(tenants, 0))
+      yield* ApnsPoolMap.get(tenantAt(tenants, 0))
       for (const i of [1, 2]) {
-        yield* hello.pipe(ApnsPools.provide(tenantAt(tenants, i)))
+        yield* hello.pipe(ApnsPoolMap.provide(tenantAt(tenants, i)))
         yield* TestClock.adjust("1 second")
       }
-      yield* hello.pipe(ApnsPools.provide(tenantAt(tenants, 3)))
+      yield* hello.pipe(ApnsPoolMap.provide(tenantAt(tenants, 3)))
       const left = tenants.map(({ credentials }) => seen.open.get(credentials.identity) ?? 0)
       assert.deepStrictEqual(left, [1, 0, 1, 1])
     }).pipe(Effect.scoped, Effect.provide(layer))
@@ -203,9 +204,9 @@ describe("ApnsPools", () => {
     return Effect.gen(function*() {
       const tenants = yield* tenantsOf(3)
       const scope = yield* Scope.make()
-      yield* Scope.extend(ApnsPools.get(tenantAt(tenants, 0)), scope)
-      const second = yield* Effect.fork(hello.pipe(ApnsPools.provide(tenantAt(tenants, 1))))
-      const third = yield* Effect.fork(hello.pipe(ApnsPools.provide(tenantAt(tenants, 2))))
+      yield* Scope.extend(ApnsPoolMap.get(tenantAt(tenants, 0)), scope)
+      const second = yield* Effect.fork(hello.pipe(ApnsPoolMap.provide(tenantAt(tenants, 1))))
+      const third = yield* Effect.fork(hello.pipe(ApnsPoolMap.provide(tenantAt(tenants, 2))))
       yield* settle
       assert.deepInclude(yield* stats, { waiting: 2 })
       yield* Fiber.interrupt(second)
@@ -223,13 +224,13 @@ describe("ApnsPools", () => {
     return Effect.gen(function*() {
       const tenants = yield* tenantsOf(3)
       const scope = yield* Scope.make()
-      yield* Scope.extend(ApnsPools.get(tenantAt(tenants, 0)), scope)
-      const second = yield* Effect.fork(hello.pipe(ApnsPools.provide(tenantAt(tenants, 1))))
+      yield* Scope.extend(ApnsPoolMap.get(tenantAt(tenants, 0)), scope)
+      const second = yield* Effect.fork(hello.pipe(ApnsPoolMap.provide(tenantAt(tenants, 1))))
       yield* settle
       // both at once: the pool is handed over to one who leaves in the same tick
       yield* Effect.zipRight(Scope.close(scope, Exit.void), Fiber.interruptFork(second))
       yield* settle
-      assert.strictEqual((yield* hello.pipe(ApnsPools.provide(tenantAt(tenants, 2)))).attempts, 1)
+      assert.strictEqual((yield* hello.pipe(ApnsPoolMap.provide(tenantAt(tenants, 2)))).attempts, 1)
     }).pipe(Effect.provide(layer))
   })
 
@@ -237,8 +238,8 @@ describe("ApnsPools", () => {
     const { layer, seen } = counted({ maxConnections: 1 }, Effect.sleep("1 second"))
     return Effect.gen(function*() {
       const tenant = tenantAt(yield* tenantsOf(1), 0)
-      const first = yield* Effect.fork(hello.pipe(ApnsPools.provide(tenant)))
-      const second = yield* Effect.fork(hello.pipe(ApnsPools.provide(tenant)))
+      const first = yield* Effect.fork(hello.pipe(ApnsPoolMap.provide(tenant)))
+      const second = yield* Effect.fork(hello.pipe(ApnsPoolMap.provide(tenant)))
       yield* settle
       yield* Fiber.interrupt(first)
       yield* TestClock.adjust("1 second")
@@ -251,11 +252,11 @@ describe("ApnsPools", () => {
     const { layer, seen } = counted({})
     return Effect.gen(function*() {
       const tenant = tenantAt(yield* tenantsOf(1), 0)
-      yield* hello.pipe(ApnsPools.provide(tenant))
-      yield* Effect.flatMap(ApnsPools.ApnsPools, (pools) => pools.invalidate(tenant))
+      yield* hello.pipe(ApnsPoolMap.provide(tenant))
+      yield* Effect.flatMap(ApnsPoolMap.ApnsPoolMap, (pools) => pools.invalidate(tenant))
       yield* settle
       assert.strictEqual(seen.now, 0)
-      yield* hello.pipe(ApnsPools.provide(tenant))
+      yield* hello.pipe(ApnsPoolMap.provide(tenant))
       assert.deepInclude(yield* stats, { pools: 1, poolsOpened: 2, poolsClosed: 1 })
     }).pipe(Effect.provide(layer))
   })
@@ -264,7 +265,7 @@ describe("ApnsPools", () => {
     const { layer, seen } = counted({ maxConnections: 2 })
     return Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const pools = yield* Effect.provide(ApnsPools.ApnsPools, yield* Layer.buildWithScope(layer, scope))
+      const pools = yield* Effect.provide(ApnsPoolMap.ApnsPoolMap, yield* Layer.buildWithScope(layer, scope))
       const tenants = yield* tenantsOf(3)
       yield* pools.get(tenantAt(tenants, 0))
       yield* pools.get(tenantAt(tenants, 1))
@@ -280,9 +281,9 @@ describe("ApnsPools", () => {
 
   it.effect("says what is wrong with its options", () =>
     Effect.gen(function*() {
-      const none = yield* Effect.flip(Effect.scoped(ApnsPools.make({ maxConnections: 0 })))
+      const none = yield* Effect.flip(Effect.scoped(ApnsPoolMap.make({ maxConnections: 0 })))
       assert.deepInclude(none, { _tag: "InvalidPoolOptions", field: "maxConnections" })
-      const half = yield* Effect.flip(Effect.scoped(ApnsPools.make({ size: 0.5 })))
+      const half = yield* Effect.flip(Effect.scoped(ApnsPoolMap.make({ size: 0.5 })))
       assert.deepInclude(half, { _tag: "InvalidPoolOptions", field: "size" })
     }))
 
@@ -293,15 +294,15 @@ describe("ApnsPools", () => {
       if (credentials._tag !== "Token") return assert.fail("not a token")
       const bad = { ...good, credentials: { ...credentials, key: Redacted.make("no key"), identity: "bad" } }
       for (let i = 0; i < 3; i++) {
-        const error = yield* Effect.flip(Effect.scoped(ApnsPools.get(bad)))
+        const error = yield* Effect.flip(Effect.scoped(ApnsPoolMap.get(bad)))
         assert.strictEqual(error._tag, "CredentialsError")
       }
       assert.deepInclude(yield* stats, { pools: 0, waiting: 0, poolsOpened: 0 })
-      yield* Effect.scoped(ApnsPools.get(good))
-    }).pipe(Effect.provide(ApnsPools.layer({ maxConnections: 1 }))))
+      yield* Effect.scoped(ApnsPoolMap.get(good))
+    }).pipe(Effect.provide(ApnsPoolMap.layer({ maxConnections: 1 }))))
 })
 
-describe("ApnsPools over the network", () => {
+describe("ApnsPoolMap over the network", () => {
   const team = (keyId: string, teamId: string) =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
@@ -310,10 +311,10 @@ describe("ApnsPools over the network", () => {
       return { endpoint: apns.endpoint, credentials, topic: "com.example.app" }
     })
 
-  const pools = (options: ApnsPools.Options = {}) =>
+  const pools = (options: ApnsPoolMap.Options = {}) =>
     Layer.provideMerge(
       Layer.unwrapEffect(
-        Effect.map(MockApns.MockApns, ({ ca }) => ApnsPools.layer({ ca, ...options }))
+        Effect.map(MockApns.MockApns, ({ ca }) => ApnsPoolMap.layer({ ca, ...options }))
       ),
       MockApns.layer()
     )
@@ -329,7 +330,7 @@ describe("ApnsPools over the network", () => {
       ])
       const receipts = yield* Effect.forEach(
         Array.from({ length: 120 }, (_, i) => tenantAt(tenants, i % 3)),
-        (tenant) => send({ token, notification }).pipe(ApnsPools.provide(tenant)),
+        (tenant) => send({ token, notification }).pipe(ApnsPoolMap.provide(tenant)),
         { concurrency: 30 }
       )
       assert.isTrue(receipts.every(({ attempts }) => attempts === 1))
@@ -353,7 +354,7 @@ describe("ApnsPools over the network", () => {
           const outcomes = yield* sendAll(Stream.fromIterable(Array.from({ length: 50 }, () => token)), {
             notification
           }).pipe(
-            Stream.provideSomeLayer(ApnsPools.layerTenant(tenant)),
+            Stream.provideSomeLayer(ApnsPoolMap.layerTenant(tenant)),
             Stream.runCollect
           )
           assert.deepStrictEqual(

@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import type * as ApnsPool from "../ApnsPool.js"
-import type { OpenError, Stats, Tenant } from "../ApnsPools.js"
+import type { OpenError, Stats, Tenant } from "../ApnsPoolMap.js"
 import { Budget } from "./budget.js"
 
 /** Wraps the opening of a connection. */
