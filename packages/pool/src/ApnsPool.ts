@@ -164,7 +164,7 @@ export interface PoolOptions {
    */
   readonly spans?: boolean | undefined
 
-  /** How long closing waits for outcomes. Default 5 seconds. */
+  /** How long closing waits for outcomes, whatever ends the owner of the pool: also an interruption or a signal. Default 10 seconds. */
   readonly drainTimeout?: Duration.DurationInput | undefined
 }
 

@@ -19,7 +19,8 @@ import type { Connect } from "./engine.js"
 import { Engine, gateWidth } from "./engine.js"
 
 const defaultSize = 10
-const defaultDrainTimeout = Duration.seconds(5)
+/** As long as the default time for an answer: what is under way when a program ends gets all of it. */
+const defaultDrainTimeout = Duration.seconds(10)
 
 type Resume = (effect: Effect.Effect<Response.Response, Failure.PoolError>) => void
 
@@ -93,7 +94,9 @@ const build = (
       yield* Effect.makeSemaphore(gateWidth),
       yield* Schedule.driver(options.reconnectSchedule ?? ApnsPool.reconnectSchedule)
     )
-    yield* Effect.addFinalizer((exit) => Effect.zipRight(engine.shutdown, Scope.close(scope, exit)))
+    yield* Effect.addFinalizer((exit) =>
+      Effect.uninterruptible(Effect.zipRight(engine.shutdown, Scope.close(scope, exit)))
+    )
     yield* ApnsMetrics.observed(engine)
     yield* engine.start(size)
     const cancel = (posting: Posting): void => engine.cancel(posting)

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Option from "effect/Option"
@@ -644,7 +644,11 @@ export class Engine implements Connection.Listener {
     return this.toJSON()
   }
 
-  /** Drains for as long as the policy says, then ends whatever is left. */
+  /**
+   * Drains for as long as the policy says, then ends whatever is left. It cannot be interrupted, and it works in a fiber
+   * that was: what may be ended by the time limit runs in a fiber of its own, since in an interrupted fiber everything
+   * interruptible ends at once.
+   */
   readonly shutdown: Effect.Effect<void> = Effect.suspend(() => {
     if (this.state === "open") {
       this.state = "closing"
@@ -654,11 +658,11 @@ export class Engine implements Connection.Listener {
       this.onSettledAll = () => resume(Effect.void)
       this.checkSettledAll()
     })
-    return Effect.zipRight(
-      Effect.interruptible(Effect.timeoutOption(drained, this.policy.drainTimeout)),
-      Effect.sync(() => this.close({ _tag: "ScopeClosed" }))
+    return Effect.forkDaemon(Effect.interruptible(Effect.timeoutOption(drained, this.policy.drainTimeout))).pipe(
+      Effect.flatMap(Fiber.await),
+      Effect.zipRight(Effect.sync(() => this.close({ _tag: "ScopeClosed" })))
     )
-  })
+  }).pipe(Effect.uninterruptible)
 
   private checkSettledAll(): void {
     if (this.onSettledAll !== undefined && this.queued + this.inFlight + this.parked.size === 0) this.onSettledAll()
