@@ -2,6 +2,11 @@
  * A byte stream between a TLS socket and a `node:http2` session that watches the frames of both directions, keeps some
  * of them back, writes frames of its own between others, and hands bytes out in small pieces when told to.
  *
+ * A session of `node:http2` on a stream that is no socket breaks the process (`ERR_INTERNAL_ASSERTION` in
+ * `JSStreamSocket`) when that stream ends or closes while the session may still write. So this stream never ends and
+ * never closes by itself: when the client is gone it swallows what is written from then on, as if it had arrived, and
+ * tells its listener, whose task is to destroy the session. The session then ends this stream in its own order.
+ *
  * @internal
  */
 import { Flag, FrameType, windowUpdate } from "@effect-apns/http2/Frame"
@@ -17,6 +22,8 @@ export interface FrameListener {
   readonly onRstStream: (streamId: number, code: number) => void
   readonly onGoaway: (lastStreamId: number, code: number, debug: string) => void
   readonly onSettingsAck: () => void
+  /** Once: the connection has ended, whoever ended it. Nothing that is written arrives any more. */
+  readonly onGone: () => void
 }
 
 /** Hand out `bytes` at a time, waiting `everyMillis` between two pieces. */
@@ -44,6 +51,9 @@ export class FaultDuplex extends Duplex {
 
   /** The session found a connection error and said so: `node:http2` would now wait for the client to close. */
   private broken = false
+  private gone = false
+  /** What the session waits for: its write, or the end of its stream. */
+  private finishWriting: (() => void) | undefined = undefined
   private highest = 0
   private readonly detached = new Set<number>()
   private readonly injected: Array<{ readonly bytes: Uint8Array; readonly done: (() => void) | undefined }> = []
@@ -65,7 +75,7 @@ export class FaultDuplex extends Duplex {
     readonly socket: TLSSocket,
     private readonly raw: Socket,
     private readonly timeline: Timeline,
-    listener: FrameListener
+    private readonly listener: FrameListener
   ) {
     super({ decodeStrings: true, allowHalfOpen: true })
     this.inbound = new FrameScanner({
@@ -103,9 +113,9 @@ export class FaultDuplex extends Duplex {
       }
     }, false)
     socket.on("data", this.onData)
-    socket.on("end", this.onEnd)
-    socket.on("error", this.onError)
-    socket.on("close", this.onClose)
+    socket.on("end", this.hungUp)
+    socket.on("error", this.hungUp)
+    socket.once("close", this.hungUp)
   }
 
   /** From now on nothing but header blocks that the session writes for this stream leaves: its answer was written by hand. */
@@ -121,7 +131,7 @@ export class FaultDuplex extends Duplex {
 
   /** Writes whole frames between those of the session, at once where no frame is half written. */
   inject(bytes: Uint8Array, done?: () => void): void {
-    if (this.destroyed || this.socket.destroyed) {
+    if (this.gone || this.socket.destroyed) {
       done?.()
       return
     }
@@ -140,7 +150,7 @@ export class FaultDuplex extends Duplex {
     // Node cannot reset a socket that is being shut down: it would keep the handle, and never say that it is closed
     if (reset && !this.socket.writableEnded) this.raw.resetAndDestroy()
     this.socket.destroy()
-    this.destroy()
+    this.hangUp()
   }
 
   override _read(): void {
@@ -161,16 +171,36 @@ export class FaultDuplex extends Duplex {
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.socket.end(() => callback())
+    this.finishWriting = () => callback()
+    if (this.gone) this.written()
+    else this.socket.end(() => this.written())
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.hangUp()
+    callback(error)
+  }
+
+  /** The connection is over: what is written from now on goes nowhere. */
+  private hangUp(): void {
+    if (this.gone) return
+    this.gone = true
     this.socket.off("data", this.onData)
-    this.socket.off("end", this.onEnd)
-    for (const { done } of this.paced.splice(0)) done?.()
+    this.socket.off("end", this.hungUp)
+    // nobody hears what comes behind, but it has to be read for the socket to close
+    this.socket.resume()
     // what the session has written last, such as its GOAWAY, leaves before the socket closes
     if (!this.socket.destroyed) this.socket.end(() => this.socket.destroy())
-    callback(error)
+    for (const { done } of this.paced.splice(0)) done?.()
+    for (const { done } of this.injected.splice(0)) done?.()
+    this.written()
+    this.listener.onGone()
+  }
+
+  private written(): void {
+    const finish = this.finishWriting
+    this.finishWriting = undefined
+    finish?.()
   }
 
   private takeInjected(): Array<Buffer> {
@@ -185,17 +215,19 @@ export class FaultDuplex extends Duplex {
     if (this.injected.length > 0) this.outgoing.push(...this.takeInjected())
     const pieces = this.outgoing
     const [first] = pieces
-    if (first === undefined) {
+    if (first === undefined || this.gone) {
+      this.outgoing = []
       callback()
       return
     }
     this.outgoing = []
     const done = this.injectedDone.splice(0)
-    this.send(pieces.length === 1 ? first : Buffer.concat(pieces), () => {
+    this.finishWriting = () => {
       for (const finished of done) finished()
       callback()
-      if (this.broken) this.destroy()
-    })
+      if (this.broken) this.hangUp()
+    }
+    this.send(pieces.length === 1 ? first : Buffer.concat(pieces), () => this.written())
   }
 
   private send(bytes: Uint8Array, done: (() => void) | undefined): void {
@@ -239,16 +271,7 @@ export class FaultDuplex extends Duplex {
     this.inbound.scan(chunk, this.emitInbound)
   }
 
-  private readonly onEnd = (): void => {
-    this.push(null)
-  }
-
-  private readonly onError = (): void => {
-    this.destroy()
-  }
-
-  private readonly onClose = (): void => {
-    this.socket.off("close", this.onClose)
-    this.destroy()
+  private readonly hungUp = (): void => {
+    this.hangUp()
   }
 }

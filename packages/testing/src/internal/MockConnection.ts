@@ -7,6 +7,7 @@ import { ErrorCode } from "@effect-apns/http2/ErrorCode"
 import * as Frame from "@effect-apns/http2/Frame"
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2"
 import type { Socket } from "node:net"
+import { setImmediate } from "node:timers"
 import type { TLSSocket } from "node:tls"
 import type { Behavior } from "../Behavior.js"
 import type { ConnectionInfo } from "../ConnectionInfo.js"
@@ -67,6 +68,8 @@ export class MockConnection {
   /** Streams above are not processed: a GOAWAY said so. */
   goawayAt = Infinity
   open = true
+  /** The session has not come to its end yet. */
+  serving = false
   private closedAt: number | undefined = undefined
   private requests = 0
   private maxOpenStreams = 0
@@ -113,21 +116,25 @@ export class MockConnection {
       onSettingsAck: () => {
         this.settingsAcks++
         hooks.onChange()
+      },
+      onGone: () => {
+        this.open = false
+        this.closedAt = timeline.now()
+        for (const exchange of this.exchanges.values()) exchange.gone = true
+        this.exchanges.clear()
+        // in a turn of its own: this may have been called from within the session
+        setImmediate(() => this.session?.destroy())
+        hooks.onClose()
       }
     })
     this.duplex.on("error", () => {})
-    this.duplex.once("close", () => {
-      this.open = false
-      this.closedAt = timeline.now()
-      for (const exchange of this.exchanges.values()) exchange.gone = true
-      this.exchanges.clear()
-      hooks.onClose()
-    })
   }
 
   attach(session: ServerHttp2Session): void {
     this.session = session
+    this.serving = true
     session.on("error", () => {})
+    session.once("close", () => (this.serving = false))
     session.on(
       "stream",
       (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, rawHeaders: ReadonlyArray<string>) =>
@@ -141,7 +148,7 @@ export class MockConnection {
     if (id > this.lastStreamId) this.lastStreamId = id
     this.streams.set(id, stream)
     stream.once("close", () => this.streams.delete(id))
-    if (id > this.goawayAt || this.resetEarly.delete(id)) {
+    if (!this.open || id > this.goawayAt || this.resetEarly.delete(id)) {
       this.forget(stream)
       return
     }
