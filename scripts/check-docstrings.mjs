@@ -64,6 +64,11 @@ const problemsOf = (file) => {
     if (!isExported(statement)) continue
     const docs = docsOf(statement, source)
     if (ts.isExportDeclaration(statement)) {
+      // `export {}` makes a file a module and exports nothing
+      if (
+        statement.exportClause !== undefined && ts.isNamedExports(statement.exportClause) &&
+        statement.exportClause.elements.length === 0
+      ) continue
       // what is exported again has its docstring where it stands; an entry of its own needs a date
       const inner = statement.exportClause !== undefined && ts.isNamedExports(statement.exportClause)
         ? statement.exportClause.elements.flatMap((element) => docsOf(element, source))
