@@ -11,10 +11,12 @@ import { defined } from "./internal/defined.js"
 import * as envelope from "./internal/envelope.js"
 import * as fast from "./internal/fast.js"
 import { lazy } from "./internal/lazy.js"
+import * as linting from "./internal/lint.js"
 import * as problems from "./internal/problems.js"
 import * as utf8 from "./internal/utf8.js"
 import type * as InterruptionLevel from "./InterruptionLevel.js"
 import * as Json from "./Json.js"
+import type * as Lint from "./Lint.js"
 import * as LiveActivities from "./LiveActivity.js"
 import * as Localized from "./Localized.js"
 import * as Payload from "./Payload.js"
@@ -461,6 +463,56 @@ export const prepare = (notification: Notification): Result => {
   const result = build(notification, undefined)
   if (typeof notification === "object" && notification !== null) prepared.set(notification, result)
   return result
+}
+
+/**
+ * Says what is wrong with a notification, or worth knowing, most serious first: what {@link prepare} refuses, and what
+ * APNs would accept and the device then ignore. `Lint.lint` does the same for a payload that was made elsewhere.
+ *
+ * @example
+ * ```ts
+ * import { Notification } from "@effect-apns/models"
+ *
+ * const findings = Notification.lint(Notification.alert({ alert: { title: "Lunch" }, contentAvailable: true }), {
+ *   headers: { "apns-topic": "com.example.app.voip" }
+ * })
+ * console.log(findings.map(({ rule, severity }) => `${severity}: ${rule}`))
+ * // ["error: topic-suffix", "info: alert-and-content-available"]
+ * ```
+ *
+ * @since 1.0.0
+ * @category linting
+ */
+export const lint = (notification: Notification, request: LintOptions = {}): ReadonlyArray<Lint.Finding> => {
+  const broadcast = request.path?.startsWith("/4/broadcasts/") === true
+  const result = broadcast ? build(notification, PushType.broadcastMaxPayloadBytes) : prepare(notification)
+  if (Either.isLeft(result)) {
+    return result.left._tag === "ParseError"
+      ? linting.refused(ParseResult.ArrayFormatter.formatErrorSync(result.left))
+      : linting.oversize(result.left.size ?? 0, result.left.limit ?? 0)
+  }
+  const { body, defaultPriority, pushType } = result.right
+  const priority = defaultPriority === undefined ? undefined : { "apns-priority": String(defaultPriority) }
+  return linting.check({
+    ...request,
+    payload: body,
+    pushType,
+    headers: request.headers === undefined ? undefined : { "apns-push-type": pushType, ...priority, ...request.headers }
+  })
+}
+
+/**
+ * How a notification is going to be sent, as far as it is known.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface LintOptions extends Omit<Lint.Input, "payload" | "pushType"> {
+  /**
+   * The request headers, names in lower case; the push type and its usual priority are known from the notification.
+   * Where they are left out only the payload is looked at.
+   */
+  readonly headers?: Lint.Input["headers"]
 }
 
 /**

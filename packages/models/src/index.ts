@@ -49,6 +49,11 @@ export * as Json from "./Json.js"
 export * as KeyId from "./KeyId.js"
 
 /**
+ * @since 1.0.0
+ */
+export * as Lint from "./Lint.js"
+
+/**
  * @since 0.1.0
  */
 export * as LiveActivity from "./LiveActivity.js"

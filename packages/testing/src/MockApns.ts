@@ -390,6 +390,14 @@ export interface Options {
   readonly maxReceived?: number | undefined
   /** Called with each request when it was processed, before its answer leaves; it must be quick and must not throw. */
   readonly onReceived?: ((received: Received) => void) | undefined
+  /**
+   * Called with each request as soon as its headers arrived, with the behavior that `next` planned for it; the request's
+   * body, outcome and `time` come later, in the same object. It must be quick and must not throw. What it returns
+   * decides where `next` planned nothing; `undefined` leaves the decision to `script`.
+   *
+   * @since 1.0.0
+   */
+  readonly onRequest?: ((request: Received, planned: Behavior | undefined) => Behavior | undefined) | undefined
 }
 
 /**
@@ -459,6 +467,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       oneStreamUntilAuthenticated: options.oneStreamUntilAuthenticated ?? false,
       maxRecorded: options.record === false ? 0 : options.maxReceived ?? 100_000,
       onReceived: options.onReceived,
+      onRequest: options.onRequest,
       clientCa: authority.ca,
       certificateFor: (fault) => {
         switch (fault) {

@@ -53,6 +53,27 @@ describe("MockApns", () => {
       assert.strictEqual(yield* apns.acceptedCount, 1)
     }).pipe(withMock()))
 
+  it.scopedLive("asks `onRequest` about each request when its headers arrived, after `next` and before the script", () => {
+    const asked: Array<string> = []
+    return Effect.gen(function*() {
+      const apns = yield* MockApns.MockApns
+      const client = yield* connect(apns)
+      const headers = yield* good(apns)
+      yield* apns.script(() => MockApns.reject("Shutdown"))
+      yield* apns.next(MockApns.reject("BadDeviceToken"))
+      assert.strictEqual((yield* client.send({ ...headers, "apns-collapse-id": "refuse" })).reason, "BadDeviceToken")
+      assert.strictEqual((yield* Effect.flip(client.send({ ...headers, "apns-collapse-id": "refuse" }))).code, 7)
+      assert.strictEqual((yield* client.send(headers)).reason, "Shutdown")
+      assert.deepStrictEqual(asked, ["refuse after Respond", "refuse", "none"])
+    }).pipe(withMock({
+      onRequest: ({ collapseId, method }, planned) => {
+        assert.strictEqual(method, "POST")
+        asked.push(`${collapseId ?? "none"}${planned === undefined ? "" : ` after ${planned._tag}`}`)
+        return collapseId === "refuse" ? MockApns.refuseStream : undefined
+      }
+    }))
+  })
+
   it.scopedLive("goes on answering the streams that its GOAWAY includes, and processes no other", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns

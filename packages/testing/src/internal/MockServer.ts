@@ -47,6 +47,7 @@ export interface ServerOptions {
   readonly oneStreamUntilAuthenticated: boolean
   readonly maxRecorded: number
   readonly onReceived: ((received: Received) => void) | undefined
+  readonly onRequest: ((request: Received, planned: Behavior | undefined) => Behavior | undefined) | undefined
   readonly certificateFor: (fault: TlsFault | undefined) => { readonly cert: string; readonly key: string }
   readonly clientCa: string
   readonly timeline: Timeline
@@ -362,6 +363,11 @@ export class MockServer {
     this.requests++
     exchange.duplicates = hasDuplicates(rawHeaders)
     exchange.behavior = this.queue.shift()
+    const { onRequest } = this.options
+    if (onRequest !== undefined) {
+      const decided = onRequest(exchange.request, exchange.behavior)
+      exchange.behavior ??= decided
+    }
     if (exchange.behavior !== undefined && immediate(exchange.behavior)) {
       this.perform(exchange, exchange.behavior)
       return
