@@ -1,0 +1,50 @@
+import { existsSync, readdirSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { defineConfig } from "vitepress"
+import { guides } from "../guides.mjs"
+
+const pages = fileURLToPath(new URL("../pages/", import.meta.url))
+
+/** The modules of the reference, a group for each package. */
+const reference = () => {
+  const folder = `${pages}reference`
+  if (!existsSync(folder)) return []
+  const order = ["effect-apns", "pool", "models", "core", "testing", "inbox", "outbox", "cli", "http2"]
+  return order.filter((name) => existsSync(`${folder}/${name}`)).map((name) => ({
+    text: name,
+    collapsed: true,
+    items: readdirSync(`${folder}/${name}`, { recursive: true }).filter((file) => file.endsWith(".md")).sort().map(
+      (file) => ({ text: file.replace(/\.md$/, ""), link: `/reference/${name}/${file.replace(/\.md$/, "")}` })
+    )
+  }))
+}
+
+export default defineConfig({
+  title: "effect-apns",
+  description: "Apple push notifications for Effect and for Node: one honest outcome for each, microseconds of CPU",
+  lang: "en-US",
+  base: process.env.SITE_BASE ?? "/",
+  srcDir: "pages",
+  cleanUrls: true,
+  lastUpdated: false,
+  // neither fonts nor scripts from elsewhere: the site works offline
+  head: [["meta", { name: "color-scheme", content: "light dark" }]],
+  markdown: { theme: { light: "github-light", dark: "github-dark" } },
+  themeConfig: {
+    search: { provider: "local", options: { detailedView: true } },
+    nav: [
+      { text: "Start", link: "/sending" },
+      { text: "Guides", link: "/sending" },
+      { text: "Reference", link: "/reference/" },
+      { text: "Benchmarks", link: "/benchmarks" }
+    ],
+    sidebar: {
+      "/reference/": [{ text: "Guides", link: "/sending" }, ...reference()],
+      "/": guides
+    },
+    outline: [2, 3],
+    socialLinks: [{ icon: "github", link: "https://github.com/effect-apns/effect-apns" }],
+    editLink: { pattern: "https://github.com/effect-apns/effect-apns/edit/main/docs/:path", text: "Edit this page" },
+    footer: { message: "MIT licensed" }
+  }
+})

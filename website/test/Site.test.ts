@@ -1,0 +1,148 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { existsSync, readFileSync, statSync } from "node:fs"
+import * as Http from "node:http"
+import { extname, join, normalize } from "node:path"
+import { fileURLToPath } from "node:url"
+import { type Browser, chromium, type Page } from "playwright-core"
+
+const dist = fileURLToPath(new URL("../.vitepress/dist", import.meta.url))
+const browserPath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) =>
+  existsSync(path)
+)
+
+const missing = !existsSync(join(dist, "index.html"))
+  ? "the site is not built: npm run site"
+  : browserPath === undefined
+  ? "there is no Chromium on this machine"
+  : undefined
+
+const types: Readonly<Record<string, string>> = {
+  ".css": "text/css",
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".json": "application/json",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".woff2": "font/woff2"
+}
+
+const fileOf = (path: string): string | undefined =>
+  [path, `${path}.html`, join(path, "index.html")].map((name) => join(dist, normalize(name)))
+    .find((name) => name.startsWith(dist) && existsSync(name) && statSync(name).isFile())
+
+/** The built files on a port of loopback, as a host of static sites serves them. */
+const server = Effect.acquireRelease(
+  Effect.async<Http.Server>((resume) => {
+    const http = Http.createServer((request, response) => {
+      const file = fileOf(decodeURIComponent(new URL(request.url ?? "/", "http://site").pathname))
+      if (file === undefined) return response.writeHead(404).end()
+      response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream" })
+      return response.end(readFileSync(file))
+    })
+    http.listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
+  }),
+  (http) =>
+    Effect.async<void>((resume) => {
+      http.close(() => resume(Effect.void))
+      http.closeAllConnections()
+    })
+).pipe(
+  Effect.map((http) => {
+    const address = http.address()
+    return `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`
+  })
+)
+
+const browser = Effect.acquireRelease(
+  Effect.promise(() =>
+    chromium.launch({
+      ...(browserPath === undefined ? undefined : { executablePath: browserPath }),
+      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+    })
+  ),
+  (browser) => Effect.promise(() => browser.close())
+)
+
+const open = (browser: Browser, width: number, height: number, path: string, colorScheme: "light" | "dark" = "light") =>
+  Effect.gen(function*() {
+    const page = yield* Effect.acquireRelease(
+      Effect.promise(() => browser.newPage({ viewport: { width, height }, colorScheme })),
+      (page) => Effect.promise(() => page.close())
+    )
+    const foreign: Array<string> = []
+    const errors: Array<string> = []
+    page.on("request", (request) => {
+      if (!request.url().startsWith(new URL(path).origin) && !request.url().startsWith("data:")) {
+        foreign.push(request.url())
+      }
+    })
+    page.on("pageerror", (error) => errors.push(error.message))
+    yield* Effect.promise(() => page.goto(path, { waitUntil: "networkidle" }))
+    return { errors, foreign, page }
+  })
+
+const overflow = (page: Page) =>
+  Effect.promise(() =>
+    page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+  )
+
+describe.skipIf(missing !== undefined)(`the website${missing === undefined ? "" : ` (skipped: ${missing})`}`, () => {
+  it.scopedLive("search finds collapseId, without a request to another host", () =>
+    Effect.gen(function*() {
+      const url = yield* server
+      const { errors, foreign, page } = yield* open(yield* browser, 1280, 900, `${url}/outcomes`)
+      yield* Effect.promise(async () => {
+        await page.locator("#local-search button").click()
+        await page.locator("#localsearch-input").fill("collapseId")
+        await page.locator("#localsearch-list a").first().waitFor()
+      })
+      const results = yield* Effect.promise(() => page.locator("#localsearch-list a").allTextContents())
+      assert.isTrue(results.some((text) => text.toLowerCase().includes("collapseid")), results.join("\n"))
+      yield* Effect.promise(async () => {
+        await page.locator("#localsearch-list a").first().click()
+        await page.waitForURL((to) => to.pathname !== "/outcomes")
+      })
+      assert.deepStrictEqual(foreign, [])
+      assert.deepStrictEqual(errors, [])
+    }))
+
+  for (const path of ["/", "/outcomes", "/benchmarks", "/reference/"]) {
+    it.scopedLive(`${path} fits the width of a phone`, () =>
+      Effect.gen(function*() {
+        const url = yield* server
+        const { errors, page } = yield* open(yield* browser, 375, 800, `${url}${path}`)
+        assert.isAtMost(yield* overflow(page), 0)
+        assert.deepStrictEqual(errors, [])
+        assert.isAbove((yield* Effect.promise(() => page.locator("h1").first().textContent()))?.length ?? 0, 0)
+      }))
+  }
+
+  it.scopedLive("a page is dark where the system is", () =>
+    Effect.gen(function*() {
+      const url = yield* server
+      const { page } = yield* open(yield* browser, 1280, 900, `${url}/outcomes`, "dark")
+      assert.isTrue(
+        yield* Effect.promise(() =>
+          page.evaluate<boolean>(
+            "document.documentElement.classList.contains('dark')"
+          )
+        )
+      )
+    }))
+
+  it.scopedLive("every guide of the sidebar is there", () =>
+    Effect.gen(function*() {
+      const url = yield* server
+      const { page } = yield* open(yield* browser, 1280, 900, `${url}/outcomes`)
+      const links = yield* Effect.promise(() =>
+        page.evaluate<Array<string>>(
+          "[...document.querySelectorAll('.VPSidebar a')].map((a) => a.getAttribute('href'))"
+        )
+      )
+      assert.isAbove(links.length, 10)
+      for (const link of links) {
+        assert.strictEqual((yield* Effect.promise(() => fetch(`${url}${link}`))).status, 200, link)
+      }
+    }))
+})
