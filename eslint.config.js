@@ -4,7 +4,18 @@ import sortDestructureKeys from "eslint-plugin-sort-destructure-keys"
 import tseslint from "typescript-eslint"
 
 export default tseslint.config(
-  { ignores: ["**/dist", "**/build", "**/node_modules", "**/corpus", "docs/api", "website/pages", "website/.vitepress/dist", "website/.vitepress/cache"] },
+  {
+    ignores: [
+      "**/dist",
+      "**/build",
+      "**/node_modules",
+      "**/corpus",
+      "docs/api",
+      "website/pages",
+      "website/.vitepress/dist",
+      "website/.vitepress/cache"
+    ]
+  },
   js.configs.recommended,
   tseslint.configs.recommended,
   ...effectEslint.configs.dprint,
