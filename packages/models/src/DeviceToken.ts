@@ -10,15 +10,15 @@ import * as identifier from "./internal/identifier.js"
 /**
  * A device token (or a Live Activity, push-to-start or push-to-talk token): hexadecimal digits, two for each byte.
  *
- * Apple asks not to assume a length ("Registering your app with APNs"), so anything from 1 to 100 bytes passes; only
- * hexadecimal digits do, which makes a token safe to stand in a request path.
+ * Apple asks not to assume a length ("Registering your app with APNs"), so anything from 1 to 2,048 bytes (4,096 digits)
+ * passes; only hexadecimal digits do, which makes a token safe to stand in a request path.
  *
  * @since 0.1.0
  * @category models
  */
 export type DeviceToken = string & Brand.Brand<"DeviceToken">
 
-const maxLength = 200
+const maxLength = 4096
 
 const digits = /^[0-9a-fA-F]+$/
 
@@ -62,7 +62,7 @@ const refuse = (input: string): string | undefined => {
 export const DeviceToken: Schema.brand<Schema.filter<typeof Schema.String>, "DeviceToken"> = identifier.make({
   name: "DeviceToken",
   description: "A device token in hexadecimal",
-  pattern: "^(?:[0-9a-fA-F]{2}){1,100}$",
+  pattern: "^(?:[0-9a-fA-F]{2}){1,2048}$",
   examples: ["0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"],
   arbitrary: () => (fc) => fc.uint8Array({ minLength: 1, maxLength: 100 }).map(hex),
   refuse
@@ -81,7 +81,7 @@ export const is = (input: unknown): input is DeviceToken =>
 /**
  * The token for the raw bytes that `didRegisterForRemoteNotificationsWithDeviceToken` receives.
  *
- * Fails (by `ParseError` thrown from the Schema's `make`) for fewer than 1 or more than 100 bytes.
+ * Throws the `ParseError` of the Schema's `make` for no bytes or more than 2,048.
  *
  * @since 0.1.0
  * @category constructors

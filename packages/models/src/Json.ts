@@ -8,6 +8,8 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
 import { describeKind } from "./internal/identifier.js"
+import * as jsonNumbers from "./internal/jsonNumbers.js"
+import * as Printable from "./Printable.js"
 
 /**
  * A JSON value. Keys of an object that hold `undefined` are left out.
@@ -56,7 +58,9 @@ const find = (input: unknown, path: ReadonlyArray<PropertyKey>): Problem | undef
       return {
         path,
         actual: input,
-        message: `JSON has no ${describeKind(input).replace(/^an? /, "")}: leave it out or send null.`
+        message: typeof input === "bigint"
+          ? "JSON has no bigint: write it as a string."
+          : `JSON has no ${describeKind(input).replace(/^an? /, "")}: leave it out or send null.`
       }
   }
   if (input === null) return undefined
@@ -168,6 +172,44 @@ export const stringify = (input: Json): Either.Either<string, ParseResult.ParseE
   return problem === undefined
     ? Either.right(write(input))
     : Either.left(ParseResult.parseError(issue(Json.ast, problem)))
+}
+
+/**
+ * The value of a JSON text, without a change: an integer beyond 2^53, such as an id of a database, would lose its last
+ * digits on its way through a JavaScript number, and is refused.
+ *
+ * Fails with a `ParseError` that points at the number, or says where the text stops being JSON.
+ *
+ * @example
+ * ```ts
+ * import { Json } from "@effect-apns/models"
+ * import { Either } from "effect"
+ *
+ * console.log(Json.parse("{\"orderId\":\"653247040368672769\"}")) // right({ orderId: "653247040368672769" })
+ * console.log(Either.isLeft(Json.parse("{\"orderId\":653247040368672769}"))) // true: would become ...672800
+ * ```
+ *
+ * @since 1.0.0
+ * @category conversions
+ */
+export const parse = (text: string): Either.Either<Json, ParseResult.ParseError> => {
+  let value: Json
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    const why = Printable.text(error instanceof Error ? error.message : String(error))
+    return Either.left(
+      ParseResult.parseError(issue(Json.ast, { path: [], actual: text, message: `This is not JSON: ${why}` }))
+    )
+  }
+  const unsafe = jsonNumbers.findUnsafe(text)
+  return unsafe === undefined ? Either.right(value) : Either.left(ParseResult.parseError(issue(Json.ast, {
+    path: unsafe.path,
+    actual: unsafe.literal,
+    message:
+      `The number ${Printable.text(unsafe.literal, 40)} is too large for a JSON number and would be sent changed: ` +
+      "write it as a string, or send the text as a raw payload (--raw)."
+  })))
 }
 
 /**

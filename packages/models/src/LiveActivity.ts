@@ -13,6 +13,7 @@ import { defined } from "./internal/defined.js"
 import * as envelope from "./internal/envelope.js"
 import { lazy, schema as lazySchema } from "./internal/lazy.js"
 import * as problems from "./internal/problems.js"
+import { guarded } from "./internal/unreadable.js"
 import * as Json from "./Json.js"
 import * as Localized from "./Localized.js"
 import * as UnixTime from "./UnixTime.js"
@@ -179,14 +180,15 @@ export const start = <Attributes extends Json.JsonObject, State extends Json.Jso
 ): Start<Attributes, State> => makeStart(options)
 
 const makeStart = <Attributes, State>(options: StartOptions<Attributes, State>): Start<Attributes, State> =>
-  defined({
-    ...options,
-    pushType: "liveactivity",
-    event: "start",
-    timestamp: UnixTime.fromInput(options.timestamp),
-    staleDate: instant(options.staleDate),
-    inputPushToken: options.inputPushToken === false ? undefined : options.inputPushToken
-  })
+  guarded("liveactivity", () =>
+    defined({
+      ...options,
+      pushType: "liveactivity",
+      event: "start",
+      timestamp: UnixTime.fromInput(options.timestamp),
+      staleDate: instant(options.staleDate),
+      inputPushToken: options.inputPushToken === false ? undefined : options.inputPushToken
+    }))
 
 /**
  * Updates a Live Activity whose state is plain JSON.
@@ -198,13 +200,14 @@ export const update = <State extends Json.JsonObject>(options: UpdateOptions<Sta
   makeUpdate(options)
 
 const makeUpdate = <State>(options: UpdateOptions<State>): Update<State> =>
-  defined({
-    ...options,
-    pushType: "liveactivity",
-    event: "update",
-    timestamp: UnixTime.fromInput(options.timestamp),
-    staleDate: instant(options.staleDate)
-  })
+  guarded("liveactivity", () =>
+    defined({
+      ...options,
+      pushType: "liveactivity",
+      event: "update",
+      timestamp: UnixTime.fromInput(options.timestamp),
+      staleDate: instant(options.staleDate)
+    }))
 
 /**
  * Ends a Live Activity whose state is plain JSON.
@@ -215,14 +218,15 @@ const makeUpdate = <State>(options: UpdateOptions<State>): Update<State> =>
 export const end = <State extends Json.JsonObject = never>(options: EndOptions<State>): End<State> => makeEnd(options)
 
 const makeEnd = <State>(options: EndOptions<State>): End<State> =>
-  defined({
-    ...options,
-    pushType: "liveactivity",
-    event: "end",
-    timestamp: UnixTime.fromInput(options.timestamp),
-    staleDate: instant(options.staleDate),
-    dismissalDate: instant(options.dismissalDate)
-  })
+  guarded("liveactivity", () =>
+    defined({
+      ...options,
+      pushType: "liveactivity",
+      event: "end",
+      timestamp: UnixTime.fromInput(options.timestamp),
+      staleDate: instant(options.staleDate),
+      dismissalDate: instant(options.dismissalDate)
+    }))
 
 /**
  * One kind of Live Activity: its Swift type and the Schemas of what it holds.
@@ -276,7 +280,10 @@ export const define = <Attributes, AttributesEncoded, State, StateEncoded>(optio
   return {
     attributesType: options.attributesType,
     payload: schema(schemas),
-    start: (start) => ({ ...makeStart({ ...start, attributesType: options.attributesType }), ...own }),
+    start: (start) => ({
+      ...guarded("liveactivity", () => makeStart({ ...start, attributesType: options.attributesType })),
+      ...own
+    }),
     update: (update) => ({ ...makeUpdate(update), ...own }),
     end: (end) => ({ ...makeEnd(end), ...own })
   }

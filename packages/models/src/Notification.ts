@@ -13,6 +13,7 @@ import * as fast from "./internal/fast.js"
 import { lazy } from "./internal/lazy.js"
 import * as linting from "./internal/lint.js"
 import * as problems from "./internal/problems.js"
+import { describe, guarded, Unreadable } from "./internal/unreadable.js"
 import * as utf8 from "./internal/utf8.js"
 import type * as InterruptionLevel from "./InterruptionLevel.js"
 import * as Json from "./Json.js"
@@ -214,15 +215,21 @@ export interface Widgets extends WithCustom {
 }
 
 /**
- * A payload made elsewhere: JSON, JSON text, or UTF-8 bytes. Only its size is checked.
+ * A payload made elsewhere: JSON, JSON text, or UTF-8 bytes. Only its size is checked. Its push type is one of
+ * `PushType.table`, or any other token (RFC 9110 section 5.6.2): Apple adds push types from time to time.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Raw<P extends PushType.PushType = PushType.PushType> {
+export interface Raw<P extends string = PushType.PushType | (string & {})> {
   readonly pushType: P
   /** An object is written compactly with sorted keys; text and bytes are sent as they are. */
   readonly payload: Json.JsonObject | string | Uint8Array
+  /**
+   * What the topic ends in, after the bundle ID, for example `.push-type.newtype`. Default: what Apple asks for with this
+   * push type, and nothing for a push type that is not in `PushType.table`. A broadcast has none.
+   */
+  readonly topicSuffix?: string | undefined
 }
 
 /**
@@ -249,10 +256,13 @@ const hasNoFalse = (options: ContentOptions): options is Content =>
   options.contentAvailable !== false && options.mutableContent !== false
 
 // Apple knows a flag only as 1: `false` is said by leaving it out.
-const content = <const P extends PushType.PushType>(options: ContentOptions, pushType: P): Content & Typed<P> => {
-  if (hasNoFalse(options)) return typed(options, pushType)
+const content = <const P extends PushType.PushType>(options: ContentOptions, pushType: P): Content & Typed<P> =>
+  guarded(pushType, () => contentOf(options, pushType))
+
+const contentOf = <const P extends PushType.PushType>(options: ContentOptions, pushType: P): Content & Typed<P> => {
+  if (hasNoFalse(options)) return copy(options, pushType)
   const { contentAvailable, mutableContent, ...rest } = options
-  return typed(
+  return copy(
     defined({
       ...rest,
       contentAvailable: contentAvailable === true ? contentAvailable : undefined,
@@ -266,8 +276,11 @@ interface Typed<P> {
   readonly pushType: P
 }
 
+const typed = <const P extends PushType.PushType, O extends object>(options: O, pushType: P): O & Typed<P> =>
+  guarded(pushType, () => copy(options, pushType))
+
 // The tag comes first because V8 copies into a literal that has begun ten times faster than it begins with a copy.
-const typed = <const P extends PushType.PushType, O extends object>(options: O, pushType: P): O & Typed<P> => {
+const copy = <const P extends PushType.PushType, O extends object>(options: O, pushType: P): O & Typed<P> => {
   const notification = { pushType, ...options }
   return notification.pushType === pushType ? notification : { ...options, pushType }
 }
@@ -402,12 +415,23 @@ export const voip = (options: ContentOptions = {}): Voip => content(options, "vo
 export const widgets = (options: WithCustom = {}): Widgets => typed(options, "widgets")
 
 /**
- * A payload made elsewhere, for what this library does not know yet. Only its size is checked.
+ * A payload made elsewhere, for what this library does not know yet, a new push type too. Only its size is checked.
+ *
+ * @example
+ * ```ts
+ * import { Notification } from "@effect-apns/models"
+ *
+ * export const news = Notification.raw({
+ *   pushType: "newtype",
+ *   topicSuffix: ".push-type.newtype",
+ *   payload: { aps: { alert: "Hello" } }
+ * })
+ * ```
  *
  * @since 0.1.0
  * @category constructors
  */
-export const raw = <const P extends PushType.PushType>(options: Raw<P>): Raw<P> => options
+export const raw = <const P extends PushType.PushType | (string & {})>(options: Raw<P>): Raw<P> => options
 
 /**
  * Text that the device looks up in the app's strings, with what fills its placeholders.
@@ -424,7 +448,8 @@ export const localized: (key: string, args?: ReadonlyArray<string>) => Localized
  * @category models
  */
 export interface Prepared {
-  readonly pushType: PushType.PushType
+  /** The value of the `apns-push-type` header. */
+  readonly pushType: string
   /** Compact UTF-8 JSON with sorted keys. It is shared by all sends: do not write to it. */
   readonly body: Uint8Array
   /** The largest body that APNs takes, in bytes. */
@@ -551,13 +576,45 @@ const notBroadcast = (notification: Notification): Result | undefined => {
 const refuse = (actual: unknown, message: string): Result =>
   Either.left(ParseResult.parseError(new ParseResult.Type(Schema.Unknown.ast, actual, message)))
 
+// Getters and Schemas are callers' code: where they throw, that is a refusal as any other.
 const build = (notification: Notification, limit: number | undefined): Result => {
+  try {
+    return judge(notification, limit)
+  } catch (cause) {
+    return refuse(notification, unreadable(describe(cause)))
+  }
+}
+
+const judge = (notification: Notification, limit: number | undefined): Result => {
   const pushType: unknown = notification?.pushType
-  if (!PushType.is(pushType)) {
-    return refuse(notification, `A notification has one of the push types ${Object.keys(PushType.table).join(", ")}.`)
+  const isRaw = typeof notification === "object" && notification !== null && "payload" in notification
+  if (typeof notification === "object" && notification !== null && Unreadable in notification) {
+    return refuse(notification, unreadable(notification[Unreadable]))
+  }
+  if (!PushType.isToken(pushType) || !(isRaw || PushType.is(pushType))) {
+    return refuse(
+      notification,
+      isRaw && pushType !== undefined
+        ? "The push type of a raw notification is a token: letters, digits and dashes, without spaces."
+        : `A notification has one of the push types ${Object.keys(PushType.table).join(", ")}.`
+    )
+  }
+  const suffix: unknown = isRaw ? notification.topicSuffix : undefined
+  if (suffix !== undefined && (typeof suffix !== "string" || !topicSuffix.test(suffix))) {
+    return Either.left(ParseResult.parseError(
+      new ParseResult.Pointer(
+        "topicSuffix",
+        notification,
+        new ParseResult.Type(
+          Schema.Unknown.ast,
+          suffix,
+          "A topic suffix begins with \".\", and holds letters, digits, \".\", \"-\" and \"_\" only."
+        )
+      )
+    ))
   }
   return Either.flatMap(encode(notification), (body) => {
-    const info: PushType.Info = PushType.table[pushType]
+    const info = PushType.info(pushType)
     const maxBytes = limit ?? info.maxPayloadBytes
     return body.length > maxBytes
       ? Either.left(tooLarge(body.length, maxBytes))
@@ -566,10 +623,14 @@ const build = (notification: Notification, limit: number | undefined): Result =>
         body,
         maxBytes,
         defaultPriority: info.defaultPriority,
-        topicSuffix: limit === undefined ? info.topicSuffix : ""
+        topicSuffix: limit === undefined ? suffix ?? info.topicSuffix : ""
       })
   })
 }
+
+const unreadable = (why: unknown): string => `The options of this notification could not be read (${String(why)}).`
+
+const topicSuffix = /^(?:\.[A-Za-z0-9._-]{1,254})?$/
 
 const tooLarge = (size: number, limit: number): Rejection.PayloadTooLarge =>
   new Rejection.PayloadTooLarge({
@@ -591,7 +652,7 @@ const encode = (notification: Notification): Either.Either<Uint8Array, ParseResu
 }
 
 const encodeRaw = ({ payload, pushType }: Raw): Either.Either<Uint8Array, ParseResult.ParseError> => {
-  const body = payload instanceof Uint8Array
+  const body = isBytes(payload)
     // the caller may go on using its buffer
     ? Either.right(payload.slice())
     : typeof payload === "string"
@@ -608,6 +669,10 @@ const encodeRaw = ({ payload, pushType }: Raw): Either.Either<Uint8Array, ParseR
         )
       )))
 }
+
+// By its tag, not its class: test runners give each file a realm of its own, with classes of its own.
+const isBytes = (payload: unknown): payload is Uint8Array =>
+  Object.prototype.toString.call(payload) === "[object Uint8Array]"
 
 const decodeObject = lazy(() => Schema.decodeUnknownEither(Json.JsonObject))
 

@@ -13,7 +13,7 @@ import * as envelope from "./internal/envelope.js"
 import { lazy, schema } from "./internal/lazy.js"
 import * as problems from "./internal/problems.js"
 import * as InterruptionLevel from "./InterruptionLevel.js"
-import type * as Json from "./Json.js"
+import * as Json from "./Json.js"
 import * as LiveActivities from "./LiveActivity.js"
 import type * as Notification from "./Notification.js"
 import type * as PushType from "./PushType.js"
@@ -279,18 +279,16 @@ export const decodeText = <P extends PushType.PushType>(
   return (text) => Either.flatMap(parse(text), fromJson)
 }
 
-const parse = (text: string | Uint8Array): Either.Either<unknown, ParseResult.ParseError> =>
-  Either.try({
-    try: (): unknown => JSON.parse(typeof text === "string" ? text : utf8.decode(text)),
-    catch: (error) =>
-      ParseResult.parseError(
-        new ParseResult.Type(
-          Schema.Unknown.ast,
-          text,
-          `The payload is not JSON: ${error instanceof Error ? error.message : String(error)}`
-        )
-      )
-  })
+const parse = (text: string | Uint8Array): Either.Either<unknown, ParseResult.ParseError> => {
+  if (typeof text === "string") return Json.parse(text)
+  try {
+    return Json.parse(utf8.decode(text))
+  } catch {
+    return Either.left(
+      ParseResult.parseError(new ParseResult.Type(Schema.Unknown.ast, text, "The payload is not UTF-8."))
+    )
+  }
+}
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 

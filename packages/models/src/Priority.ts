@@ -6,6 +6,7 @@
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import * as Printable from "./Printable.js"
 import * as PushType from "./PushType.js"
 
 /**
@@ -42,12 +43,14 @@ export const Priority: Schema.Literal<[10, 5, 1]> = Schema.Literal(10, 5, 1).ann
 })
 
 /**
- * The priorities that Apple allows for a push type.
+ * The priorities that Apple allows for a push type; any for one that `PushType.table` does not know.
  *
  * @since 0.1.0
  * @category models
  */
-export type For<P extends PushType.PushType> = (typeof PushType.table)[P]["allowedPriorities"][number]
+export type For<P extends string> = P extends PushType.PushType
+  ? (typeof PushType.table)[P]["allowedPriorities"][number]
+  : Priority
 
 /**
  * Whether the input is a priority.
@@ -65,16 +68,16 @@ export const is = (input: unknown): input is Priority => input === 10 || input =
  */
 export const forPushType = (
   priority: Priority,
-  pushType: PushType.PushType
+  pushType: string
 ): Either.Either<Priority, ParseResult.ParseError> => {
-  const allowed: ReadonlyArray<Priority> = PushType.table[pushType].allowedPriorities
+  const allowed: ReadonlyArray<Priority> = PushType.info(pushType).allowedPriorities
   return allowed.includes(priority)
     ? Either.right(priority)
     : Either.left(ParseResult.parseError(
       new ParseResult.Type(
         Schema.Number.ast,
         priority,
-        `A push of type ${pushType} has priority ${allowed.join(" or ")}, not ${priority}.`
+        `A push of type ${Printable.text(pushType)} has priority ${allowed.join(" or ")}, not ${priority}.`
       )
     ))
 }

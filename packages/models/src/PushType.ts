@@ -1,5 +1,5 @@
 /**
- * The eleven kinds of push, and what Apple says about each.
+ * The eleven kinds of push that Apple documents, and what it says about each.
  *
  * @since 0.1.0
  */
@@ -213,3 +213,31 @@ export const PushType: Schema.Schema<PushType> = Schema.Literal(
  * @category guards
  */
 export const is = (input: unknown): input is PushType => typeof input === "string" && Object.hasOwn(table, input)
+
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/**
+ * Whether the input can be the value of the `apns-push-type` header: a token as of RFC 9110 section 5.6.2. Apple adds push
+ * types from time to time; `Notification.raw` sends those that {@link table} does not know yet.
+ *
+ * @since 1.0.0
+ * @category guards
+ */
+export const isToken = (input: unknown): input is string => typeof input === "string" && token.test(input)
+
+/**
+ * What is known of a push type: its entry in {@link table}, or for another one that nothing is known (any priority, no
+ * suffix, 4096 bytes).
+ *
+ * @since 1.0.0
+ * @category accessors
+ */
+export const info = (pushType: string): Info => {
+  if (is(pushType)) return table[pushType]
+  return {
+    ...table.alert,
+    value: pushType,
+    recommendedPriorities: [],
+    notes: "A push type that this library does not know."
+  }
+}

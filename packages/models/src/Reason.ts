@@ -113,7 +113,7 @@ const wrongEnvironmentKey = {
 /**
  * Every known reason. Sources: Apple, "Handling notification responses from APNs" and "Handling error responses from
  * Apple Push Notification service"; `BadEnvironmentKeyInToken` is what senders see on the wire where Apple documents
- * `BadEnvironmentKeyIdInToken`.
+ * `BadEnvironmentKeyIdInToken`, and `MissingChannelQueueSize` what they see where it documents nothing.
  *
  * @example
  * ```ts
@@ -296,7 +296,8 @@ export const table = {
     status: 403,
     connection: "close-pool",
     meaning: "APNs cannot verify the provider token",
-    advice: "check the key, its key id and the team id, and that the key was not revoked"
+    advice:
+      "check the key, its key id and the team id, that the key was not revoked, and that the clock of this machine is right"
   },
   InvalidPushType: {
     ...request,
@@ -316,6 +317,13 @@ export const table = {
     scope: "broadcast",
     meaning: "the channel id is missing",
     advice: "name the channel in the apns-channel-id header"
+  },
+  MissingChannelQueueSize: {
+    ...request,
+    status: 400,
+    scope: "channels",
+    meaning: "the request does not say whether the new channel stores a message",
+    advice: "name the message-storage-policy of the channel: 0 or 1"
   },
   MissingDeviceToken: {
     ...request,

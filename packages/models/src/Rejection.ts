@@ -12,6 +12,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
 import type * as Types from "effect/Types"
+import * as Printable from "./Printable.js"
 import * as Reason from "./Reason.js"
 
 /**
@@ -155,12 +156,12 @@ const explain = (error: Fields & { readonly size?: number; readonly limit?: numb
     : ""
   const later = error.retryAfter === undefined ? "" : `; APNs asks to wait ${error.retryAfter} s`
   const id = error.apnsId !== undefined
-    ? ` [apns-id ${error.apnsId}]`
+    ? ` [apns-id ${Printable.text(error.apnsId)}]`
     : error.requestId !== undefined
-    ? ` [apns-request-id ${error.requestId}]`
+    ? ` [apns-request-id ${Printable.text(error.requestId)}]`
     : ""
   return `${
-    error.reason || "No reason"
+    Printable.text(error.reason) || "No reason"
   } (${error.status}): ${info.meaning}${since}${size}${where}; ${info.advice}${later}${id}.`
 }
 
@@ -382,6 +383,14 @@ export class MethodNotAllowed extends define<MethodNotAllowed>()("MethodNotAllow
 export class MissingChannelId extends define<MissingChannelId>()("MissingChannelId") {}
 
 /**
+ * Status 400: The request to create a channel does not say whether the channel stores a message.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export class MissingChannelQueueSize extends define<MissingChannelQueueSize>()("MissingChannelQueueSize") {}
+
+/**
  * Status 400: The path has no device token.
  *
  * @since 0.1.0
@@ -533,6 +542,7 @@ const classes = {
   InvalidPushType,
   MethodNotAllowed,
   MissingChannelId,
+  MissingChannelQueueSize,
   MissingDeviceToken,
   MissingProviderToken,
   MissingPushType,
@@ -584,6 +594,7 @@ export type Rejection =
   | InvalidPushType
   | MethodNotAllowed
   | MissingChannelId
+  | MissingChannelQueueSize
   | MissingDeviceToken
   | MissingProviderToken
   | MissingPushType
@@ -635,6 +646,7 @@ export const Rejection: Schema.Schema<Rejection, Encoded> = Schema.suspend(() =>
     InvalidPushType,
     MethodNotAllowed,
     MissingChannelId,
+    MissingChannelQueueSize,
     MissingDeviceToken,
     MissingProviderToken,
     MissingPushType,

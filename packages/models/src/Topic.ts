@@ -68,12 +68,22 @@ export const is = (input: unknown): input is Topic => typeof input === "string" 
  * The topic with the suffix that Apple asks for with this push type, added unless it is there already. `mdm` has no
  * suffix: its topic is the UID of the MDM push certificate's subject.
  *
+ * A bundle ID that itself ends in the suffix of the push type cannot be told from a whole topic: for the app
+ * `com.example.voip` write the whole topic, `com.example.voip.voip`.
+ *
  * Source: Apple, "Sending notification requests to APNs".
  *
  * @since 0.1.0
  * @category combinators
  */
-export const forPushType = <T extends string>(topic: T, pushType: PushType.PushType): T => {
-  const suffix: string = PushType.table[pushType].topicSuffix
-  return suffix === "" || topic.endsWith(suffix) ? topic : (topic + suffix) as T
-}
+export const forPushType = <T extends string>(topic: T, pushType: PushType.PushType): T =>
+  withSuffix(topic, PushType.table[pushType].topicSuffix)
+
+/**
+ * The topic with this suffix, added unless it is there already.
+ *
+ * @since 1.0.0
+ * @category combinators
+ */
+export const withSuffix = <T extends string>(topic: T, suffix: string): T =>
+  suffix === "" || topic.endsWith(suffix) ? topic : (topic + suffix) as T

@@ -48,15 +48,19 @@ export const UnixTime: Schema.filter<typeof Schema.Number> = Schema.Number.pipe(
 )
 
 /**
- * The seconds of an instant, its fraction dropped. Numbers pass as they are, and {@link UnixTime} judges them later.
+ * The seconds of an instant, its fraction dropped. Numbers pass as they are, and {@link UnixTime} judges them later; what
+ * is no instant at all is `NaN`, which it refuses.
  *
  * @since 0.1.0
  * @category conversions
  */
-export const fromInput = (input: Input): number =>
-  typeof input === "number"
-    ? input
-    : Math.floor((DateTime.isDateTime(input) ? input.epochMillis : input.getTime()) / 1000)
+export const fromInput = (input: Input): number => {
+  if (typeof input === "number") return input
+  if (DateTime.isDateTime(input)) return Math.floor(input.epochMillis / 1000)
+  return isDate(input) ? Math.floor(input.getTime() / 1000) : Number.NaN
+}
+
+const isDate = (input: unknown): input is Date => Object.prototype.toString.call(input) === "[object Date]"
 
 /**
  * Whether the input is an instant in whole Unix seconds.

@@ -79,6 +79,11 @@ export * as Notification from "./Notification.js"
 export * as Payload from "./Payload.js"
 
 /**
+ * @since 1.0.0
+ */
+export * as Printable from "./Printable.js"
+
+/**
  * @since 0.1.0
  */
 export * as Priority from "./Priority.js"

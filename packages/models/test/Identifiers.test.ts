@@ -95,8 +95,8 @@ describe("DeviceToken", () => {
   })
 
   it("assumes no length", () => {
-    for (const bytes of [1, 8, 32, 80, 100]) assert.isTrue(DeviceToken.is("ab".repeat(bytes)))
-    assert.isFalse(DeviceToken.is("ab".repeat(101)))
+    for (const bytes of [1, 8, 32, 80, 100, 156, 2048]) assert.isTrue(DeviceToken.is("ab".repeat(bytes)))
+    assert.isFalse(DeviceToken.is("ab".repeat(2049)))
   })
 
   it("says what to change, and never repeats the token", () => {
@@ -105,8 +105,8 @@ describe("DeviceToken", () => {
     assert.include(message(DeviceToken.DeviceToken, `<${secret}>`), "has \"<\" at position 1")
     assert.include(message(DeviceToken.DeviceToken, `${secret}\n`), "has U+000A at position 65")
     assert.include(message(DeviceToken.DeviceToken, `${secret}a`), "65 digits")
-    assert.include(message(DeviceToken.DeviceToken, secret.repeat(4)), "256 digits")
-    for (const bad of [`${secret}/`, `${secret}a`, secret.repeat(4)]) {
+    assert.include(message(DeviceToken.DeviceToken, secret.repeat(65)), "4160 digits")
+    for (const bad of [`${secret}/`, `${secret}a`, secret.repeat(65)]) {
       assert.notInclude(message(DeviceToken.DeviceToken, bad), secret)
     }
   })
@@ -133,13 +133,23 @@ describe("CollapseId", () => {
 })
 
 describe("ApnsId", () => {
-  it("is a UUID in lowercase", () => {
-    assert.include(message(ApnsId.ApnsId, "123E4567-E89B-12D3-A456-426655440000"), "turn it to lowercase")
+  it("is a UUID in either case, sent in lower case and compared without case", () => {
+    const upper = ApnsId.ApnsId.make("123E4567-E89B-12D3-A456-426655440000")
+    assert.isTrue(ApnsId.is(upper))
+    assert.strictEqual(ApnsId.toLowerCase(upper), "123e4567-e89b-12d3-a456-426655440000")
+    assert.isTrue(ApnsId.Equivalence(upper, ApnsId.toLowerCase(upper)))
+    assert.isFalse(ApnsId.Equivalence(upper, upper.replace("0", "1")))
     assert.include(message(ApnsId.ApnsId, "123e4567e89b12d3a456426655440000"), "8-4-4-4-12")
   })
 })
 
 describe("Topic", () => {
+  it("is written as a whole for an app whose bundle ID ends in the suffix of a push type", () => {
+    assert.strictEqual(Topic.forPushType("com.example.voip", "alert"), "com.example.voip")
+    assert.strictEqual(Topic.forPushType("com.example.voip", "liveactivity"), "com.example.voip.push-type.liveactivity")
+    assert.strictEqual(Topic.forPushType("com.example.voip.voip", "voip"), "com.example.voip.voip")
+  })
+
   it("gets the suffix of each push type, once", () => {
     const suffixes = {
       alert: "",

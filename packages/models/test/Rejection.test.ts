@@ -25,6 +25,7 @@ const documented: Record<number, ReadonlyArray<string>> = {
     "IdleTimeout",
     "InvalidPushType",
     "MissingChannelId",
+    "MissingChannelQueueSize",
     "MissingDeviceToken",
     "MissingPushType",
     "MissingTopic",
@@ -58,7 +59,7 @@ describe("Reason", () => {
       names.map((name) => [name, Number(status)])
     )
     assert.sameDeepMembers(Object.entries(Reason.table).map(([name, { status }]) => [name, status]), expected)
-    assert.strictEqual(expected.length, 42)
+    assert.strictEqual(expected.length, 43)
   })
 
   it("never retries what Apple says not to", () => {
@@ -122,7 +123,7 @@ describe("Rejection", () => {
       assert.instanceOf(error, Error)
       assert.isTrue(Rejection.isRejection(error))
     }
-    assert.strictEqual(new Set(reasons.map((reason) => Rejection.make({ reason })._tag)).size, 41)
+    assert.strictEqual(new Set(reasons.map((reason) => Rejection.make({ reason })._tag)).size, 42)
   })
 
   it("has a message of one sentence that names the reason and what to do", () => {

@@ -230,13 +230,16 @@ const makeSpec = (
     const topic = options.topic ?? defaultTopic
     if (topic !== undefined) {
       const valid = yield* Either.mapLeft(decodeTopic(topic), ParseResult.parseError)
-      headers.push(["apns-topic", Topic.forPushType(valid, prepared.pushType)])
+      headers.push([
+        "apns-topic",
+        yield* Either.mapLeft(decodeTopic(Topic.withSuffix(valid, prepared.topicSuffix)), ParseResult.parseError)
+      ])
     }
     headers.push(["apns-push-type", prepared.pushType])
     const priority = options.priority ?? prepared.defaultPriority
     if (priority !== undefined) {
       const valid = yield* Either.mapLeft(decodePriority(priority), ParseResult.parseError)
-      const allowed: ReadonlyArray<Priority.Priority> = PushType.table[prepared.pushType].allowedPriorities
+      const allowed: ReadonlyArray<Priority.Priority> = PushType.info(prepared.pushType).allowedPriorities
       if (!allowed.includes(valid)) {
         return yield* invalid(
           Priorities.Priority,
@@ -259,7 +262,7 @@ const makeSpec = (
       )
     }
     if (options.apnsId !== undefined) {
-      extra.push("apns-id", yield* Either.mapLeft(decodeApnsId(options.apnsId), ParseResult.parseError))
+      extra.push("apns-id", (yield* Either.mapLeft(decodeApnsId(options.apnsId), ParseResult.parseError)).toLowerCase())
     }
     const timeoutMillis = options.timeout === undefined
       ? Request.defaultTimeoutMillis

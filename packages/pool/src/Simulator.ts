@@ -93,11 +93,10 @@ const simctl = (
     Effect.mapError((cause) => new SimulatorError({ reason: "XcrunMissing", description: cause.message, cause }))
   )
 
-const suffixes = Object.values(PushType.table).map(({ topicSuffix }) => topicSuffix).filter((suffix) => suffix !== "")
-
-const bundleIdOf = (topic: string | undefined): string | undefined => {
-  const suffix = topic === undefined ? undefined : suffixes.find((suffix) => topic.endsWith(suffix))
-  return suffix === undefined ? topic : topic?.slice(0, -suffix.length)
+/** The bundle ID of a topic: without the suffix of the push type. An app's own bundle ID may end like another suffix. */
+const bundleIdOf = (topic: string | undefined, pushType: string | undefined): string | undefined => {
+  const suffix = pushType === undefined ? "" : PushType.info(pushType).topicSuffix
+  return topic !== undefined && suffix !== "" && topic.endsWith(suffix) ? topic.slice(0, -suffix.length) : topic
 }
 
 const uuid: Effect.Effect<string> = Effect.map(
@@ -114,8 +113,8 @@ const push =
   (options: Options) =>
   (request: Request.Request): Effect.Effect<Response.Response, never, CommandExecutor.CommandExecutor> =>
     Effect.gen(function*() {
-      const topic = request.spec.head.headers.find(([name]) => name === "apns-topic")?.[1]
-      const bundleId = options.bundleId ?? bundleIdOf(topic)
+      const header = (wanted: string) => request.spec.head.headers.find(([name]) => name === wanted)?.[1]
+      const bundleId = options.bundleId ?? bundleIdOf(header("apns-topic"), header("apns-push-type"))
       if (bundleId === undefined) return rejected(400, "MissingTopic")
       const { code, stderr } = yield* simctl(
         ["push", options.device ?? "booted", bundleId, "-"],

@@ -64,6 +64,14 @@ describe("Simulator", () => {
     }).pipe(Effect.provide(Layer.provide(Simulator.layer({ device: "AAAA-BBBB" }), fake(calls, () => 0))))
   })
 
+  it.effect("keeps a bundle ID that ends like the suffix of another push type", () => {
+    const calls: Array<Call> = []
+    return Effect.gen(function*() {
+      yield* hello("com.example.voip")
+      assert.strictEqual(calls[1]?.args[4], "com.example.voip")
+    }).pipe(Effect.provide(Layer.provide(Simulator.layer(), fake(calls, () => 0))))
+  })
+
   it.effect("what simctl refuses is a typed error with its words", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(hello("com.example.app"))

@@ -55,8 +55,8 @@ describe("channels", () => {
       > = [
         [create({ ...good, color: "red" }), 400, "BadRequestParams"],
         [create({ ...good, "message-storage-policy": 2 }), 400, "BadRequestParams"],
-        [create({ "push-type": "LiveActivity" }), 400, "BadRequestParams"],
         [create({ "message-storage-policy": 0 }), 400, "MissingPushType"],
+        [create({ "push-type": "LiveActivity" }), 400, "MissingChannelQueueSize"],
         [create({ ...good, "push-type": "alert" }), 400, "InvalidPushType"],
         [create([]), 400, "BadRequestPayload"],
         [call("POST", channels, {}, "{"), 400, "BadRequestPayload"],

@@ -32,6 +32,8 @@ const cases: ReadonlyArray<Case> = [
   { name: "a device token of odd length", headers: device("abc"), status: 400, reason: "BadDeviceToken" },
   { name: "a device token with a slash", headers: device("ab/cd"), status: 400, reason: "BadDeviceToken" },
   { name: "a device token with a query", headers: device("abcd?x=1"), status: 400, reason: "BadDeviceToken" },
+  { name: "a device token of 4,096 digits", headers: device("ab".repeat(2048)), status: 200 },
+  { name: "a device token of 4,098 digits", headers: device("ab".repeat(2049)), status: 400, reason: "BadDeviceToken" },
   { name: "an upper-case device token", headers: device("ABCD"), status: 200 },
   { name: "an apns-id that is no UUID", headers: { "apns-id": "not-a-uuid" }, status: 400, reason: "BadMessageId" },
   { name: "no topic", headers: { "apns-topic": undefined }, status: 400, reason: "MissingTopic" },
@@ -42,6 +44,22 @@ const cases: ReadonlyArray<Case> = [
     headers: { "apns-push-type": "voip", "apns-topic": "com.example.app" },
     status: 400,
     reason: "BadTopic"
+  },
+  {
+    name: "an alert to the voip topic of an allowed app",
+    headers: { "apns-topic": "com.example.app.voip" },
+    status: 400,
+    reason: "TopicDisallowed"
+  },
+  {
+    name: "an alert to an app whose bundle ID ends in a suffix",
+    headers: { "apns-topic": "com.example.voip" },
+    status: 200
+  },
+  {
+    name: "a call to an app whose bundle ID ends in a suffix",
+    headers: { "apns-push-type": "voip", "apns-topic": "com.example.voip.voip" },
+    status: 200
   },
   { name: "a voip topic", headers: { "apns-push-type": "voip", "apns-topic": "com.example.app.voip" }, status: 200 },
   {
@@ -123,7 +141,7 @@ const cases: ReadonlyArray<Case> = [
   }
 ]
 
-layer(MockApns.layer({ topics: ["com.example.app"] }), { excludeTestServices: true })("the checks of APNs", (it) => {
+layer(MockApns.layer({ topics: ["com.example.app", "com.example.voip"] }), { excludeTestServices: true })("the checks of APNs", (it) => {
   it.scoped.each(cases)("$name: $status $reason", ({ body, headers, reason, status }) =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
@@ -167,6 +185,17 @@ describe("provider tokens", () => {
       assert.strictEqual(old.reason, "ExpiredProviderToken")
       const young = yield* client.send({ ...headers, authorization: yield* bearer(apns, { age: 3500 }) })
       assert.strictEqual(young.status, 200)
+    }).pipe(Effect.provide(MockApns.layer())))
+
+  it.scopedLive("from the future are invalid, but for clocks that differ a little", () =>
+    Effect.gen(function*() {
+      const apns = yield* MockApns.MockApns
+      const client = yield* connect(apns)
+      const headers = yield* good(apns)
+      const ahead = yield* client.send({ ...headers, authorization: yield* bearer(apns, { age: -7200 }) })
+      assert.deepStrictEqual([ahead.status, ahead.reason], [403, "InvalidProviderToken"])
+      const little = yield* client.send({ ...headers, authorization: yield* bearer(apns, { age: -60 }) })
+      assert.strictEqual(little.status, 200)
     }).pipe(Effect.provide(MockApns.layer())))
 
   it.scopedLive("age by the given clock", () =>

@@ -219,7 +219,7 @@ const expirationOf = (input: string): Effect.Effect<Expiration.Expiration, NotPo
 /** How it is sent, checked for the push type. */
 export const sendingOf = (
   options: Parsed<typeof delivery> & { readonly collapseId: Option.Option<string> },
-  pushType: PushType.PushType
+  pushType: string
 ): Effect.Effect<Sending, NotPossible> =>
   Effect.gen(function*() {
     const { collapseId, expiration, priority, retransmit, timeout, topic } = options

@@ -101,5 +101,5 @@ export const pushRequestId = (
   requestId === undefined
     ? Either.void
     : Either.map(decodeRequestId(requestId), (valid) => {
-      extra.push("apns-request-id", valid)
+      extra.push("apns-request-id", valid.toLowerCase())
     })

@@ -87,6 +87,7 @@ export class Channels {
     if (pushType === undefined) return refuse("MissingPushType")
     if (typeof pushType !== "string" || pushType.toLowerCase() !== "liveactivity") return refuse("InvalidPushType")
     const policy = fields.get("message-storage-policy")
+    if (policy === undefined) return refuse("MissingChannelQueueSize")
     if (policy !== 0 && policy !== 1) return refuse("BadRequestParams")
     if (this.of(bundleId).length >= this.limit) return refuse("CannotCreateChannelConfig")
     return answer(201, undefined, { "apns-channel-id": this.create(bundleId, policy).id })

@@ -76,18 +76,20 @@ const pushTypes = new Map<string, PushType.Info>(Object.entries(PushType.table))
 const suffixes = Array.from(pushTypes.values(), ({ topicSuffix }) => topicSuffix).filter((suffix) => suffix !== "")
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-const hex = /^(?:[0-9a-f]{2}){1,100}$/i
+const hex = /^(?:[0-9a-f]{2}){1,2048}$/i
 const topicShape = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 const seconds = /^\d{1,15}$/
 const devicePrefix = "/3/device/"
 const broadcastPath = /^\/4\/broadcasts\/apps\/([^/?#]+)$/
 const channelsPath = /^\/1\/apps\/([^/?#]+)\/(channels|all-channels)$/
 
-/** The bundle ID of a topic: without the suffix that a push type adds. */
-const bundleOf = (topic: string): string => {
-  for (const suffix of suffixes) if (topic.endsWith(suffix)) return topic.slice(0, -suffix.length)
-  return topic
-}
+/** The bundle ID of a topic: without the suffix that this push type adds. */
+const bundleOf = (topic: string, suffix: string): string =>
+  suffix !== "" && topic.endsWith(suffix) ? topic.slice(0, -suffix.length) : topic
+
+/** Whether a topic with a suffix stands where a bundle ID belongs. An app's own bundle ID may end like a suffix. */
+const isSuffixed = (rules: Rules, bundleId: string): boolean =>
+  rules.topics?.has(bundleId) !== true && suffixes.some((suffix) => bundleId.endsWith(suffix))
 
 /** @internal */
 export const hasDuplicates = (rawHeaders: ReadonlyArray<string>): boolean => {
@@ -101,10 +103,14 @@ const tooManyUpdates = (rules: Rules, principal: Principal, token: string, now: 
   principal.lastToken !== undefined && principal.lastToken !== token &&
   now - principal.lastTokenAt < rules.tokenUpdateMillis && !rules.disowned.has(principal.lastToken)
 
+/** How far in the future a token may have been issued: clocks differ by seconds. What APNs allows is not published. */
+const clockToleranceMillis = 300_000
+
 const admit = (rules: Rules, principal: Principal, token: string, verified: Verified | string): Verified | string => {
   if (typeof verified === "string") return verified
   const now = rules.now()
   if (now - verified.issuedAt * 1000 > rules.tokenLifetimeMillis) return "ExpiredProviderToken"
+  if (verified.issuedAt * 1000 - now > clockToleranceMillis) return "InvalidProviderToken"
   if (principal.teamId !== undefined && principal.teamId !== verified.teamId) return "UnrelatedKeyIdInToken"
   if (tooManyUpdates(rules, principal, token, now)) return "TooManyProviderTokenUpdates"
   if (principal.lastToken !== token) {
@@ -154,8 +160,8 @@ const authorize = (
   return verified instanceof Promise ? verified.then(toGrant) : toGrant(verified)
 }
 
-const covers = (rules: Rules, grant: Grant, topic: string): boolean => {
-  const bundle = bundleOf(topic)
+const covers = (rules: Rules, grant: Grant, topic: string, suffix: string): boolean => {
+  const bundle = bundleOf(topic, suffix)
   if (rules.topics !== undefined && !rules.topics.has(topic) && !rules.topics.has(bundle)) return false
   return grant.topics === undefined || grant.topics.includes(topic) || grant.topics.includes(bundle)
 }
@@ -179,19 +185,21 @@ const checkDevice = (rules: Rules, grant: Grant, request: ReceivedRequest): Verd
   const topic = request.header("apns-topic") ?? grant.defaultTopic
   if (topic === undefined || topic === "") return rejected("MissingTopic")
   if (!topicShape.test(topic) || !topic.endsWith(info.topicSuffix)) return rejected("BadTopic")
-  if (!covers(rules, grant, topic)) return rejected("TopicDisallowed")
+  if (!covers(rules, grant, topic, info.topicSuffix)) return rejected("TopicDisallowed")
   if (request.body.length === 0) return rejected("PayloadEmpty")
   if (request.body.length > info.maxPayloadBytes) return rejected("PayloadTooLarge")
   const key = token.toLowerCase()
   const bound = rules.tokenTopics.size === 0 ? undefined : rules.tokenTopics.get(key)
-  if (bound !== undefined && bound !== topic && bound !== bundleOf(topic)) return rejected("DeviceTokenNotForTopic")
+  if (bound !== undefined && bound !== topic && bound !== bundleOf(topic, info.topicSuffix)) {
+    return rejected("DeviceTokenNotForTopic")
+  }
   const dead = rules.dead.size === 0 ? undefined : rules.dead.get(key)
   return dead === undefined ? accepted : rejected(dead.reason, dead.timestamp)
 }
 
 const checkBroadcast = (rules: Rules, grant: Grant, request: ReceivedRequest, bundleId: string): Verdict => {
-  if (bundleOf(bundleId) !== bundleId) return rejected("TopicDisallowed")
-  if (!covers(rules, grant, bundleId)) return rejected("TopicMismatch")
+  if (isSuffixed(rules, bundleId)) return rejected("TopicDisallowed")
+  if (!covers(rules, grant, bundleId, "")) return rejected("TopicMismatch")
   const pushType = request.header("apns-push-type")
   if (pushType === undefined) return rejected("MissingPushType")
   if (pushType.toLowerCase() !== "liveactivity") return rejected("InvalidPushType")
@@ -244,8 +252,8 @@ export const check = (
     if (broadcast !== null) return checkBroadcast(rules, result, request, broadcast[1] ?? "")
     const channels = channelsPath.exec(path)
     const bundleId = channels?.[1] ?? ""
-    if (bundleOf(bundleId) !== bundleId) return rejected("TopicDisallowed")
-    if (!covers(rules, result, bundleId)) return rejected("TopicMismatch")
+    if (isSuffixed(rules, bundleId)) return rejected("TopicDisallowed")
+    if (!covers(rules, result, bundleId, "")) return rejected("TopicMismatch")
     return rules.channels.manage(bundleId, channels?.[2] === "all-channels", request)
   }
   return grant instanceof Promise ? grant.then(decide) : decide(grant)

@@ -1,0 +1,38 @@
+/**
+ * @since 1.0.0
+ */
+import * as Printable from "../Printable.js"
+
+/**
+ * The key under which a notification says that what it was made of could not be read: constructors never throw, so that
+ * this too is heard where the notification is prepared. Copies of the notification keep it.
+ *
+ * @internal
+ */
+export const Unreadable: unique symbol = Symbol.for("@effect-apns/models/Unreadable")
+
+/**
+ * Why callers' code threw, in a few words.
+ *
+ * @internal
+ */
+export const describe = (cause: unknown): string => {
+  try {
+    return Printable.text(cause instanceof Error ? cause.message : String(cause))
+  } catch {
+    return "it threw"
+  }
+}
+
+/**
+ * What `make` makes; where it throws, a notification that remembers why.
+ *
+ * @internal
+ */
+export const guarded = <A extends object>(pushType: string, make: () => A): A => {
+  try {
+    return make()
+  } catch (cause) {
+    return Object.assign({} as A, { pushType, [Unreadable]: describe(cause) })
+  }
+}

@@ -1,0 +1,75 @@
+import type { Request } from "@effect-apns/core"
+import { Response } from "@effect-apns/core"
+import { Notification } from "@effect-apns/models"
+import { ApnsPool, send } from "@effect-apns/pool"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+
+const recorded = (requests: Array<Request.Request>) =>
+  ApnsPool.layerTest((request) => {
+    requests.push(request)
+    return Effect.succeed(Response.make({ apnsId: "123E4567-E89B-12D3-A456-426655440000" }))
+  })
+
+const headersOf = ({ spec }: Request.Request): Record<string, string> => {
+  const { extra = [], head } = spec
+  const pairs = extra.flatMap((name, i) => i % 2 === 0 ? [[name, extra[i + 1] ?? ""] as const] : [])
+  return Object.fromEntries([...head.headers, ...pairs])
+}
+
+describe("send", () => {
+  it.effect("takes a receipt's own apns-id back, whatever its case, and sends it in lower case", () => {
+    const requests: Array<Request.Request> = []
+    return Effect.gen(function*() {
+      const options = { token: "00", topic: "com.example.app", notification: Notification.alert({ alert: "Hello" }) }
+      const { apnsId } = yield* send(options)
+      yield* send({ ...options, apnsId })
+      assert.deepStrictEqual(requests.map((request) => headersOf(request)["apns-id"]), [
+        undefined,
+        "123e4567-e89b-12d3-a456-426655440000"
+      ])
+    }).pipe(Effect.provide(recorded(requests)))
+  })
+
+  it.effect("takes a device token of 4,096 digits", () => {
+    const requests: Array<Request.Request> = []
+    return Effect.gen(function*() {
+      const token = "ab".repeat(2048)
+      yield* send({ token, topic: "com.example.app", notification: Notification.alert({ alert: "Hello" }) })
+      assert.strictEqual(requests[0]?.path, `/3/device/${token}`)
+    }).pipe(Effect.provide(recorded(requests)))
+  })
+
+  it.effect("sends a raw notification of a push type that it does not know, with its own topic suffix", () => {
+    const requests: Array<Request.Request> = []
+    return Effect.gen(function*() {
+      const notification = Notification.raw({
+        pushType: "newtype",
+        topicSuffix: ".push-type.newtype",
+        payload: { a: 1 }
+      })
+      yield* send({ token: "00", topic: "com.example.app", notification, priority: 1 })
+      yield* send({ token: "00", topic: "com.example.app.push-type.newtype", notification })
+      const headers = requests.map(headersOf)
+      assert.deepStrictEqual(headers, [
+        {
+          "apns-topic": "com.example.app.push-type.newtype",
+          "apns-push-type": "newtype",
+          "apns-priority": "1"
+        },
+        { "apns-topic": "com.example.app.push-type.newtype", "apns-push-type": "newtype" }
+      ])
+    }).pipe(Effect.provide(recorded(requests)))
+  })
+
+  it.effect("refuses a topic that its suffix makes longer than a header value should be", () =>
+    Effect.gen(function*() {
+      const notification = Notification.raw({
+        pushType: "newtype",
+        topicSuffix: `.${"x".repeat(250)}`,
+        payload: { a: 1 }
+      })
+      const error = yield* Effect.flip(send({ token: "00", topic: "com.example.app", notification }))
+      assert.strictEqual(error._tag, "ParseError")
+    }).pipe(Effect.provide(recorded([]))))
+})
