@@ -141,20 +141,23 @@ const cases: ReadonlyArray<Case> = [
   }
 ]
 
-layer(MockApns.layer({ topics: ["com.example.app", "com.example.voip"] }), { excludeTestServices: true })("the checks of APNs", (it) => {
-  it.scoped.each(cases)("$name: $status $reason", ({ body, headers, reason, status }) =>
-    Effect.gen(function*() {
-      const apns = yield* MockApns.MockApns
-      const client = yield* connect(apns)
-      const base = yield* good(apns)
-      const before = yield* apns.acceptedCount
-      const answer = yield* client.send({ ...base, ...headers }, body ?? "{\"aps\":{}}")
-      assert.strictEqual(answer.status, status)
-      assert.strictEqual(answer.reason, reason)
-      assert.match(answer.headers["apns-id"] ?? "", /./)
-      assert.strictEqual(yield* apns.acceptedCount, status === 200 ? before + 1 : before)
-    }))
-})
+layer(MockApns.layer({ topics: ["com.example.app", "com.example.voip"] }), { excludeTestServices: true })(
+  "the checks of APNs",
+  (it) => {
+    it.scoped.each(cases)("$name: $status $reason", ({ body, headers, reason, status }) =>
+      Effect.gen(function*() {
+        const apns = yield* MockApns.MockApns
+        const client = yield* connect(apns)
+        const base = yield* good(apns)
+        const before = yield* apns.acceptedCount
+        const answer = yield* client.send({ ...base, ...headers }, body ?? "{\"aps\":{}}")
+        assert.strictEqual(answer.status, status)
+        assert.strictEqual(answer.reason, reason)
+        assert.match(answer.headers["apns-id"] ?? "", /./)
+        assert.strictEqual(yield* apns.acceptedCount, status === 200 ? before + 1 : before)
+      }))
+  }
+)
 
 describe("provider tokens", () => {
   it.scopedLive("of a key that the mock does not know, or of another team's name, are invalid", () =>
