@@ -48,7 +48,7 @@ const program = Effect.gen(function*() {
 const ChannelsLive = Layer.unwrapEffect(Effect.gen(function*() {
   const apns = yield* MockApns.MockApns
   const { key, keyId, teamId } = apns.credentials
-  const credentials = yield* Credentials.token({ key: Redacted.make(key), keyId, teamId })
+  const credentials = Credentials.token({ key: Redacted.make(key), keyId, teamId })
   return Channels.layer({ endpoint: apns.endpoint, ca: apns.ca, credentials, bundleId: "com.example.app" })
 }))
 

@@ -6,7 +6,7 @@ import { send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { Effect, Either, ManagedRuntime } from "effect"
 
-// in your program: ManagedRuntime.make(Layer.provide(ApnsPool.layerConfig, NodeContext.layer))
+// in your program: ManagedRuntime.make(Layer.provide(ApnsPool.layerFromEnv(), NodeContext.layer))
 const apns = ManagedRuntime.make(MockApns.layerPool({ size: 2 }))
 
 /** The apns-id, or undefined where the token is dead. Rejects with the typed error for whatever else goes wrong. */

@@ -84,7 +84,7 @@ const program = Effect.gen(function*() {
 
 const PoolLive = Layer.unwrapEffect(Effect.gen(function*() {
   const apns = yield* MockApns.MockApns
-  const credentials = yield* Credentials.token({
+  const credentials = Credentials.token({
     key: Redacted.make(apns.credentials.key),
     keyId: apns.credentials.keyId,
     teamId: apns.credentials.teamId

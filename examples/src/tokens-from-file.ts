@@ -49,7 +49,7 @@ const program = Effect.gen(function*() {
 
 program.pipe(
   Effect.scoped,
-  // in your program: ApnsPool.layerConfig
+  // in your program: ApnsPool.layerFromEnv()
   Effect.provide(MockApns.layerPool({ size: 2 })),
   Effect.provide(NodeContext.layer),
   NodeRuntime.runMain

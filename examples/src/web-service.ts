@@ -53,7 +53,7 @@ const ServiceLive = HttpServer.serve(shipped).pipe(
   Layer.provideMerge(
     Layer.mergeAll(Outbox.Live, NodeHttpServer.layer(createServer, { port: 0 }), FetchHttpClient.layer)
   ),
-  // in your program: ApnsPool.layerConfig
+  // in your program: ApnsPool.layerFromEnv()
   Layer.provideMerge(MockApns.layerPool({ size: 2, mock: { delay: "50 millis" } }))
 )
 

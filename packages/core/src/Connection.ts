@@ -6,11 +6,10 @@
  *
  * @example
  * ```ts
- * import { Connection, Endpoint, Request } from "@effect-apns/core"
- * import type { Credentials } from "@effect-apns/core"
+ * import { Connection, Credentials, Endpoint, Request } from "@effect-apns/core"
  * import { Effect } from "effect"
  *
- * declare const credentials: Credentials.Credentials
+ * const credentials = Credentials.token({ keyFile: "AuthKey_ABC123DEFG.p8", keyId: "ABC123DEFG", teamId: "DEF123GHIJ" })
  *
  * const program = Effect.gen(function*() {
  *   const connection = yield* Connection.make({ endpoint: Endpoint.development, credentials })
@@ -30,15 +29,20 @@
  * @since 0.1.0
  */
 import type { Session } from "@effect-apns/http2"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { ConnectError } from "./ConnectError.js"
 import type { Credentials, CredentialsError } from "./Credentials.js"
 import type { CloseCause, RequestError } from "./Failure.js"
 import * as internal from "./internal/connection.js"
+import { resolve } from "./internal/given.js"
+import type { Proxy } from "./Proxy.js"
 import type { Request } from "./Request.js"
 import type { Response } from "./Response.js"
 import type { ConnectOptions, Transport } from "./Transport.js"
@@ -140,12 +144,7 @@ export interface Listener {
   onRetired(connection: Connection, cause: CloseCause): void
 }
 
-/**
- * @since 0.1.0
- * @category models
- */
-export interface Options extends Omit<ConnectOptions, "credentials" | "connectTimeout"> {
-  readonly credentials: Credentials
+interface Common extends Omit<ConnectOptions, "credentials" | "connectTimeout" | "proxy"> {
   /** For DNS, TCP, proxy, TLS and the server's SETTINGS together. Default 10 seconds. */
   readonly connectTimeout?: Duration.DurationInput | undefined
 
@@ -159,6 +158,35 @@ export interface Options extends Omit<ConnectOptions, "credentials" | "connectTi
 
   /** Limits against a hostile server. */
   readonly limits?: Partial<Session.Limits> | undefined
+}
+
+/**
+ * How to connect, and how the connection is looked after. Credentials and proxy are values, or Effects that are run
+ * when the connection or pool is made: `CE` and `CR` are what the credentials' Effect fails with and needs, `PE` and
+ * `PR` the same for the proxy.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<out CE = never, out CR = never, out PE = never, out PR = never> extends Common {
+  /** Who is sending. An Effect, such as `Credentials.token({ keyFile, ... })`, is run once. */
+  readonly credentials: Credentials | Effect.Effect<Credentials, CE, CR>
+  /**
+   * The proxy to go through, or `"env"` for the one in the usual environment variables. An Effect, such as
+   * `Proxy.make("http://...")` or `Proxy.fromEnv(endpoint)`, is run once. Default: none.
+   */
+  readonly proxy?: Proxy | "env" | Effect.Effect<Proxy | Option.Option<Proxy>, PE, PR> | undefined
+}
+
+/**
+ * {@link Options} whose credentials and proxy are values.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Resolved extends Common {
+  readonly credentials: Credentials
+  readonly proxy?: Proxy | "env" | undefined
 }
 
 /**
@@ -176,8 +204,10 @@ export const Connection: Context.Tag<Connection, Connection> = Context.GenericTa
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options): Effect.Effect<Connection, ConnectError | CredentialsError, Scope.Scope> =>
-  internal.make(options)
+export const make = <CE = never, CR = never, PE = never, PR = never>(
+  options: Options<CE, CR, PE, PR>
+): Effect.Effect<Connection, ConnectError | CredentialsError | CE | PE, Scope.Scope | CR | PR> =>
+  Effect.flatMap(resolve(options), (given) => internal.make({ ...options, ...given }))
 
 /**
  * The parts of a connection that a pool brings along.
@@ -199,7 +229,7 @@ export interface Parts {
  */
 export const fromTransport = (
   transport: Transport,
-  options: Omit<Options, "endpoint" | "credentials"> & {
+  options: Omit<Resolved, "endpoint" | "credentials"> & {
     readonly authority?: string | undefined
     readonly credentials?: Credentials | undefined
   } = {},
@@ -231,5 +261,21 @@ export const fromHandler = (
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options): Layer.Layer<Connection, ConnectError | CredentialsError> =>
+export const layer = <CE = never, CR = never, PE = never, PR = never>(
+  options: Options<CE, CR, PE, PR>
+): Layer.Layer<Connection, ConnectError | CredentialsError | CE | PE, CR | PR> =>
   Layer.scoped(Connection, make(options))
+
+/**
+ * {@link layer} whose options come from configuration values.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerConfig = <CE = never, CR = never, PE = never, PR = never>(
+  config: Config.Config.Wrap<Options<CE, CR, PE, PR>>
+): Layer.Layer<
+  Connection,
+  ConnectError | CredentialsError | CE | PE | ConfigError.ConfigError,
+  CR | PR
+> => Layer.scoped(Connection, Effect.flatMap(Config.unwrap(config), (options) => make(options)))

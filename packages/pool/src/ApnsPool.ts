@@ -6,14 +6,12 @@
  * import { NodeContext } from "@effect/platform-node"
  * import { Credentials, Endpoint, Request } from "@effect-apns/core"
  * import { ApnsPool } from "@effect-apns/pool"
- * import { Effect, Layer } from "effect"
+ * import { Effect } from "effect"
  *
- * const ApnsLive = Layer.unwrapEffect(
- *   Effect.map(
- *     Credentials.token({ keyFile: "AuthKey_ABC123DEFG.p8", keyId: "ABC123DEFG", teamId: "DEF123GHIJ" }),
- *     (credentials) => ApnsPool.layer({ endpoint: Endpoint.production, credentials, size: 10 })
- *   )
- * )
+ * const ApnsLive = ApnsPool.layer({
+ *   endpoint: Endpoint.production,
+ *   credentials: Credentials.token({ keyFile: "AuthKey_ABC123DEFG.p8", keyId: "ABC123DEFG", teamId: "DEF123GHIJ" })
+ * })
  *
  * const program = Effect.gen(function*() {
  *   const pool = yield* ApnsPool.ApnsPool
@@ -31,7 +29,9 @@
  */
 import type { Connection } from "@effect-apns/core"
 import { type Credentials, type Endpoint, type Failure, type Request, type Response } from "@effect-apns/core"
+import { resolve } from "@effect-apns/core/unstable/Connection"
 import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -169,10 +169,22 @@ export interface PoolOptions {
 }
 
 /**
+ * Everything that a pool takes. Credentials and proxy are values, or Effects that are run once, when the pool is made.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface Options extends PoolOptions, Connection.Options {}
+export interface Options<out CE = never, out CR = never, out PE = never, out PR = never>
+  extends PoolOptions, Connection.Options<CE, CR, PE, PR>
+{}
+
+/**
+ * {@link Options} whose credentials and proxy are values.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Resolved extends PoolOptions, Connection.Resolved {}
 
 /**
  * Options that make no pool; `message` says what to change.
@@ -237,9 +249,10 @@ export const ApnsPool: Context.Tag<ApnsPool, ApnsPool> = Context.GenericTag<Apns
  * @since 0.1.0
  * @category constructors
  */
-export const make = (
-  options: Options
-): Effect.Effect<ApnsPool, InvalidPoolOptions | Credentials.CredentialsError, Scope.Scope> => internal.make(options)
+export const make = <CE = never, CR = never, PE = never, PR = never>(
+  options: Options<CE, CR, PE, PR>
+): Effect.Effect<ApnsPool, InvalidPoolOptions | Credentials.CredentialsError | CE | PE, Scope.Scope | CR | PR> =>
+  Effect.flatMap(resolve(options), (given) => internal.make({ ...options, ...given }))
 
 /**
  * {@link make} as a Layer.
@@ -247,22 +260,58 @@ export const make = (
  * @since 0.1.0
  * @category layers
  */
-export const layer = (
-  options: Options
-): Layer.Layer<ApnsPool, InvalidPoolOptions | Credentials.CredentialsError> => Layer.scoped(ApnsPool, make(options))
+export const layer = <CE = never, CR = never, PE = never, PR = never>(
+  options: Options<CE, CR, PE, PR>
+): Layer.Layer<ApnsPool, InvalidPoolOptions | Credentials.CredentialsError | CE | PE, CR | PR> =>
+  Layer.scoped(ApnsPool, make(options))
+
+/**
+ * {@link layer} whose options come from configuration values, each from where you keep it. For the variables that this
+ * library names itself see {@link layerFromEnv}.
+ *
+ * @example
+ * ```ts
+ * import { Credentials, Endpoint } from "@effect-apns/core"
+ * import { ApnsPool } from "@effect-apns/pool"
+ * import { Config } from "effect"
+ *
+ * export const ApnsLive = ApnsPool.layerConfig({
+ *   endpoint: Endpoint.fromConfig("PUSH_HOST"),
+ *   credentials: Config.all({
+ *     key: Config.redacted("PUSH_KEY"),
+ *     keyId: Config.string("PUSH_KEY_ID"),
+ *     teamId: Config.string("PUSH_TEAM_ID")
+ *   }).pipe(Config.map((options) => Credentials.token(options))),
+ *   size: Config.withDefault(Config.integer("PUSH_CONNECTIONS"), 10)
+ * })
+ * ```
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerConfig = <CE = never, CR = never, PE = never, PR = never>(
+  config: Config.Config.Wrap<Options<CE, CR, PE, PR>>
+): Layer.Layer<
+  ApnsPool,
+  InvalidPoolOptions | Credentials.CredentialsError | CE | PE | ConfigError.ConfigError,
+  CR | PR
+> => Layer.scoped(ApnsPool, Effect.flatMap(Config.unwrap(config), (options) => make(options)))
 
 /**
  * The pool that the environment describes, as the current `ConfigProvider` gives it: `APNS_ENDPOINT`, `APNS_KEY_FILE` or
  * `APNS_KEY`, `APNS_KEY_ID`, `APNS_TEAM_ID`, `APNS_CERT_FILE`, `APNS_POOL_SIZE`, ...; `PoolConfig` lists them all.
+ * What `options` holds takes the place of the variable.
  *
- * @since 0.1.0
+ * @since 1.0.0
  * @category layers
  */
-export const layerConfig: Layer.Layer<
+export const layerFromEnv = (
+  options: Partial<Resolved> = {}
+): Layer.Layer<
   ApnsPool,
   ConfigError.ConfigError | Credentials.CredentialsError | InvalidPoolOptions,
   FileSystem.FileSystem
-> = Layer.unwrapEffect(Effect.suspend(() => Effect.map(PoolConfig.options, layer)))
+> => Layer.scoped(ApnsPool, Effect.flatMap(PoolConfig.options(options), make))
 
 /**
  * A pool without a socket: `handler` answers each request. Deadlines, retries, interruption and counters work as in

@@ -21,10 +21,9 @@
  * declare const credentialsOf: (customer: string) => Effect.Effect<Credentials.Token, Credentials.CredentialsError>
  *
  * const notify = (customer: string, topic: string, token: string) =>
- *   Effect.flatMap(credentialsOf(customer), (credentials) =>
- *     send({ token, notification: Notification.alert({ alert: "Hello" }) }).pipe(
- *       ApnsPoolMap.provide({ endpoint: Endpoint.production, credentials, topic })
- *     ))
+ *   send({ token, notification: Notification.alert({ alert: "Hello" }) }).pipe(
+ *     ApnsPoolMap.provide({ endpoint: Endpoint.production, credentials: credentialsOf(customer), topic })
+ *   )
  *
  * const program = notify("acme", "com.acme.app", "0123456789abcdef").pipe(
  *   Effect.provide(ApnsPoolMap.layer({ maxConnections: 200, idleTimeToLive: "10 minutes" }))
@@ -36,6 +35,10 @@
  */
 import type { Credentials, Endpoint, Failure, Request, Response } from "@effect-apns/core"
 import { Connection } from "@effect-apns/core"
+import { resolveProxy } from "@effect-apns/core/unstable/Connection"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -45,6 +48,7 @@ import type * as Scope from "effect/Scope"
 import * as ApnsPool from "./ApnsPool.js"
 import * as pools from "./internal/apnsPool.js"
 import * as internal from "./internal/apnsPoolMap.js"
+import * as PoolConfig from "./PoolConfig.js"
 
 /**
  * @since 0.1.0
@@ -64,7 +68,21 @@ export type TypeId = "~@effect-apns/pool/ApnsPoolMap"
  * @since 0.1.0
  * @category models
  */
-export interface Tenant {
+export interface Tenant<out E = never, out R = never> extends Omit<ResolvedTenant, "credentials"> {
+  /**
+   * Who is sending. An Effect is run at every use, since only its result says which pool that is: one that reads a file
+   * or asks a database is better cached (`Effect.cached`, `Cache`).
+   */
+  readonly credentials: Credentials.Credentials | Effect.Effect<Credentials.Credentials, E, R>
+}
+
+/**
+ * A {@link Tenant} whose credentials are a value.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface ResolvedTenant {
   readonly endpoint: Endpoint.Endpoint
   readonly credentials: Credentials.Credentials
   /** The topic of notifications that name none. Tenants that differ in it alone share a pool. Default: the pools' topic. */
@@ -113,18 +131,22 @@ export interface ApnsPoolMap {
    * The tenant's pool, kept open until the scope is closed and `idleTimeToLive` has passed with nobody else using it.
    * Waits where the budget is spent.
    */
-  readonly get: (tenant: Tenant) => Effect.Effect<ApnsPool.ApnsPool, OpenError, Scope.Scope>
+  readonly get: <E = never, R = never>(
+    tenant: Tenant<E, R>
+  ) => Effect.Effect<ApnsPool.ApnsPool, OpenError | E, Scope.Scope | R>
 
   /** Runs an effect in the tenant's pool. */
-  readonly provide: (
-    tenant: Tenant
-  ) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | OpenError, Exclude<R, ApnsPool.ApnsPool>>
+  readonly provide: <TE = never, TR = never>(
+    tenant: Tenant<TE, TR>
+  ) => <A, E, R>(
+    self: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | OpenError | TE, Exclude<R, ApnsPool.ApnsPool> | TR>
 
   /**
    * Closes the tenant's pool, as closing a scope does, and forgets it: the next use opens a new one. For credentials that
    * APNs refused, and does not refuse any more.
    */
-  readonly invalidate: (tenant: Tenant) => Effect.Effect<void>
+  readonly invalidate: <E = never, R = never>(tenant: Tenant<E, R>) => Effect.Effect<void, E, R>
 
   readonly stats: Effect.Effect<Stats>
 }
@@ -148,7 +170,9 @@ export interface PoolMapOptions extends Omit<ApnsPool.PoolOptions, "size"> {
  * @since 0.1.0
  * @category models
  */
-export interface Options extends PoolMapOptions, Omit<ApnsPool.Options, "size" | "endpoint" | "credentials"> {}
+export interface Options<out E = never, out R = never>
+  extends PoolMapOptions, Omit<ApnsPool.Options<never, never, E, R>, "size" | "endpoint" | "credentials">
+{}
 
 /**
  * @since 0.1.0
@@ -172,6 +196,13 @@ const whole = (field: "size" | "maxConnections", value: number, what: string) =>
       })
     )
 
+const resolve = <E, R>(tenant: Tenant<E, R>): Effect.Effect<ResolvedTenant, E, R> => {
+  const { credentials, ...rest } = tenant
+  return Effect.isEffect(credentials)
+    ? Effect.map(credentials, (credentials) => ({ ...rest, credentials }))
+    : Effect.succeed({ ...rest, credentials })
+}
+
 /** @internal */
 export const build = (
   open: internal.Open,
@@ -187,26 +218,33 @@ export const build = (
       [TypeId]: TypeId,
       get: (tenant) =>
         Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(tenants.join(tenant), (entry) =>
-            Effect.zipRight(
-              Effect.addFinalizer(() => tenants.leave(entry)),
-              restore(tenants.pool(entry, tenant))
-            ))
+          Effect.flatMap(restore(resolve(tenant)), (tenant) =>
+            Effect.flatMap(tenants.join(tenant), (entry) =>
+              Effect.zipRight(
+                Effect.addFinalizer(() =>
+                  tenants.leave(entry)
+                ),
+                restore(tenants.pool(entry, tenant))
+              )))
         ),
       provide: (tenant) => (self) =>
         Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(tenants.join(tenant), (entry) =>
-            Effect.onExit(
-              restore(
-                Effect.flatMap(
-                  tenants.pool(entry, tenant),
-                  (pool) => Effect.provideService(self, ApnsPool.ApnsPool, pool)
-                )
-              ),
-              () => tenants.leave(entry)
-            ))
+          Effect.flatMap(restore(resolve(tenant)), (tenant) =>
+            Effect.flatMap(tenants.join(tenant), (entry) =>
+              Effect.onExit(
+                restore(
+                  Effect.flatMap(
+                    tenants.pool(entry, tenant),
+                    (pool) =>
+                      Effect.provideService(self, ApnsPool.ApnsPool, pool)
+                  )
+                ),
+                () =>
+                  tenants.leave(entry)
+              )))
         ),
-      invalidate: (tenant) => tenants.invalidate(tenant),
+      invalidate: (tenant) =>
+        Effect.flatMap(resolve(tenant), (tenant) => tenants.invalidate(tenant)),
       stats: Effect.sync(() => tenants.stats)
     }
   })
@@ -217,11 +255,15 @@ export const build = (
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options = {}): Effect.Effect<ApnsPoolMap, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
-  build(
-    ({ credentials, endpoint }, size, around) => pools.make({ ...options, endpoint, credentials, size }, around),
-    options
-  )
+export const make = <E = never, R = never>(
+  options: Options<E, R> = {}
+): Effect.Effect<ApnsPoolMap, ApnsPool.InvalidPoolOptions | E, Scope.Scope | R> =>
+  Effect.flatMap(resolveProxy(options.proxy), (proxy) =>
+    build(
+      ({ credentials, endpoint }, size, around) =>
+        pools.make({ ...options, proxy, endpoint, credentials, size }, around),
+      options
+    ))
 
 /**
  * The tenant's pool: see {@link ApnsPoolMap}.
@@ -229,7 +271,9 @@ export const make = (options: Options = {}): Effect.Effect<ApnsPoolMap, ApnsPool
  * @since 0.1.0
  * @category accessors
  */
-export const get = (tenant: Tenant): Effect.Effect<ApnsPool.ApnsPool, OpenError, ApnsPoolMap | Scope.Scope> =>
+export const get = <E = never, R = never>(
+  tenant: Tenant<E, R>
+): Effect.Effect<ApnsPool.ApnsPool, OpenError | E, ApnsPoolMap | Scope.Scope | R> =>
   Effect.flatMap(ApnsPoolMap, (pools) => pools.get(tenant))
 
 /**
@@ -239,21 +283,21 @@ export const get = (tenant: Tenant): Effect.Effect<ApnsPool.ApnsPool, OpenError,
  * @category combinators
  */
 export const provide: {
-  (
-    tenant: Tenant
+  <TE = never, TR = never>(
+    tenant: Tenant<TE, TR>
   ): <A, E, R>(
     self: Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, E | OpenError, ApnsPoolMap | Exclude<R, ApnsPool.ApnsPool>>
-  <A, E, R>(
+  ) => Effect.Effect<A, E | OpenError | TE, ApnsPoolMap | Exclude<R, ApnsPool.ApnsPool> | TR>
+  <A, E, R, TE = never, TR = never>(
     self: Effect.Effect<A, E, R>,
-    tenant: Tenant
-  ): Effect.Effect<A, E | OpenError, ApnsPoolMap | Exclude<R, ApnsPool.ApnsPool>>
+    tenant: Tenant<TE, TR>
+  ): Effect.Effect<A, E | OpenError | TE, ApnsPoolMap | Exclude<R, ApnsPool.ApnsPool> | TR>
 } = dual(
   2,
-  <A, E, R>(
+  <A, E, R, TE, TR>(
     self: Effect.Effect<A, E, R>,
-    tenant: Tenant
-  ): Effect.Effect<A, E | OpenError, ApnsPoolMap | Exclude<R, ApnsPool.ApnsPool>> =>
+    tenant: Tenant<TE, TR>
+  ): Effect.Effect<A, E | OpenError | TE, ApnsPoolMap | Exclude<R, ApnsPool.ApnsPool> | TR> =>
     Effect.flatMap(ApnsPoolMap, (pools) => pools.provide(tenant)(self))
 )
 
@@ -263,8 +307,34 @@ export const provide: {
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options = {}): Layer.Layer<ApnsPoolMap, ApnsPool.InvalidPoolOptions> =>
-  Layer.scoped(ApnsPoolMap, make(options))
+export const layer = <E = never, R = never>(
+  options: Options<E, R> = {}
+): Layer.Layer<ApnsPoolMap, ApnsPool.InvalidPoolOptions | E, R> => Layer.scoped(ApnsPoolMap, make(options))
+
+/**
+ * {@link layer} whose options come from configuration values, each from where you keep it. For the variables that this
+ * library names itself see {@link layerFromEnv}.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerConfig = <E = never, R = never>(
+  config: Config.Config.Wrap<Options<E, R>>
+): Layer.Layer<ApnsPoolMap, ApnsPool.InvalidPoolOptions | E | ConfigError.ConfigError, R> =>
+  Layer.scoped(ApnsPoolMap, Effect.flatMap(Config.unwrap(config), (options) => make(options)))
+
+/**
+ * The pools that the environment describes: the variables that `PoolConfig` lists, but those that say who is sending
+ * and where to, which is what a tenant says; and `APNS_MAX_CONNECTIONS`, `APNS_IDLE_TIME_TO_LIVE`. What `options` holds
+ * takes the place of the variable.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerFromEnv = (
+  options: PoolMapOptions & Partial<Omit<ApnsPool.Resolved, "size" | "endpoint" | "credentials">> = {}
+): Layer.Layer<ApnsPoolMap, ConfigError.ConfigError | ApnsPool.InvalidPoolOptions, FileSystem.FileSystem> =>
+  Layer.scoped(ApnsPoolMap, Effect.flatMap(PoolConfig.mapOptions(options), (options) => make(options)))
 
 /**
  * The tenant's pool as a Layer, for everything that takes one: `Stream.provideSomeLayer(outcomes, layerTenant(tenant))`.
@@ -272,8 +342,9 @@ export const layer = (options: Options = {}): Layer.Layer<ApnsPoolMap, ApnsPool.
  * @since 0.1.0
  * @category layers
  */
-export const layerTenant = (tenant: Tenant): Layer.Layer<ApnsPool.ApnsPool, OpenError, ApnsPoolMap> =>
-  Layer.scoped(ApnsPool.ApnsPool, get(tenant))
+export const layerTenant = <E = never, R = never>(
+  tenant: Tenant<E, R>
+): Layer.Layer<ApnsPool.ApnsPool, OpenError | E, ApnsPoolMap | R> => Layer.scoped(ApnsPool.ApnsPool, get(tenant))
 
 /**
  * Pools without a socket: `handler` answers each tenant's requests, as with `ApnsPool.layerTest`.
@@ -282,7 +353,7 @@ export const layerTenant = (tenant: Tenant): Layer.Layer<ApnsPool.ApnsPool, Open
  * @category layers
  */
 export const layerTest = (
-  handler: (tenant: Tenant, request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,
+  handler: (tenant: ResolvedTenant, request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,
   options: PoolMapOptions = {}
 ): Layer.Layer<ApnsPoolMap> =>
   Layer.scoped(

@@ -10,14 +10,13 @@
  * import { NodeContext } from "@effect/platform-node"
  * import { Credentials, Endpoint } from "@effect-apns/core"
  * import { Channels } from "@effect-apns/pool"
- * import { Effect, Layer } from "effect"
+ * import { Effect } from "effect"
  *
- * const ChannelsLive = Layer.unwrapEffect(
- *   Effect.map(
- *     Credentials.token({ keyFile: "AuthKey_ABC123DEFG.p8", keyId: "ABC123DEFG", teamId: "DEF123GHIJ" }),
- *     (credentials) => Channels.layer({ endpoint: Endpoint.development, credentials, bundleId: "com.example.app" })
- *   )
- * )
+ * const ChannelsLive = Channels.layer({
+ *   endpoint: Endpoint.development,
+ *   credentials: Credentials.token({ keyFile: "AuthKey_ABC123DEFG.p8", keyId: "ABC123DEFG", teamId: "DEF123GHIJ" }),
+ *   bundleId: "com.example.app"
+ * })
  *
  * const program = Effect.gen(function*() {
  *   const channels = yield* Channels.Channels
@@ -37,6 +36,7 @@ import { Endpoint, Request, Response } from "@effect-apns/core"
 import type { MessageStoragePolicy } from "@effect-apns/models"
 import { Channel, ChannelId, Topic } from "@effect-apns/models"
 import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -178,7 +178,9 @@ export interface Channels {
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Omit<ApnsPool.Options, "topic"> {
+export interface Options<out CE = never, out CR = never, out PE = never, out PR = never>
+  extends Omit<ApnsPool.Options<CE, CR, PE, PR>, "topic">
+{
   /** The app's bundle ID, for requests that name none. */
   readonly bundleId?: string | undefined
 }
@@ -362,9 +364,13 @@ export const fromPool = (
  * @since 0.1.0
  * @category constructors
  */
-export const make = (
-  options: Options
-): Effect.Effect<Channels, ApnsPool.InvalidPoolOptions | Credentials.CredentialsError, Scope.Scope> =>
+export const make = <CE = never, CR = never, PE = never, PR = never>(
+  options: Options<CE, CR, PE, PR>
+): Effect.Effect<
+  Channels,
+  ApnsPool.InvalidPoolOptions | Credentials.CredentialsError | CE | PE,
+  Scope.Scope | CR | PR
+> =>
   Effect.map(
     ApnsPool.make({
       ...options,
@@ -381,25 +387,48 @@ export const make = (
  * @since 0.1.0
  * @category layers
  */
-export const layer = (
-  options: Options
-): Layer.Layer<Channels, ApnsPool.InvalidPoolOptions | Credentials.CredentialsError> =>
+export const layer = <CE = never, CR = never, PE = never, PR = never>(
+  options: Options<CE, CR, PE, PR>
+): Layer.Layer<Channels, ApnsPool.InvalidPoolOptions | Credentials.CredentialsError | CE | PE, CR | PR> =>
   Layer.scoped(Channels, make(options))
 
 /**
- * Channel management for the environment's variables, those of `PoolConfig`; `APNS_TOPIC` is the bundle ID.
+ * {@link layer} whose options come from configuration values, each from where you keep it. For the variables that this
+ * library names itself see {@link layerFromEnv}.
  *
- * @since 0.1.0
+ * @since 1.0.0
  * @category layers
  */
-export const layerConfig: Layer.Layer<
+export const layerConfig = <CE = never, CR = never, PE = never, PR = never>(
+  config: Config.Config.Wrap<Options<CE, CR, PE, PR>>
+): Layer.Layer<
+  Channels,
+  ApnsPool.InvalidPoolOptions | Credentials.CredentialsError | CE | PE | ConfigError.ConfigError,
+  CR | PR
+> => Layer.scoped(Channels, Effect.flatMap(Config.unwrap(config), (options) => make(options)))
+
+/**
+ * Channel management as the environment describes it, by the variables that `PoolConfig` lists; `APNS_TOPIC` is the
+ * bundle ID. `APNS_POOL_SIZE` is for pools: channel management opens one connection unless `options` says otherwise.
+ * What `options` holds takes the place of the variable.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerFromEnv = (
+  options: Partial<Omit<ApnsPool.Resolved, "topic">> & Pick<Options, "bundleId"> = {}
+): Layer.Layer<
   Channels,
   ConfigError.ConfigError | Credentials.CredentialsError | ApnsPool.InvalidPoolOptions,
   FileSystem.FileSystem
-> = Layer.scoped(
-  Channels,
-  Effect.flatMap(PoolConfig.options, (options) => make({ ...options, size: 1, bundleId: options.topic }))
-)
+> =>
+  Layer.scoped(
+    Channels,
+    Effect.flatMap(
+      PoolConfig.options({ size: 1, ...options }),
+      ({ topic, ...found }) => make({ ...found, bundleId: options.bundleId ?? topic })
+    )
+  )
 
 /**
  * Channel management over the pool at hand: {@link fromPool} as a Layer.

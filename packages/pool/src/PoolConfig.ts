@@ -1,5 +1,5 @@
 /**
- * A pool from the environment.
+ * A pool from the environment. A variable that is empty counts as one that is not set.
  *
  * | variable | meaning |
  * | --- | --- |
@@ -11,8 +11,17 @@
  * | `APNS_CERT_PASSPHRASE` | what opens an encrypted certificate key or PKCS#12 file |
  * | `APNS_CA_FILE` | authorities (PEM) to trust instead of those that Node brings along |
  * | `APNS_TOPIC` | the topic of notifications that name none |
- * | `APNS_POOL_SIZE` | connections, default 10 |
  * | `APNS_PROXY` | `http://[user:password@]host:port`, `socks5://...`, or `env` for the usual variables (`HTTPS_PROXY`, `NO_PROXY`, ...) |
+ * | `APNS_POOL_SIZE` | connections, default 10 |
+ * | `APNS_CONNECT_TIMEOUT` | how long opening a connection may take, such as `10 seconds` (default) |
+ * | `APNS_PING_INTERVAL`, `APNS_PING_DEADLINE` | keep-alive: how long a connection may be silent before a PING, and how long to wait for its answer |
+ * | `APNS_DRAIN_TIMEOUT` | how long closing waits for outcomes |
+ * | `APNS_RETRANSMIT` | what is sent again when nobody knows if APNs has processed it: `collapsible` (default), `always` or `never` |
+ * | `APNS_SPANS` | `true` for a span of each send; default `false` |
+ * | `APNS_MAX_CONNECTIONS` | `ApnsPoolMap` alone: connections for all tenants together, default 1000 |
+ * | `APNS_IDLE_TIME_TO_LIVE` | `ApnsPoolMap` alone: how long a pool that nobody uses stays open, default `1 hour` |
+ *
+ * A span of time is a number and its unit: `500 millis`, `10 seconds`, `5 minutes`.
  *
  * @example
  * ```ts
@@ -24,31 +33,33 @@
  * const program = send({
  *   token: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
  *   notification: Notification.alert({ alert: "Hello" })
- * }).pipe(Effect.provide(ApnsPool.layerConfig), Effect.provide(NodeContext.layer))
+ * }).pipe(Effect.provide(ApnsPool.layerFromEnv()), Effect.provide(NodeContext.layer))
  * console.log(Effect.isEffect(program))
  * ```
  *
  * @since 0.1.0
  */
+import type { Request } from "@effect-apns/core"
 import { Credentials, Endpoint, Proxy } from "@effect-apns/core"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as ApnsPool from "./ApnsPool.js"
+import type * as ApnsPoolMap from "./ApnsPoolMap.js"
 
 /**
- * What the environment says of a pool, beside a signing key or a PEM certificate: those are read by
- * `Credentials.fromConfig`.
+ * What the environment says of a pool, beside its credentials: those are read by `Credentials.fromConfig`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface PoolConfig {
-  readonly endpoint: Endpoint.Endpoint
-  readonly size: Option.Option<number>
+  readonly endpoint: Option.Option<Endpoint.Endpoint>
   readonly topic: Option.Option<string>
   readonly proxy: Option.Option<Proxy.Proxy | "env">
   /** The path of a PEM file. */
@@ -57,11 +68,63 @@ export interface PoolConfig {
   readonly p12File: Option.Option<string>
   /** Opens the PKCS#12 file. */
   readonly passphrase: Option.Option<Redacted.Redacted<string>>
+  readonly size: Option.Option<number>
+  readonly connectTimeout: Option.Option<Duration.Duration>
+  readonly pingInterval: Option.Option<Duration.Duration>
+  readonly pingDeadline: Option.Option<Duration.Duration>
+  readonly drainTimeout: Option.Option<Duration.Duration>
+  readonly retransmit: Option.Option<Request.Retransmit>
+  readonly spans: Option.Option<boolean>
+  readonly maxConnections: Option.Option<number>
+  readonly idleTimeToLive: Option.Option<Duration.Duration>
 }
 
-const proxy: Config.Config<Proxy.Proxy | "env"> = Config.literal("env")("APNS_PROXY").pipe(
-  Config.orElse(() => Proxy.fromConfig("APNS_PROXY"))
-)
+/** A variable that may be missing or empty, and is made a value by `parse`, or refused with what it should be. */
+const variable = <A>(
+  name: string,
+  description: string,
+  parse: (text: string) => Either.Either<A, string>
+): Config.Config<Option.Option<A>> =>
+  Config.string(name).pipe(
+    Config.mapOrFail((text) =>
+      text.trim() === ""
+        ? Either.left(ConfigError.MissingData([], description))
+        : Either.mapLeft(parse(text.trim()), (expected) => ConfigError.InvalidData([], expected))
+    ),
+    Config.option,
+    Config.withDescription(description)
+  )
+
+const text = (name: string, description: string) => variable(name, description, Either.right)
+
+const whole = (name: string, description: string) =>
+  variable(name, description, (text) => {
+    const value = /^[0-9]+$/.test(text) ? Number(text) : 0
+    return Number.isSafeInteger(value) && value >= 1
+      ? Either.right(value)
+      : Either.left("Give a whole number, at least 1")
+  })
+
+/** A bare number would be milliseconds, which nobody means who writes 5. */
+const duration = (name: string, description: string) =>
+  variable(
+    name,
+    description,
+    (text) =>
+      Option.match(/[a-z]/i.test(text) ? Duration.decodeUnknown(text) : Option.none(), {
+        onNone: () => Either.left("Give a number and its unit, such as \"10 seconds\""),
+        onSome: Either.right
+      })
+  )
+
+const oneOf = <A>(name: string, description: string, values: ReadonlyMap<string, A>) =>
+  variable(name, description, (text) =>
+    Either.fromNullable(
+      values.get(text),
+      () => `Give ${[...values.keys()].join(" or ")}`
+    ))
+
+const retransmits: ReadonlyArray<Request.Retransmit> = ["collapsible", "always", "never"]
 
 /**
  * The variables of a pool, each with its description. Fails with a `ConfigError` that names the variable and says what
@@ -71,30 +134,38 @@ const proxy: Config.Config<Proxy.Proxy | "env"> = Config.literal("env")("APNS_PR
  * @category config
  */
 export const config: Config.Config<PoolConfig> = Config.all({
-  endpoint: Endpoint.fromConfig("APNS_ENDPOINT").pipe(Config.withDefault(Endpoint.production)),
-  size: Config.integer("APNS_POOL_SIZE").pipe(
-    Config.validate({
-      message: "a pool has a whole number of connections, at least 1",
-      validation: (size) => size >= 1
-    }),
-    Config.option,
-    Config.withDescription("connections, default 10")
+  endpoint: variable(
+    "APNS_ENDPOINT",
+    "production, development or https://host[:port]",
+    (text) => Either.mapLeft(Endpoint.parse(text), ({ message }) => message)
   ),
-  topic: Config.option(Config.nonEmptyString("APNS_TOPIC")).pipe(
-    Config.withDescription("the topic of notifications that name none: the app's bundle ID")
+  topic: text("APNS_TOPIC", "the topic of notifications that name none: the app's bundle ID"),
+  proxy: variable<Proxy.Proxy | "env">(
+    "APNS_PROXY",
+    "http://[user:password@]host:port, socks5://[user:password@]host:port, or env",
+    (text) => text === "env" ? Either.right(text) : Either.mapLeft(Proxy.make(text), ({ message }) => message)
   ),
-  proxy: Config.option(proxy).pipe(
-    Config.withDescription("http://[user:password@]host:port, socks5://[user:password@]host:port, or env")
-  ),
-  caFile: Config.option(Config.nonEmptyString("APNS_CA_FILE")).pipe(
-    Config.withDescription("a PEM file: the authorities to trust instead of those that Node brings along")
-  ),
-  p12File: Config.option(Config.nonEmptyString("APNS_P12_FILE")).pipe(
-    Config.withDescription("a PKCS#12 file: client certificate and key")
-  ),
+  caFile: text("APNS_CA_FILE", "a PEM file: the authorities to trust instead of those that Node brings along"),
+  p12File: text("APNS_P12_FILE", "a PKCS#12 file: client certificate and key"),
   passphrase: Config.option(Config.redacted("APNS_CERT_PASSPHRASE")).pipe(
     Config.withDescription("opens an encrypted certificate key or PKCS#12 file")
-  )
+  ),
+  size: whole("APNS_POOL_SIZE", "a whole number of connections, at least 1"),
+  connectTimeout: duration("APNS_CONNECT_TIMEOUT", "how long opening a connection may take, such as \"10 seconds\""),
+  pingInterval: duration(
+    "APNS_PING_INTERVAL",
+    "how long a connection may be silent before a PING, such as \"1 minute\""
+  ),
+  pingDeadline: duration("APNS_PING_DEADLINE", "how long to wait for the answer to a PING, such as \"10 seconds\""),
+  drainTimeout: duration("APNS_DRAIN_TIMEOUT", "how long closing waits for outcomes, such as \"5 seconds\""),
+  retransmit: oneOf(
+    "APNS_RETRANSMIT",
+    "collapsible, always or never",
+    new Map(retransmits.map((name) => [name, name]))
+  ),
+  spans: oneOf("APNS_SPANS", "true or false", new Map([["true", true], ["false", false]])),
+  maxConnections: whole("APNS_MAX_CONNECTIONS", "a whole number of connections, at least 1"),
+  idleTimeToLive: duration("APNS_IDLE_TIME_TO_LIVE", "how long a pool that nobody uses stays open, such as \"1 hour\"")
 })
 
 const otherCredentials = () =>
@@ -131,26 +202,77 @@ const readCa = (file: string): Effect.Effect<string, ConfigError.ConfigError, Fi
         ConfigError.InvalidData(["APNS_CA_FILE"], `The file ${file} cannot be read: ${error.message}`))
   )
 
-/**
- * The options of a pool, with every file read and every secret checked.
- *
- * Fails with a `ConfigError` that names the variable, or a `CredentialsError` that names the file.
- *
- * @since 0.1.0
- * @category config
- */
-export const options: Effect.Effect<
-  ApnsPool.Options,
-  ConfigError.ConfigError | Credentials.CredentialsError,
-  FileSystem.FileSystem
-> = Effect.gen(function*() {
-  const found = yield* config
+/** What a pool and a map of pools have in common; what is not there is left out. */
+const common = (found: PoolConfig, ca: string | undefined) => {
+  const ping = {
+    interval: Option.getOrUndefined(found.pingInterval),
+    deadline: Option.getOrUndefined(found.pingDeadline)
+  }
   return {
-    endpoint: found.endpoint,
-    credentials: yield* credentials(found),
     size: Option.getOrUndefined(found.size),
     topic: Option.getOrUndefined(found.topic),
     proxy: Option.getOrUndefined(found.proxy),
-    ca: Option.getOrUndefined(yield* Effect.transposeOption(Option.map(found.caFile, readCa)))
+    ca,
+    connectTimeout: Option.getOrUndefined(found.connectTimeout),
+    ping: ping.interval === undefined && ping.deadline === undefined ? undefined : ping,
+    drainTimeout: Option.getOrUndefined(found.drainTimeout),
+    retransmit: Option.getOrUndefined(found.retransmit),
+    spans: Option.getOrUndefined(found.spans)
   }
-})
+}
+
+const caOf = (found: PoolConfig, given: ApnsPool.Resolved["ca"]) =>
+  given !== undefined || Option.isNone(found.caFile) ? Effect.succeed(undefined) : readCa(found.caFile.value)
+
+/** Options that are given stand before what the environment says; one that is `undefined` is not given. */
+const override = <A extends object, B extends object>(found: A, given: B): A & B => {
+  const entries = Object.entries(given).filter(([, value]) => value !== undefined)
+  return Object.assign({}, found, given, found, Object.fromEntries(entries))
+}
+
+/**
+ * The options of a pool, with every file read and every secret checked. What `given` holds takes the place of the
+ * variable.
+ *
+ * Fails with a `ConfigError` that names the variable, or a `CredentialsError` that names the file.
+ *
+ * @since 1.0.0
+ * @category config
+ */
+export const options = (
+  given: Partial<ApnsPool.Resolved> = {}
+): Effect.Effect<
+  ApnsPool.Resolved,
+  ConfigError.ConfigError | Credentials.CredentialsError,
+  FileSystem.FileSystem
+> =>
+  Effect.gen(function*() {
+    const found = yield* config
+    const ca = yield* caOf(found, given.ca)
+    return {
+      ...override(common(found, ca), given),
+      endpoint: given.endpoint ?? Option.getOrElse(found.endpoint, () => Endpoint.production),
+      credentials: given.credentials ?? (yield* credentials(found))
+    }
+  })
+
+/**
+ * The options of an `ApnsPoolMap`. What `given` holds takes the place of the variable.
+ *
+ * Fails with a `ConfigError` that names the variable.
+ *
+ * @since 1.0.0
+ * @category config
+ */
+export const mapOptions = <A extends ApnsPoolMap.Options>(
+  given: A
+): Effect.Effect<A & ApnsPoolMap.Options, ConfigError.ConfigError, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const found = yield* config
+    const ca = yield* caOf(found, given.ca)
+    return override({
+      ...common(found, ca),
+      maxConnections: Option.getOrUndefined(found.maxConnections),
+      idleTimeToLive: Option.getOrUndefined(found.idleTimeToLive)
+    }, given)
+  })

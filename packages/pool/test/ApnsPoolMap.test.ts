@@ -12,7 +12,7 @@ const notification = Notification.alert({ alert: "Hello" })
 const hello = send({ token, notification, topic: "com.example.app" })
 
 /** Tenants with a key each. */
-const tenantsOf = (count: number): Effect.Effect<ReadonlyArray<ApnsPoolMap.Tenant>> =>
+const tenantsOf = (count: number): Effect.Effect<ReadonlyArray<ApnsPoolMap.ResolvedTenant>> =>
   Effect.gen(function*() {
     const { key } = yield* ProviderKey.make()
     return yield* Effect.forEach(Array.from({ length: count }), (_, i) =>
@@ -26,7 +26,7 @@ const tenantsOf = (count: number): Effect.Effect<ReadonlyArray<ApnsPoolMap.Tenan
       ))
   }).pipe(Effect.orDie)
 
-const tenantAt = (tenants: ReadonlyArray<ApnsPoolMap.Tenant>, i: number): ApnsPoolMap.Tenant => {
+const tenantAt = (tenants: ReadonlyArray<ApnsPoolMap.ResolvedTenant>, i: number): ApnsPoolMap.ResolvedTenant => {
   const tenant = tenants[i]
   if (tenant === undefined) throw new Error(`there is no tenant ${i}`)
   return tenant
@@ -36,7 +36,7 @@ const tenantAt = (tenants: ReadonlyArray<ApnsPoolMap.Tenant>, i: number): ApnsPo
 const counted = (options: ApnsPoolMap.PoolMapOptions, answer: Effect.Effect<void> = Effect.void) => {
   const open = new Map<string, number>()
   const seen = { now: 0, most: 0, ever: 0, open }
-  const add = (tenant: ApnsPoolMap.Tenant, n: number): void => {
+  const add = (tenant: ApnsPoolMap.ResolvedTenant, n: number): void => {
     seen.now += n
     if (n > 0) seen.ever += n
     seen.most = Math.max(seen.most, seen.now)

@@ -48,7 +48,7 @@ describe("PoolConfig", () => {
         assert.strictEqual(pool.topic, "com.example.app")
       })
       yield* program.pipe(
-        Effect.provide(ApnsPool.layerConfig),
+        Effect.provide(ApnsPool.layerFromEnv()),
         Effect.provide(environment({ ...tokenOf(mock), APNS_TOPIC: "com.example.app", APNS_POOL_SIZE: "3" })),
         Effect.provide(files({ "ca.pem": mock.ca, "key.p8": mock.credentials.key }))
       )
@@ -68,7 +68,7 @@ describe("PoolConfig", () => {
         ]
       ) {
         yield* hello.pipe(
-          Effect.provide(ApnsPool.layerConfig),
+          Effect.provide(ApnsPool.layerFromEnv()),
           Effect.provide(environment(variables)),
           Effect.provide(files({ "ca.pem": mock.ca, "cert.pem": cert, "cert.key": key }))
         )
@@ -77,7 +77,7 @@ describe("PoolConfig", () => {
     }))
 
   const optionsOf = (variables: Readonly<Record<string, string>>) =>
-    PoolConfig.options.pipe(
+    PoolConfig.options().pipe(
       Effect.provide(environment(variables)),
       Effect.provide(files({ "client.p12": p12 }))
     )

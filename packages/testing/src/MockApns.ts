@@ -649,9 +649,9 @@ export const layer = (options?: Options): Layer.Layer<MockApns, MockApnsError> =
  * @since 0.1.0
  * @category models
  */
-export interface PoolOptions extends Omit<ApnsPool.Options, "endpoint" | "credentials" | "ca"> {
+export interface PoolOptions extends Omit<ApnsPool.Resolved, "endpoint" | "credentials" | "ca"> {
   /** Defaults to the mock's `credentials`. */
-  readonly credentials?: ApnsPool.Options["credentials"] | undefined
+  readonly credentials?: ApnsPool.Resolved["credentials"] | undefined
   readonly mock?: Options | undefined
 }
 

@@ -58,10 +58,10 @@ const overridden = (target: Target): Effect.Effect<ConfigProvider.ConfigProvider
 export const optionsOf = (
   target: Target,
   topic: string | undefined
-): Effect.Effect<ApnsPool.Options, NotPossible, FileSystem.FileSystem> =>
+): Effect.Effect<ApnsPool.Resolved, NotPossible, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const provider = yield* overridden(target)
-    const options = yield* Effect.withConfigProvider(PoolConfig.options, provider).pipe(
+    const options = yield* Effect.withConfigProvider(PoolConfig.options(), provider).pipe(
       Effect.catchTag("CredentialsError", ({ message }) => notPossible(message)),
       Effect.catchAll((error) => error._tag === "NotPossible" ? error : notPossible(describeConfigError(error)))
     )
@@ -76,7 +76,7 @@ export const optionsOf = (
 
 /** Runs with the pool; closing it waits for what is under way. */
 export const withPool = <A, E, R>(
-  options: ApnsPool.Options,
+  options: ApnsPool.Resolved,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | NotPossible, Exclude<R, ApnsPool.ApnsPool>> =>
   Effect.scoped(

@@ -541,7 +541,7 @@ const isCredentialReason = (raw: string): boolean => {
   return reason !== undefined && Reason.table[reason].class === "credential-fatal"
 }
 
-interface TransportOptions extends Omit<Connection.Options, "endpoint" | "credentials"> {
+interface TransportOptions extends Omit<Connection.Resolved, "endpoint" | "credentials"> {
   readonly authority?: string | undefined
   readonly credentials?: Credentials | undefined
 }
@@ -549,7 +549,7 @@ interface TransportOptions extends Omit<Connection.Options, "endpoint" | "creden
 const defaultConnectTimeout = Duration.seconds(10)
 
 export const make = (
-  options: Connection.Options,
+  options: Connection.Resolved,
   parts: Connection.Parts = {}
 ): Effect.Effect<Connection.Connection, ConnectError | CredentialsError, Scope.Scope> =>
   Effect.gen(function*() {

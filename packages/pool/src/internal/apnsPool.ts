@@ -120,7 +120,7 @@ const build = (
   })
 
 export const make = (
-  options: ApnsPool.Options,
+  options: ApnsPool.Resolved,
   /** Wraps the opening of each connection. */
   around: Around = (opening) => opening
 ) =>

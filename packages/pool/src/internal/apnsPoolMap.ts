@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import type * as ApnsPool from "../ApnsPool.js"
-import type { OpenError, Stats, Tenant } from "../ApnsPoolMap.js"
+import type { OpenError, ResolvedTenant, Stats } from "../ApnsPoolMap.js"
 import { Budget } from "./budget.js"
 
 /** Wraps the opening of a connection. */
@@ -15,7 +15,7 @@ export type Around = <A, E>(opening: Effect.Effect<A, E, Scope.Scope>) => Effect
 
 /** Builds the pool of a tenant with so many connections. */
 export type Open = (
-  tenant: Tenant,
+  tenant: ResolvedTenant,
   size: number,
   around: Around
 ) => Effect.Effect<ApnsPool.ApnsPool, OpenError, Scope.Scope>
@@ -40,7 +40,7 @@ class Entry {
 
   constructor(
     readonly key: string,
-    readonly tenant: Tenant,
+    readonly tenant: ResolvedTenant,
     readonly scope: Scope.CloseableScope,
     ready: Deferred.Deferred<ApnsPool.ApnsPool, OpenError>
   ) {
@@ -49,7 +49,7 @@ class Entry {
 }
 
 /** Endpoints are origins, which hold no space; identities never are the same for two teams, keys or certificates. */
-const keyOf = ({ credentials, endpoint }: Tenant): string => `${endpoint.origin} ${credentials.identity}`
+const keyOf = ({ credentials, endpoint }: ResolvedTenant): string => `${endpoint.origin} ${credentials.identity}`
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
@@ -99,7 +99,7 @@ export class Tenants {
   // --- use ---
 
   /** Runs in a region that cannot be interrupted; {@link Tenants.leave} must follow, whatever becomes of the pool. */
-  join(tenant: Tenant): Effect.Effect<Entry> {
+  join(tenant: ResolvedTenant): Effect.Effect<Entry> {
     return Effect.suspend(() => {
       if (!this.open) return Effect.interrupt
       const key = keyOf(tenant)
@@ -134,14 +134,14 @@ export class Tenants {
     })
   }
 
-  pool(entry: Entry, tenant: Tenant): Effect.Effect<ApnsPool.ApnsPool, OpenError> {
+  pool(entry: Entry, tenant: ResolvedTenant): Effect.Effect<ApnsPool.ApnsPool, OpenError> {
     const { pool } = entry
     return pool !== undefined
       ? Effect.succeed(withTopic(pool, tenant.topic))
       : Effect.map(Deferred.await(entry.ready), (pool) => withTopic(pool, tenant.topic))
   }
 
-  invalidate(tenant: Tenant): Effect.Effect<void> {
+  invalidate(tenant: ResolvedTenant): Effect.Effect<void> {
     return Effect.suspend(() => {
       const entry = this.entries.get(keyOf(tenant))
       return entry === undefined ? Effect.void : this.retire(entry)

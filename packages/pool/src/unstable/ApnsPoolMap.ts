@@ -19,7 +19,7 @@ import type { ConnectError, Connection, Credentials } from "@effect-apns/core"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as ApnsPool from "../ApnsPool.js"
-import type { ApnsPoolMap, PoolMapOptions, Tenant } from "../ApnsPoolMap.js"
+import type { ApnsPoolMap, PoolMapOptions, ResolvedTenant } from "../ApnsPoolMap.js"
 import { build } from "../ApnsPoolMap.js"
 import * as pools from "../internal/apnsPool.js"
 
@@ -31,7 +31,7 @@ import * as pools from "../internal/apnsPool.js"
  */
 export const makeWith = (
   connect: (
-    tenant: Tenant,
+    tenant: ResolvedTenant,
     parts: Connection.Parts
   ) => Effect.Effect<Connection.Connection, ConnectError.ConnectError | Credentials.CredentialsError, Scope.Scope>,
   options: PoolMapOptions = {}

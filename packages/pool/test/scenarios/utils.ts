@@ -18,7 +18,7 @@ export const notification = Notification.alert({ alert: "Hello" })
 export const credentialsOf = (key: ProviderKey.ProviderKey) =>
   Credentials.token({ key: Redacted.make(key.key), keyId: key.keyId, teamId: key.teamId })
 
-type PoolOptions = Partial<ApnsPool.Options>
+type PoolOptions = Partial<ApnsPool.Resolved>
 
 /** A pool at this mock, which does not wait long before it connects again. */
 export const poolAt = (

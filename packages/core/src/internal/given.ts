@@ -1,0 +1,28 @@
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Options } from "../Connection.js"
+import type { Credentials } from "../Credentials.js"
+import type { Proxy } from "../Proxy.js"
+
+interface Given {
+  readonly credentials: Credentials
+  readonly proxy: Proxy | "env" | undefined
+}
+
+/** The proxy as a value. */
+export const resolveProxy = <E, R>(
+  input: Options<never, never, E, R>["proxy"]
+): Effect.Effect<Proxy | "env" | undefined, E, R> =>
+  Effect.isEffect(input)
+    ? Effect.map(input, (found) => Option.isOption(found) ? Option.getOrUndefined(found) : found)
+    : Effect.succeed(input)
+
+/** Credentials and proxy as values: what is an Effect is run. */
+export const resolve = <CE, CR, PE, PR>(
+  { credentials, proxy }: Pick<Options<CE, CR, PE, PR>, "credentials" | "proxy">
+): Effect.Effect<Given, CE | PE, CR | PR> =>
+  Effect.zipWith(
+    Effect.isEffect(credentials) ? credentials : Effect.succeed(credentials),
+    resolveProxy(proxy),
+    (credentials, proxy): Given => ({ credentials, proxy })
+  )

@@ -1,0 +1,81 @@
+import type { ConnectError } from "@effect-apns/core"
+import { Connection, Credentials, Endpoint, Proxy } from "@effect-apns/core"
+import type { FileSystem } from "@effect/platform"
+import type { ConfigError, Layer, Scope } from "effect"
+import { Config, Context, Data, Effect } from "effect"
+import { describe, expect, test } from "tstyche"
+
+declare const credentials: Credentials.Credentials
+const endpoint = Endpoint.development
+const fromFile = Credentials.token({ keyFile: "AuthKey_ABC123DEFG.p8", keyId: "ABC123DEFG", teamId: "DEF123GHIJ" })
+
+class SecretError extends Data.TaggedError("SecretError")<{}> {}
+class Secrets extends Context.Tag("Secrets")<Secrets, Effect.Effect<Credentials.Token, SecretError>>() {}
+
+type Failed = ConnectError.ConnectError | Credentials.CredentialsError
+
+describe("credentials and proxy", () => {
+  test("values need nothing", () => {
+    expect(Connection.make({ endpoint, credentials })).type.toBe<
+      Effect.Effect<Connection.Connection, Failed, Scope.Scope>
+    >()
+    expect(Connection.layer({ endpoint, credentials, proxy: "env" })).type.toBe<
+      Layer.Layer<Connection.Connection, Failed>
+    >()
+  })
+
+  test("an Effect of credentials brings what it needs", () => {
+    expect(Connection.layer({ endpoint, credentials: fromFile })).type.toBe<
+      Layer.Layer<Connection.Connection, Failed, FileSystem.FileSystem>
+    >()
+  })
+
+  test("an Effect of one's own brings its errors and services too", () => {
+    expect(Connection.layer({ endpoint, credentials: Effect.flatten(Secrets) })).type.toBe<
+      Layer.Layer<Connection.Connection, Failed | SecretError, Secrets>
+    >()
+  })
+
+  test("a proxy is an Effect as well, with errors of its own", () => {
+    expect(Connection.layer({ endpoint, credentials: fromFile, proxy: Proxy.make("http://proxy.example:3128") })).type
+      .toBe<
+        Layer.Layer<Connection.Connection, Failed | Proxy.InvalidProxy, FileSystem.FileSystem>
+      >()
+    expect(Connection.layer({ endpoint, credentials, proxy: Proxy.fromEnv(endpoint) })).type.toBe<
+      Layer.Layer<Connection.Connection, Failed | Proxy.InvalidProxy>
+    >()
+  })
+
+  test("credentials of another kind do not compile", () => {
+    expect(Connection.layer).type.not.toBeCallableWith({ endpoint, credentials: "AuthKey_ABC123DEFG.p8" })
+    expect(Connection.layer).type.not.toBeCallableWith({
+      endpoint,
+      credentials: Effect.succeed("AuthKey_ABC123DEFG.p8")
+    })
+    expect(Connection.layer).type.not.toBeCallableWith({ endpoint })
+  })
+})
+
+describe("layerConfig", () => {
+  test("takes configuration values, and Effects in them", () => {
+    expect(Connection.layerConfig({
+      endpoint: Config.succeed(endpoint),
+      credentials: Config.map(
+        Config.all({ key: Config.redacted("KEY"), keyId: Config.string("KEY_ID"), teamId: Config.string("TEAM_ID") }),
+        (options) => Credentials.token(options)
+      ),
+      drainTimeout: Config.duration("DRAIN_TIMEOUT")
+    })).type.toBe<Layer.Layer<Connection.Connection, Failed | ConfigError.ConfigError>>()
+    expect(Connection.layerConfig({
+      endpoint: Config.succeed(endpoint),
+      credentials: Config.map(
+        Config.string("KEY_FILE"),
+        (keyFile) => Credentials.token({ keyFile, keyId: "", teamId: "" })
+      )
+    })).type.toBe<Layer.Layer<Connection.Connection, Failed | ConfigError.ConfigError, FileSystem.FileSystem>>()
+    expect(Connection.layerConfig({
+      endpoint: Config.succeed(endpoint),
+      credentials: Config.succeed(credentials)
+    })).type.toBe<Layer.Layer<Connection.Connection, Failed | ConfigError.ConfigError>>()
+  })
+})
