@@ -153,7 +153,7 @@ interface Common extends Omit<ConnectOptions, "credentials" | "connectTimeout" |
     readonly interval?: Duration.DurationInput | undefined
     readonly deadline?: Duration.DurationInput | undefined
   } | undefined
-  /** How long closing waits for answers. Default 5 seconds. */
+  /** How long closing waits for answers. Default 10 seconds, as long as the default timeout of a request. */
   readonly drainTimeout?: Duration.DurationInput | undefined
 
   /** Limits against a hostile server. */

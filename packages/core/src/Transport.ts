@@ -156,8 +156,8 @@ export const defaultConnectTimeout: Duration.DurationInput = internal.defaultCon
  *   and its forums ask for fresh lookups and spread connections.
  * - TLS 1.2 or later (Apple, "Setting up a remote notification server"), the server's name and certificate checked, ALPN
  *   `h2` demanded (RFC 9113 section 3.3).
- * - Interruption and failure leave no socket behind. The scope's end destroys the socket, after `end()` as soon as the
- *   kernel has the last bytes (at most one second).
+ * - Interruption and failure leave no socket behind. The scope's end destroys the socket; after `end()` it first waits
+ *   until the server has closed its side too, at most one second.
  *
  * @since 0.1.0
  * @category constructors

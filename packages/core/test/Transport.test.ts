@@ -19,7 +19,6 @@ import {
   TestContext
 } from "effect"
 import * as fs from "node:fs"
-import * as http from "node:http"
 import * as http2 from "node:http2"
 import * as net from "node:net"
 import * as os from "node:os"
@@ -28,7 +27,9 @@ import * as tls from "node:tls"
 import * as util from "node:util"
 import { staggered } from "../src/internal/staggered.js"
 import * as fixtures from "./fixtures/index.js"
+import { httpProxy, nothing, socksProxy } from "./fixtures/proxies.js"
 import { deadPort, endpoint, listen, serverOptions, tlsServer } from "./fixtures/servers.js"
+import { until } from "./utils/until.js"
 
 const ca = fixtures.text("ca.pem")
 
@@ -57,17 +58,6 @@ const collect = (transport: Transport.Transport) => {
 
 const write = (transport: Transport.Transport, text: string) =>
   Effect.async<void>((resume) => transport.write(Buffer.from(text), () => resume(Effect.void)))
-
-/** Waits for something that events bring about, with no say about when. */
-const until = (condition: () => boolean): Effect.Effect<void> =>
-  Effect.async((resume) => {
-    const look = () => {
-      if (condition()) resume(Effect.void)
-      else pending = setImmediate(look)
-    }
-    let pending = setImmediate(look)
-    return Effect.sync(() => clearImmediate(pending))
-  })
 
 describe("Transport", () => {
   describe("connect", () => {
@@ -654,77 +644,6 @@ describe("Transport", () => {
   })
 
   describe("proxies", () => {
-    interface Seen {
-      readonly targets: Array<string>
-      readonly authorizations: Array<string | undefined>
-    }
-
-    const relay = (client: net.Socket, port: number, greeting: () => void) => {
-      const upstream = net.connect(port, "127.0.0.1", () => {
-        greeting()
-        client.pipe(upstream).pipe(client)
-      })
-      upstream.on("error", () => client.destroy())
-      client.on("error", () => upstream.destroy())
-      client.on("close", () => upstream.destroy())
-    }
-
-    /** An HTTP proxy that takes `authorization` alone, where given, and answers `status`. */
-    const httpProxy = (seen: Seen, options?: { readonly authorization?: string; readonly status?: number }) => {
-      const server = http.createServer()
-      server.on("connect", (request: http.IncomingMessage, client: net.Socket) => {
-        const authorization = request.headers["proxy-authorization"]
-        seen.targets.push(request.url ?? "")
-        seen.authorizations.push(authorization)
-        if (options?.authorization !== undefined && authorization !== options.authorization) {
-          client.end(
-            "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\ncontent-length: 0\r\n\r\n"
-          )
-        } else if (options?.status !== undefined) {
-          client.end(`HTTP/1.1 ${options.status} No\r\ncontent-length: 2\r\n\r\nno`)
-        } else {
-          relay(client, Number(request.url?.split(":").at(-1)), () => client.write("HTTP/1.1 200 Connected\r\n\r\n"))
-        }
-      })
-      return server
-    }
-
-    /** A SOCKS5 proxy (RFC 1928, RFC 1929) that connects to names and addresses alike on loopback. */
-    const socksProxy = (
-      seen: Seen,
-      options?: { readonly user?: string; readonly password?: string; readonly reply?: number }
-    ) =>
-      net.createServer((client) => {
-        client.on("error", () => {})
-        const auth = options?.user === undefined ? 0 : 2
-        let step: "greeting" | "auth" | "request" = "greeting"
-        const onData = (bytes: Buffer) => {
-          if (step === "greeting") {
-            const offered = bytes.subarray(2, 2 + (bytes[1] ?? 0)).includes(auth)
-            client.write(Buffer.from([5, offered ? auth : 0xff]))
-            step = auth === 2 ? "auth" : "request"
-          } else if (step === "auth") {
-            const length = bytes[1] ?? 0
-            const user = bytes.subarray(2, 2 + length).toString()
-            const password = bytes.subarray(3 + length).toString()
-            const ok = user === options?.user && password === options?.password
-            seen.authorizations.push(`${user}:${password}`)
-            client.write(Buffer.from([1, ok ? 0 : 1]))
-            step = "request"
-          } else {
-            const length = bytes[4] ?? 0
-            const port = bytes.readUInt16BE(bytes.length - 2)
-            seen.targets.push(bytes[3] === 3 ? `${bytes.subarray(5, 5 + length)}:${port}` : `address:${port}`)
-            client.off("data", onData)
-            const reply = Buffer.from([5, options?.reply ?? 0, 0, 1, 127, 0, 0, 1, 0, 0])
-            if (options?.reply !== undefined) client.end(reply)
-            else relay(client, port, () => client.write(reply))
-          }
-        }
-        client.on("data", onData)
-      })
-
-    const nothing = (): Seen => ({ targets: [], authorizations: [] })
     const proxyAt = (url: string) => Either.getOrThrow(Proxy.make(url))
 
     const echo = (port: number, options: Partial<Transport.ConnectOptions>) =>

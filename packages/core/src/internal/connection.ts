@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import { ConnectError } from "../ConnectError.js"
 import type * as Connection from "../Connection.js"
 import type { Credentials, CredentialsError } from "../Credentials.js"
+import type { Endpoint } from "../Endpoint.js"
 import * as Failure from "../Failure.js"
 import * as ProviderToken from "../ProviderToken.js"
 import * as Request from "../Request.js"
@@ -24,6 +25,7 @@ import * as Transport from "../Transport.js"
 import * as Deadlines from "../unstable/Deadlines.js"
 import * as Exchange from "../unstable/Exchange.js"
 import { fromCode } from "./connectFailure.js"
+import { timeoutFail, waitAtMost } from "./timing.js"
 
 const TypeId: Connection.TypeId = "~@effect-apns/core/Connection"
 
@@ -476,11 +478,10 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
   shutdown(drainTimeout: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.retire({ _tag: "ScopeClosed" })
-      return Effect.interruptible(Effect.timeoutOption(this.idle, drainTimeout))
+      return waitAtMost(this.idle, drainTimeout)
     }).pipe(
       Effect.zipRight(Effect.sync(() => this.finish({ _tag: "ScopeClosed" }))),
-      Effect.zipRight(Effect.interruptible(Effect.timeoutOption(this.flushedAll, flushTimeout))),
-      Effect.asVoid
+      Effect.zipRight(waitAtMost(this.flushedAll, flushTimeout))
     )
   }
 
@@ -548,6 +549,28 @@ interface TransportOptions extends Omit<Connection.Resolved, "endpoint" | "crede
 
 const defaultConnectTimeout = Duration.seconds(10)
 
+const noSettings = (endpoint: Endpoint, timeout: Duration.Duration): ConnectError =>
+  new ConnectError({
+    reason: "Timeout",
+    phase: "http2",
+    endpoint,
+    message: `${endpoint.origin}: the server sent no HTTP/2 SETTINGS within ${Duration.format(timeout)}`
+  })
+
+const unusable = (endpoint: Endpoint, cause: Failure.CloseCause | undefined): ConnectError =>
+  cause?._tag === "Dropped"
+    // under TLS 1.3 a server refuses a client certificate only after the handshake
+    ? fromCode(endpoint, "http2", cause.code, undefined)
+    : new ConnectError({
+      reason: "Http2",
+      phase: "http2",
+      endpoint,
+      message: `${endpoint.origin}: ${
+        cause === undefined ? "the connection ended" : Failure.describeCause(cause)
+      } before it was usable`,
+      cause
+    })
+
 export const make = (
   options: Connection.Resolved,
   parts: Connection.Parts = {}
@@ -562,29 +585,14 @@ export const make = (
       { ...options, authority: options.endpoint.authority },
       parts
     )
-    yield* Effect.timeoutOption(wire.ready, Duration.millis(Math.max(1, Duration.toMillis(timeout) - spent)))
-    const { cause } = wire
-    if (wire.state === "closed") {
-      // under TLS 1.3 a server refuses a client certificate only after the handshake
-      if (cause?._tag === "Dropped") return yield* fromCode(options.endpoint, "http2", cause.code, undefined)
-      return yield* new ConnectError({
-        reason: "Http2",
-        phase: "http2",
-        endpoint: options.endpoint,
-        message: `${options.endpoint.origin}: ${
-          cause === undefined ? "the connection ended" : Failure.describeCause(cause)
-        } before it was usable`,
-        cause
-      })
-    }
-    if (!wire.isReady) {
-      return yield* new ConnectError({
-        reason: "Timeout",
-        phase: "http2",
-        endpoint: options.endpoint,
-        message: `${options.endpoint.origin}: the server sent no HTTP/2 SETTINGS within ${Duration.format(timeout)}`
-      })
-    }
+    const left = Duration.millis(Math.max(1, Duration.toMillis(timeout) - spent))
+    yield* timeoutFail(wire.ready, { duration: left, onTimeout: () => noSettings(options.endpoint, timeout) }).pipe(
+      Effect.zipRight(
+        Effect.suspend(() => wire.state === "closed" ? unusable(options.endpoint, wire.cause) : Effect.void)
+      ),
+      // not at the end of the scope, which may be far away
+      Effect.onError(() => Effect.zipRight(wire.shutdown(Duration.zero), Effect.sync(() => transport.destroy())))
+    )
     return wire.connection
   })
 
@@ -628,7 +636,8 @@ const open = (
 
 const defaultPingInterval = Duration.minutes(1)
 const defaultPingDeadline = Duration.seconds(10)
-const defaultDrainTimeout = Duration.seconds(5)
+/** As long as the default timeout of a request: whatever is in flight can still be answered. */
+const defaultDrainTimeout = Duration.millis(Request.defaultTimeoutMillis)
 
 // -----------------------------------------------------------------------------
 // without a socket
@@ -751,7 +760,7 @@ class Handled implements Connection.Unsafe {
   shutdown(drainTimeout: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.retire({ _tag: "ScopeClosed" })
-      return Effect.interruptible(Effect.timeoutOption(this.idle, drainTimeout))
+      return waitAtMost(this.idle, drainTimeout)
     }).pipe(Effect.zipRight(Effect.sync(() => this.close({ _tag: "ScopeClosed" }))))
   }
 }

@@ -1,3 +1,4 @@
+import * as Effect from "effect/Effect"
 import type * as net from "node:net"
 import type * as tls from "node:tls"
 import type { Receiver, Transport, TransportClose, TransportInfo } from "../Transport.js"
@@ -111,19 +112,13 @@ export class SocketTransport implements Transport {
     return this.#socket === socket
   }
 
-  /** `true` when the kernel has everything that was written, the end of the stream included. */
-  get flushed(): boolean {
-    return this.stage === "closed" || this.#socket.destroyed || this.#socket.writableFinished
-  }
-
-  onceFlushed(resume: () => void): () => void {
-    this.#socket.once("finish", resume)
-    this.#socket.once("close", resume)
-    return () => {
-      this.#socket.off("finish", resume)
-      this.#socket.off("close", resume)
-    }
-  }
+  /** Waits until the socket is closed. */
+  readonly closed: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.#socket.closed) return resume(Effect.void)
+    const onClose = () => resume(Effect.void)
+    this.#socket.once("close", onClose)
+    return Effect.sync(() => this.#socket.off("close", onClose))
+  })
 
   readonly #onConnect = (): void => {
     this.#socket.setNoDelay(true)

@@ -23,13 +23,14 @@ import { fromError, noH2 } from "./connectFailure.js"
 import { isCertificate, pemBlocks } from "./pem.js"
 import { SocketTransport } from "./socketTransport.js"
 import { staggered } from "./staggered.js"
+import { timeoutFail, waitAtMost } from "./timing.js"
 
 export const defaultConnectTimeout: Duration.DurationInput = "10 seconds"
 
 /** RFC 8305 section 5: the recommended delay before the next address is tried. */
 const attemptDelay = Duration.millis(250)
 
-/** How long the end of the scope waits for the kernel to take the last bytes. */
+/** How long the end of the scope waits for the other side to take the last bytes and to close. */
 const flushTimeout = Duration.seconds(1)
 
 /** Room for several TLS records (16 KiB at most, RFC 8446 section 5.1); filled anew for each read. */
@@ -65,13 +66,13 @@ export const connect = (options: ConnectOptions): Effect.Effect<Transport, Conne
         : { checkServerIdentity: (_host, certificate) => checkAddress(options.endpoint.host, certificate) })
     }
     const timeout = Duration.decode(options.connectTimeout ?? defaultConnectTimeout)
-    const transport = yield* (
-      proxy === undefined
-        ? dialDirect(dialing, options, tlsOptions, keylog)
-        : dialThrough(dialing, proxy, tlsOptions, keylog)
-    ).pipe(
-      Effect.tap((transport) => handshake(dialing, transport)),
-      Effect.timeoutFail({ duration: timeout, onTimeout: () => timedOut(dialing, proxy, timeout) }),
+    const dialed = proxy === undefined
+      ? dialDirect(dialing, options, tlsOptions, keylog)
+      : dialThrough(dialing, proxy, tlsOptions, keylog)
+    const transport = yield* timeoutFail(Effect.tap(dialed, (transport) => handshake(dialing, transport)), {
+      duration: timeout,
+      onTimeout: () => timedOut(dialing, proxy, timeout)
+    }).pipe(
       Effect.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => destroyAll(dialing)))
     )
     opened.transport = transport
@@ -95,20 +96,13 @@ const destroyAll = (dialing: Dialing): void => {
 const close = (dialing: Dialing, transport: SocketTransport | undefined): Effect.Effect<void> =>
   Effect.gen(function*() {
     if (transport !== undefined) {
-      if (transport.ended && !transport.flushed) {
-        const flushed = Effect.async<void>((resume) => {
-          const off = transport.onceFlushed(() => resume(Effect.void))
-          return Effect.sync(off)
-        })
-        yield* Effect.interruptible(Effect.timeoutOption(flushed, flushTimeout))
-      }
+      // Closing before the other side has closed may reset the connection (RFC 9293 section 3.6.1), and then what it has
+      // not read yet is lost.
+      if (transport.ended) yield* waitAtMost(transport.closed, flushTimeout)
       transport.destroy()
     }
     destroyAll(dialing)
-    yield* Effect.forEach(Array.from(dialing.sockets), closed, { discard: true }).pipe(
-      Effect.timeoutOption(flushTimeout),
-      Effect.interruptible
-    )
+    yield* waitAtMost(Effect.forEach(Array.from(dialing.sockets), closed, { discard: true }), flushTimeout)
   })
 
 const closed = (socket: net.Socket): Effect.Effect<void> =>
@@ -293,7 +287,8 @@ const resolve = (dialing: Dialing, options: ConnectOptions): Effect.Effect<Reado
     return Effect.succeed([{ address: host, family }])
   }
   dialing.phase = "dns"
-  return Effect.suspend(() => (options.lookup ?? systemLookup)(host)).pipe(
+  // a lookup that may not be interrupted does not hold up the connect timeout
+  return Effect.disconnect(Effect.suspend(() => (options.lookup ?? systemLookup)(host))).pipe(
     Effect.mapError((error) => fromError(options.endpoint, "dns", error)),
     Effect.flatMap((found) => Effect.map(Random.shuffle(found), (shuffled) => alternate(found, shuffled)))
   )

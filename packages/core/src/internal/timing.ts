@@ -1,0 +1,33 @@
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+
+/**
+ * Waits for `wait`, but no longer than `duration`: for finalizers.
+ *
+ * The fiber that runs a finalizer may have been interrupted, or may be interrupted while it waits. `Effect.interruptible`
+ * in such a fiber stops at once and skips what stands behind it, and a child fiber is interrupted together with its
+ * parent. So the waiting is done by a daemon, which nobody interrupts.
+ */
+export const waitAtMost = (wait: Effect.Effect<void>, duration: Duration.Duration): Effect.Effect<void> =>
+  Effect.uninterruptible(
+    Effect.flatMap(
+      Effect.forkDaemon(Effect.interruptible(Effect.timeoutOption(wait, duration))),
+      (fiber) => Effect.asVoid(Fiber.await(fiber))
+    )
+  )
+
+/**
+ * `Effect.timeoutFail` that also works where the caller may not be interrupted, as in `Effect.acquireRelease`: there
+ * `Effect.timeoutFail` would wait for `self` for ever. A caller that may be interrupted interrupts `self`, as usual.
+ */
+export const timeoutFail = <A, E, R, E2>(
+  self: Effect.Effect<A, E, R>,
+  options: { readonly duration: Duration.Duration; readonly onTimeout: () => E2 }
+): Effect.Effect<A, E | E2, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      Effect.forkDaemon(Effect.interruptible(Effect.timeoutFail(self, options))),
+      (fiber) => Effect.onInterrupt(restore(Fiber.join(fiber)), () => Fiber.interrupt(fiber))
+    )
+  )
