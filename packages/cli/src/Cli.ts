@@ -17,28 +17,157 @@
  */
 import type * as CliApp from "@effect/cli/CliApp"
 import * as CliConfig from "@effect/cli/CliConfig"
-import * as Command from "@effect/cli/Command"
-import * as HelpDoc from "@effect/cli/HelpDoc"
+import * as Descriptor from "@effect/cli/CommandDescriptor"
 import * as ValidationError from "@effect/cli/ValidationError"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
+import * as Arr from "effect/Array"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as ExitCode from "./ExitCode.js"
-import { bulk, standardInput } from "./internal/bulk.js"
-import { channels } from "./internal/channels.js"
-import { mock } from "./internal/mock.js"
-import { rootHelp } from "./internal/rootHelp.js"
-import { send } from "./internal/send.js"
-import { simulator } from "./internal/simulator.js"
+import { nearest, normalize } from "./internal/arguments.js"
+import { commands } from "./internal/commands.js"
+import type { NotPossible } from "./internal/errors.js"
+import { notPossible } from "./internal/errors.js"
+import * as Help from "./internal/help.js"
+import { environmentHelp, rootHelp } from "./internal/rootHelp.js"
+import type { Failure, Requirements, Subcommand } from "./internal/subcommand.js"
+import * as Terminal from "./internal/terminal.js"
+import { version } from "./internal/version.js"
 
-const version = "0.1.0"
+/** `There is no command apns sned: did you mean apns send?` */
+const noCommand = (parent: string, word: string, names: ReadonlyArray<string>): NotPossible => {
+  const near = nearest(word, names)
+  return notPossible(
+    `There is no command ${parent} ${word}${
+      near === undefined ? `. See ${parent} --help.` : `: did you mean ${parent} ${near}?`
+    }`
+  )
+}
 
-const apns = Command.make("apns").pipe(
-  Command.withDescription("Sends Apple push notifications"),
-  Command.withSubcommands([send, bulk, simulator, mock, channels])
-)
+const load = (name: string): Effect.Effect<Subcommand, NotPossible> => {
+  const entry = commands.find((entry) => entry.name === name)
+  return entry === undefined
+    ? noCommand("apns", name, commands.map(({ name }) => name))
+    : Effect.promise(entry.load)
+}
 
-const command = Command.run(apns, { name: "apns", version })
+/** Follows the words to the command that they name; what is left is for that one. */
+const find = (
+  words: ReadonlyArray<string>
+): Effect.Effect<readonly [Subcommand, ReadonlyArray<string>], NotPossible> =>
+  Effect.gen(function*() {
+    const [first = "", ...others] = words
+    let found = yield* load(first)
+    let rest = others
+    for (;;) {
+      const [next, ...beyond] = rest
+      const below = next === undefined ? undefined : found.commands.get(next)
+      if (below === undefined) return [found, rest] as const
+      found = below
+      rest = beyond
+    }
+  })
+
+const printHelp = (part: Help.Part): Effect.Effect<void> =>
+  Effect.flatMap(
+    Terminal.Current,
+    (terminal) => Console.log(Help.render(part, Math.min(terminal.resultColumns(), widest)))
+  )
+
+/** Longer lines are hard to read. */
+const widest = 100
+
+const isHelp = (word: string): boolean => word === "--help" || word === "-h" || word === "--help-all"
+
+const dispatch = (
+  args: ReadonlyArray<string>
+): Effect.Effect<void, Failure | ValidationError.ValidationError, Requirements> =>
+  Effect.gen(function*() {
+    const [first, ...rest] = args
+    if (first === undefined || isHelp(first) || (first === "help" && rest.length === 0)) {
+      return yield* printHelp(rootHelp)
+    }
+    if (first === "--version") return yield* Console.log(version)
+    if (first === "--completions" || first.startsWith("--completions=")) {
+      return yield* completions(first.includes("=") ? first.slice(first.indexOf("=") + 1) : rest[0])
+    }
+    if (first === "help") {
+      if (rest[0] === "environment") return yield* printHelp(environmentHelp)
+      const [{ help }] = yield* find(rest)
+      return yield* printHelp(Help.document(help, true))
+    }
+    if (first.startsWith("-")) {
+      return yield* notPossible(
+        `The name of a command comes first, then its options, such as apns send ... See apns --help.`
+      )
+    }
+    const [subcommand, words] = yield* find(args)
+    const { help } = subcommand
+    const options = words.includes("--") ? words.slice(0, words.indexOf("--")) : words
+    const asked = options.find(isHelp)
+    if (asked !== undefined) {
+      return yield* printHelp(Help.document(help, asked === "--help-all"))
+    }
+    if (subcommand.commands.size > 0) {
+      const names = Array.from(subcommand.commands.keys())
+      return yield* words[0] === undefined
+        ? notPossible(`${help.name}: which command? ${names.join(", ")}. See ${help.name} --help.`)
+        : noCommand(help.name, words[0], names)
+    }
+    return yield* subcommand.run(yield* normalize(help.name, help.abouts, words))
+  })
+
+const completions = (shell: string | undefined): Effect.Effect<void, NotPossible> =>
+  Effect.gen(function*() {
+    const scripts = {
+      bash: Descriptor.getBashCompletions,
+      zsh: Descriptor.getZshCompletions,
+      fish: Descriptor.getFishCompletions
+    }
+    if (shell !== "bash" && shell !== "zsh" && shell !== "fish") {
+      return yield* notPossible(
+        `--completions: ${
+          shell === undefined ? "the value is missing" : `'${shell}' is none of them`
+        }: bash, zsh or fish`
+      )
+    }
+    const all = yield* Effect.forEach(
+      commands,
+      ({ load, name }) => Effect.map(Effect.promise(load), ({ descriptor }) => [name, descriptor] as const)
+    )
+    if (!Arr.isNonEmptyArray(all)) return
+    const script = yield* scripts[shell](Descriptor.withSubcommands(Descriptor.make("apns"), all), "apns")
+    yield* Console.log(script.join("\n"))
+  })
+
+const levels = new Map(LogLevel.allLevels.map((level) => [level._tag.toLowerCase(), level]))
+
+/** Takes `--log-level LEVEL` out: it is for every command. */
+const logLevelOf = (
+  args: ReadonlyArray<string>
+): Effect.Effect<
+  { readonly args: ReadonlyArray<string>; readonly level: LogLevel.LogLevel | undefined },
+  NotPossible
+> => {
+  const end = args.indexOf("--")
+  const at = args.findIndex((arg, i) =>
+    (end === -1 || i < end) && (arg === "--log-level" || arg.startsWith("--log-level="))
+  )
+  if (at === -1) return Effect.succeed({ args, level: undefined })
+  const arg = args[at] ?? ""
+  const apart = arg === "--log-level"
+  const value = apart ? args[at + 1] : arg.slice(arg.indexOf("=") + 1)
+  const level = levels.get((value ?? "").toLowerCase())
+  return level === undefined
+    ? notPossible(
+      `--log-level: ${value === undefined ? "the value is missing" : `'${value}' is none of them`}: ${
+        Array.from(levels.keys()).join(", ")
+      }`
+    )
+    : Effect.succeed({ args: [...args.slice(0, at), ...args.slice(at + (apart ? 2 : 1))], level })
+}
 
 /**
  * Runs the command with these arguments (those after the program's name), prints what it has to say, and succeeds with
@@ -49,18 +178,12 @@ const command = Command.run(apns, { name: "apns", version })
  */
 export const run = (
   args: ReadonlyArray<string>
-): Effect.Effect<ExitCode.ExitCode, never, CliApp.CliApp.Environment | CommandExecutor.CommandExecutor> => {
-  const complain = (error: { readonly _tag: string; readonly message: string }): Effect.Effect<ExitCode.ExitCode> =>
-    Effect.as(
-      args.includes("--json")
-        ? Console.log(JSON.stringify({ outcome: "impossible", error: error._tag, message: error.message }))
-        : Console.error(error.message),
-      ExitCode.notPossible
-    )
-  if (args.length === 0 || (args.length === 1 && ["--help", "-h", "help"].includes(args[0] ?? ""))) {
-    return Effect.as(Console.log(HelpDoc.toAnsiText(rootHelp(version))), ExitCode.accepted)
-  }
-  return command(["node", "apns", ...args.map((arg) => arg === "-" ? standardInput : arg)]).pipe(
+): Effect.Effect<ExitCode.ExitCode, never, CliApp.CliApp.Environment | CommandExecutor.CommandExecutor> =>
+  Effect.gen(function*() {
+    const { args: words, level } = yield* logLevelOf(args)
+    const program = dispatch(words)
+    yield* level === undefined ? program : Logger.withMinimumLogLevel(program, level)
+  }).pipe(
     Effect.as<ExitCode.ExitCode>(ExitCode.accepted),
     Effect.catchAll((error): Effect.Effect<ExitCode.ExitCode> => {
       if (ValidationError.isValidationError(error)) return Effect.succeed(ExitCode.notPossible)
@@ -69,10 +192,14 @@ export const run = (
           return Effect.succeed(ExitCode.notAccepted)
         case "Unsaid":
           return Effect.succeed(ExitCode.notPossible)
-        default:
-          return complain(error)
+        case "NotPossible":
+          return Effect.as(
+            args.includes("--json")
+              ? Console.log(JSON.stringify({ outcome: "impossible", error: error._tag, message: error.message }))
+              : Console.error(error.message),
+            ExitCode.notPossible
+          )
       }
     }),
-    Effect.provide(CliConfig.layer({ showBuiltIns: false }))
+    Effect.provide(CliConfig.layer({ autoCorrectLimit: 0 }))
   )
-}

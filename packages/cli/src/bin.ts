@@ -11,8 +11,10 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import { format } from "node:util"
 import * as Cli from "./Cli.js"
 import * as ExitCode from "./ExitCode.js"
+import { standard } from "./internal/terminal.js"
 
 const words = (message: unknown): string =>
   Array.isArray(message) ? message.map(words).join(" ") : message instanceof Error ? message.message : String(message)
@@ -21,8 +23,8 @@ const words = (message: unknown): string =>
 const logging = Layer.merge(
   Logger.replace(
     Logger.defaultLogger,
-    Logger.withConsoleError(
-      Logger.make(({ cause, logLevel, message }) =>
+    Logger.make(({ cause, logLevel, message }) =>
+      standard.print(
         [`${logLevel.label}: ${words(message)}`, ...Cause.prettyErrors(cause).map((error) => error.message)].join(": ")
       )
     )
@@ -30,15 +32,18 @@ const logging = Layer.merge(
   Logger.minimumLogLevel(LogLevel.Warning)
 )
 
-// the help is written with colors, which only a terminal understands
-const colors = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g")
-const plain = (part: unknown): unknown => typeof part === "string" ? part.replace(colors, "") : part
 const printing = Layer.unwrapEffect(Effect.map(Effect.console, (console) =>
   Console.setConsole({
     ...console,
-    log: (...parts) => console.log(...(process.stdout.isTTY ? parts : parts.map(plain))),
-    error: (...parts) => console.error(...(process.stderr.isTTY ? parts : parts.map(plain)))
+    log: (...parts) => Effect.sync(() => standard.result(format(...parts))),
+    error: (...parts) => Effect.sync(() => standard.print(format(...parts)))
   })))
+
+// who reads the output may go away before it is complete: that ends the output, not what is being done
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
+
+// the terminal was closed: as if it had been asked to end
+process.on("SIGHUP", () => process.emit("SIGTERM", "SIGTERM"))
 
 Cli.run(process.argv.slice(2)).pipe(
   Effect.catchAllDefect((defect) =>

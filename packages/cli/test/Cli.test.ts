@@ -8,6 +8,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Inspectable, Layer, Sink, Stream } from "effect"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import * as Terminal from "../src/internal/terminal.js"
 import { apns, directory, environmentOf, token } from "./utils/harness.js"
 
 const rig = Effect.gen(function*() {
@@ -36,24 +37,94 @@ describe("apns", () => {
     "channels create",
     "channels read",
     "channels list",
-    "channels delete"
+    "channels delete",
+    "channels",
+    ""
   ])(
-    "%s --help has an example and describes each option",
+    "%s --help fits a screen of 24 lines, and has an example",
     (name) =>
       Effect.gen(function*() {
-        const { code, out } = yield* apns([...name.split(" "), "--help"])
+        const { code, out } = yield* apns([...name === "" ? [] : name.split(" "), "--help"])
         assert.strictEqual(code, ExitCode.accepted)
-        assert.match(out, new RegExp(`^apns ${name} .+`, "m"))
-        assert.include(out, "OPTIONS")
+        assert.match(out, new RegExp(`^ {2}apns ${name} ?.+`, "m"))
+        // the prompt takes the last line of the screen
+        assert.isBelow(out.split("\n").length - 1, 24, out)
+        for (const line of out.split("\n")) assert.isAtMost(line.length, 80)
+      }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scopedLive.each(["send", "bulk", "simulator", "channels create", "mock"])(
+    "%s --help-all has every option, also those that --help leaves out",
+    (name) =>
+      Effect.gen(function*() {
+        const words = name.split(" ")
+        const { out: all } = yield* apns([...words, "--help-all"])
+        const { out: some } = yield* apns([...words, "--help"])
+        const options = (text: string) => text.match(/^ {2}--[a-z-]+/gm) ?? []
+        assert.includeMembers(options(all), options(some))
+        const count = /shows all (\d+) options/.exec(some)?.[1]
+        if (count !== undefined) assert.strictEqual(options(all).length, Number(count))
+        assert.notInclude(all, "user-defined")
+      }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scopedLive.each([20, 40, 60, 80, 100, 200])(
+    "the help for %d columns breaks no word and no line is longer",
+    (columns) =>
+      Effect.gen(function*() {
+        const words = new Set<string>()
+        const helps: ReadonlyArray<ReadonlyArray<string>> = [
+          ["--help"],
+          ["help", "environment"],
+          ["send", "--help-all"],
+          ["bulk", "--help-all"],
+          ["channels", "--help"]
+        ]
+        for (const args of helps) {
+          for (const word of (yield* apns(args)).out.split(/\s+/)) words.add(word)
+          const { out } = yield* Effect.provideService(apns(args), Terminal.Current, {
+            ...Terminal.standard,
+            resultColumns: () => columns
+          })
+          for (const line of out.split("\n")) assert.isAtMost(line.length, columns)
+          if (columns >= 40) { for (const word of out.split(/\s+/)) assert.isTrue(words.has(word), word) }
+        }
+      }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scopedLive.each(["bash", "zsh", "fish"])(
+    "--completions %s knows every command and its options",
+    (shell) =>
+      Effect.gen(function*() {
+        const { code, out } = yield* apns(["--completions", shell])
+        assert.strictEqual(code, ExitCode.accepted)
+        for (const word of ["bulk", "channels", "push-type", "policy", "unregister"]) assert.include(out, word)
       }).pipe(Effect.provide(NodeContext.layer))
   )
 
   it.scopedLive.each<{ readonly args: ReadonlyArray<string>; readonly hint: string }>([
-    { args: ["sned"], hint: "send" },
-    { args: ["send"], hint: "TOKEN" },
-    { args: ["send", "00", "--bogus"], hint: "--bogus" },
-    { args: ["send", "00", "--badge", "x"], hint: "'x' is not a integer" },
-    { args: ["bulk", "tokens"], hint: "--out" }
+    { args: ["sned"], hint: "There is no command apns sned: did you mean apns send?" },
+    { args: ["channels", "crate"], hint: "did you mean apns channels create?" },
+    { args: ["channels"], hint: "create, read, list, delete" },
+    { args: ["--sandbox", "send"], hint: "The name of a command comes first" },
+    { args: ["send"], hint: "TOKEN is missing" },
+    { args: ["send", "00", "01"], hint: "'01' is one argument too many" },
+    { args: ["send", "00", "--titel", "x"], hint: "There is no option --titel: did you mean --title?" },
+    { args: ["send", "00", "--push", "voip"], hint: "did you mean --push-type?" },
+    { args: ["send", "00", "-badge", "1"], hint: "There is no option -badge: did you mean --badge?" },
+    { args: ["send", "00", "--bogus"], hint: "There is no option --bogus. See apns send --help." },
+    { args: ["send", "00", "--badge", "x"], hint: "--badge: 'x' is not a whole number" },
+    { args: ["send", "00", "--badge=1.5"], hint: "--badge: '1.5' is not a whole number" },
+    { args: ["send", "00", "--badge", "-1"], hint: "--badge: -1 is too small: at least 0" },
+    { args: ["send", "00", "--push-type", "alrt"], hint: "did you mean alert?" },
+    { args: ["send", "00", "--priority", "7"], hint: "--priority: '7' is none of 10, 5, 1" },
+    { args: ["send", "00", "--body"], hint: "--body: the value is missing: --body TEXT" },
+    { args: ["send", "00", "--title", "--body", "x"], hint: "--title: the value is missing before --body" },
+    { args: ["send", "00", "--title", "x", "--title", "y"], hint: "--title is given twice" },
+    { args: ["send", "00", "--raw=maybe"], hint: "--raw takes no value" },
+    { args: ["bulk", "tokens"], hint: "--out FILE is missing" },
+    { args: ["--completions", "csh"], hint: "bash, zsh or fish" },
+    { args: ["send", "00", "--log-level", "loud"], hint: "--log-level: 'loud' is none of them" }
   ])("$args is refused", ({ args, hint }) =>
     Effect.gen(function*() {
       const { code, err, out } = yield* apns(args)

@@ -22,7 +22,7 @@ describe("the apns process", { concurrent: true, timeout: 120_000 }, () => {
       const { code, err, out } = yield* Effect.flatMap(start(["--help"]), ({ exit }) => exit)
       assert.strictEqual(code, ExitCode.accepted)
       assert.strictEqual(err, "")
-      for (const word of ["apns mock", "apns send", "apns bulk", "APNS_KEY_FILE", "EXIT CODES"]) {
+      for (const word of ["apns mock", "apns send", "bulk", "APNS_KEY_FILE", "EXIT CODES"]) {
         assert.include(out, word)
       }
       assert.notInclude(out, String.fromCharCode(27))

@@ -1,9 +1,6 @@
 import { Notification } from "@effect-apns/models"
 import type { ApnsPool, Send } from "@effect-apns/pool"
 import { sendEach } from "@effect-apns/pool"
-import * as Args from "@effect/cli/Args"
-import * as Command from "@effect/cli/Command"
-import * as Options from "@effect/cli/Options"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Chunk from "effect/Chunk"
@@ -19,18 +16,19 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { NotPossible } from "./errors.js"
 import { NotAccepted, notPossible, Unsaid } from "./errors.js"
-import { help } from "./help.js"
+import * as Flags from "./flags.js"
 import type { Journal } from "./journal.js"
 import * as Journals from "./journal.js"
 import type { TokenLine } from "./lines.js"
 import { tokens } from "./lines.js"
 import type { Sending } from "./notification.js"
-import { collapseId, delivery, message, notificationOf, sendingOf } from "./notification.js"
+import { delivery, message, notificationOf, sendingOf } from "./notification.js"
 import { obstacleOf, outcomeOf } from "./outcome.js"
 import { optionsOf, size, target, withPool } from "./pool.js"
 import * as Progress from "./progress.js"
 import { json } from "./send.js"
 import { signal } from "./signals.js"
+import * as Subcommand from "./subcommand.js"
 
 interface Item extends Send.SendOptions {
   readonly line: number
@@ -216,13 +214,10 @@ const report = (
   }
 }
 
-/** What stands for `-`, which the parser of arguments takes for an option. */
-export const standardInput = "/dev/stdin"
-
 const inputOf = (file: string): Effect.Effect<Input, NotPossible, FileSystem.FileSystem> => {
   const failed = ({ message }: { readonly message: string }): NotPossible =>
     notPossible(`The tokens in ${file} cannot be read: ${message}`)
-  return file === standardInput
+  return file === "-" || file === "/dev/stdin"
     ? Effect.succeed({
       bytes: NodeStream.fromReadable<NotPossible, Uint8Array>(
         () => process.stdin,
@@ -271,37 +266,22 @@ export const gracefully = <A, E, R>(
     })
   )
 
-export const bulk = Command.make("bulk", {
-  tokens: Args.text({ name: "TOKENS" }).pipe(
-    Args.withDescription(
-      "A file with a device token on each line, or - for standard input; empty lines and # comments are skipped"
-    )
-  ),
-  out: Options.file("out").pipe(
-    Options.withDescription(
-      "Where to write what became of each: a line of JSON each, added as they come. What it holds already is not sent again"
-    )
-  ),
+export const bulk = Subcommand.make("bulk", {
+  tokens: Flags.argument("TOKENS", "a file, a device token on each line; - for standard input"),
+  out: Flags.requiredFile("out", "what became of each, as JSON lines; the same to resume"),
   ...message,
   ...delivery,
-  collapseId: collapseId.pipe(
-    Options.withDescription(
-      "Default: for alerts, one of its own for each token, so that what must be sent again after a crash shows once"
-    )
-  ),
-  concurrency: Options.integer("concurrency").pipe(
-    Options.withDescription("Notifications under way at once"),
-    Options.withDefault(4000)
-  ),
+  collapseId: Flags.text("collapse-id", "ID", "default: for alerts, one of its own for each token", { rare: true }),
+  concurrency: Flags.whole("concurrency", "notifications under way at once. Default: 4000", 1, { rare: true }),
   size,
-  quiet: Options.boolean("quiet").pipe(Options.withDescription("Show no progress")),
+  quiet: Flags.toggle("quiet", "show no progress", { rare: true }),
   ...target,
   json
 }, (options) =>
   gracefully((stop) =>
     Effect.gen(function*() {
-      const { concurrency, out, quiet } = options
-      if (concurrency < 1) return yield* notPossible("--concurrency: at least 1 notification is under way at once")
+      const { out, quiet } = options
+      const concurrency = Option.getOrElse(options.concurrency, () => 4000)
       const notification = yield* notificationOf(options)
       const sending = yield* sendingOf(options, notification.pushType)
       const pool = yield* optionsOf(options, sending.topic)
@@ -337,21 +317,21 @@ export const bulk = Command.make("bulk", {
         return yield* options.json ? new Unsaid() : notPossible(summary.obstacle)
       }
       if (journal.counts.rejected + journal.counts.failed > 0) return yield* new NotAccepted()
-    }).pipe(Effect.scoped, Effect.provide(Progress.layerStderr)), signal)).pipe(
-    Command.withDescription(help(
-      "Sends one notification to many devices, and writes what became of each to a file. Memory does not grow with their number.",
-      [
-        ["apns bulk tokens.txt --out results.ndjson --title News --body \"We are back\"", "An alert for everyone"],
-        [
-          "psql -Atc \"select token from devices order by id\" | apns bulk - --out results.ndjson --payload news.json",
-          "From a database"
-        ],
-        ["jq -r 'select(.action == \"delete-token\").token' results.ndjson", "The tokens to delete"]
-      ],
-      "Ctrl-C stops it: no more tokens are taken, and those under way are waited for. The same command, with the same tokens in the same order, goes on where it stopped, even after a crash: a token that has a line in the output is not sent again, and those that were under way are sent again under the same apns-id and collapse id.",
-      "Where nothing can be sent, because APNs cannot be reached or refuses the credentials, it stops, and what was not sent has no line."
-    ))
-  )
+    }).pipe(Effect.scoped, Effect.provide(Progress.layerStderr)), signal), {
+  what: "Sends one notification to many devices. It can be stopped and resumed.",
+  examples: [
+    ["apns bulk tokens.txt --out results.ndjson --title News --body \"We are back\"", "an alert for everyone"],
+    [
+      "psql -Atc \"select ... order by id\" | apns bulk - --out r.ndjson --body Hi",
+      "from a database"
+    ],
+    ["jq -r 'select(.action == \"delete-token\").token' results.ndjson", "the tokens to delete"]
+  ],
+  notes: [
+    "Ctrl-C stops it: no more tokens are taken, and those under way are waited for. The same command, with the same tokens in the same order, goes on where it stopped, even after a crash: a token that has a line in the output is not sent again, and those that were under way are sent again under the same apns-id and collapse id.",
+    "Where nothing can be sent, because APNs cannot be reached or refuses the credentials, it stops, and what was not sent has no line."
+  ]
+})
 
 /** Longer than for one notification: a pool that has lost its connections has time to open new ones. */
 const defaultTimeout = Duration.seconds(30)

@@ -1,7 +1,5 @@
 import { MockApns } from "@effect-apns/testing"
 import type { Received } from "@effect-apns/testing"
-import * as Command from "@effect/cli/Command"
-import * as Options from "@effect/cli/Options"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Console from "effect/Console"
@@ -10,9 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import { notPossible } from "./errors.js"
-import { help } from "./help.js"
+import * as Flags from "./flags.js"
 import { durationOf } from "./notification.js"
 import { json } from "./send.js"
+import * as Subcommand from "./subcommand.js"
 
 const decoder = new TextDecoder()
 
@@ -59,30 +58,15 @@ const backlog = 10_000
 
 const shellQuote = (text: string): string => /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 
-export const mock = Command.make("mock", {
-  port: Options.integer("port").pipe(
-    Options.withDescription("Default: a free one"),
-    Options.withDefault(0)
+export const mock = Subcommand.make("mock", {
+  port: Flags.whole("port", "default: a free one", 0),
+  dir: Flags.directory(
+    "dir",
+    "where to keep the authority, the key and the variables. Default: a directory that is removed at the end"
   ),
-  dir: Options.directory("dir").pipe(
-    Options.withDescription(
-      "Where to write the authority, the key and the variables. Default: a directory that is removed at the end"
-    ),
-    Options.optional
-  ),
-  unregister: Options.text("unregister").pipe(
-    Options.withPseudoName("token"),
-    Options.withDescription("A device token that is dead: answered 410 Unregistered. May be repeated"),
-    Options.repeated
-  ),
-  delay: Options.text("delay").pipe(
-    Options.withPseudoName("duration"),
-    Options.withDescription("Answer each request this much later, such as \"50 millis\""),
-    Options.optional
-  ),
-  quiet: Options.boolean("quiet").pipe(
-    Options.withDescription("Do not print what is received, only the totals at the end")
-  ),
+  unregister: Flags.texts("unregister", "TOKEN", "a dead token: answered 410 Unregistered. May be repeated"),
+  delay: Flags.text("delay", "DURATION", "answer each request this much later, such as \"50 millis\""),
+  quiet: Flags.toggle("quiet", "print only the totals at the end, not what is received"),
   json
 }, (options) =>
   Effect.gen(function*() {
@@ -92,7 +76,7 @@ export const mock = Command.make("mock", {
     let unseen = 0
     const delay = Option.isSome(options.delay) ? yield* durationOf("--delay", options.delay.value) : Duration.zero
     const apns = yield* MockApns.make({
-      port: options.port,
+      port: Option.getOrElse(options.port, () => 0),
       delay,
       record: false,
       onReceived: (request) => {
@@ -150,13 +134,12 @@ export const mock = Command.make("mock", {
             ? JSON.stringify({ event: "stopped", received, accepted, rejected: received - accepted })
             : `\nReceived ${received}: ${accepted} accepted, ${received - accepted} rejected.`
         )))
-  }).pipe(Effect.scoped)).pipe(
-    Command.withDescription(help(
-      "Runs a mock APNs on this machine: a real HTTP/2 server over TLS that checks what APNs checks, and prints what it receives until Ctrl-C.",
-      [
-        ["apns mock", "Then copy the lines that it prints into another terminal"],
-        ["apns mock --port 2197 --dir ./mock", "A fixed port, and files that stay"],
-        ["apns mock --unregister 0123456789abcdef", "A token that is dead"]
-      ]
-    ))
-  )
+  }).pipe(Effect.scoped), {
+  what:
+    "Runs a mock APNs on this machine: a real HTTP/2 server over TLS that checks what APNs checks, and prints what it receives until Ctrl-C.",
+  examples: [
+    ["apns mock", "then copy the lines that it prints into another terminal"],
+    ["apns mock --port 2197 --dir ./mock", "a fixed port, and files that stay"],
+    ["apns mock --unregister 0123456789abcdef", "a token that is dead"]
+  ]
+})

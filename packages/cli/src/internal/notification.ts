@@ -1,6 +1,6 @@
 import { CollapseId, Notification, Payload, Priority, PushType, Topic } from "@effect-apns/models"
 import type { Expiration } from "@effect-apns/models"
-import * as Options from "@effect/cli/Options"
+import type * as Options from "@effect/cli/Options"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
@@ -11,70 +11,68 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import { check, notPossible } from "./errors.js"
 import type { NotPossible } from "./errors.js"
-
-const text = (name: string, description: string) =>
-  Options.text(name).pipe(Options.withDescription(description), Options.optional)
+import * as Flags from "./flags.js"
 
 const keysOf = <K extends string>(record: { readonly [P in K]: unknown }): Array<K> => Object.keys(record) as Array<K>
 
+const pushTypes = keysOf(PushType.table).map((type) => [type, type] as const)
+
 /** What the notification says. */
 export const message = {
-  title: text("title", "The first, bold line"),
-  subtitle: text("subtitle", "The line below the title"),
-  body: text("body", "The words"),
-  badge: Options.integer("badge").pipe(
-    Options.withDescription("The number on the app's icon; 0 clears it"),
-    Options.optional
-  ),
-  sound: text("sound", "A sound file of the app, or default"),
-  category: text("category", "The identifier of a category that the app registered"),
-  threadId: text("thread-id", "What the device groups notifications by"),
-  interruptionLevel: Options.choice("interruption-level", ["passive", "active", "time-sensitive", "critical"]).pipe(
-    Options.withDescription("How much it may disturb"),
-    Options.optional
-  ),
-  payload: Options.file("payload").pipe(
-    Options.withDescription(
-      "A JSON file with the whole payload, \"aps\" included, instead of --title, --body and the like; it is checked key by key before anything is sent"
-    ),
-    Options.optional
-  ),
-  raw: Options.boolean("raw").pipe(
-    Options.withDescription("Send the file of --payload as it is: only its size is checked")
-  ),
-  pushType: Options.choice("push-type", keysOf(PushType.table)).pipe(
-    Options.withDescription("Default: alert"),
-    Options.withDefault<PushType.PushType>("alert")
+  title: Flags.text("title", "TEXT", "the first, bold line"),
+  subtitle: Flags.text("subtitle", "TEXT", "the line below the title", { rare: true }),
+  body: Flags.text("body", "TEXT", "the words"),
+  badge: Flags.whole("badge", "the number on the app's icon; 0 removes it", 0),
+  sound: Flags.text("sound", "NAME", "a sound file of the app, or default"),
+  category: Flags.text("category", "ID", "a category that the app registered: its identifier", { rare: true }),
+  threadId: Flags.text("thread-id", "ID", "the device groups notifications by it", { rare: true }),
+  interruptionLevel: Flags.choice("interruption-level", "LEVEL", "how much it may disturb", [
+    ["passive", "passive"],
+    ["active", "active"],
+    ["time-sensitive", "time-sensitive"],
+    ["critical", "critical"]
+  ], { rare: true }),
+  payload: Flags.file("payload", "instead of these: a JSON file with the whole payload"),
+  raw: Flags.toggle("raw", "send the file of --payload as it is: only its size is checked", { rare: true }),
+  pushType: Flags.choice(
+    "push-type",
+    "TYPE",
+    "alert (default), background, voip, liveactivity, ...",
+    pushTypes
   )
 }
 
 /** How it is sent. */
 export const delivery = {
-  topic: text("topic", "The app's bundle ID; the push type's suffix is added. Default: APNS_TOPIC"),
-  priority: Options.choiceWithValue("priority", [["10", 10 as const], ["5", 5 as const], ["1", 1 as const]]).pipe(
-    Options.withDescription(
-      "10 at once, 5 with regard to the battery, 1 never wakes the device. Default: what Apple prescribes for the push type"
-    ),
-    Options.optional
+  topic: Flags.text("topic", "ID", "the app's bundle ID. Default: APNS_TOPIC"),
+  priority: Flags.choice(
+    "priority",
+    "N",
+    "10 at once, 5 with regard to the battery, 1 never wakes the device. Default: what Apple prescribes for the push type",
+    [["10", 10], ["5", 5], ["1", 1]],
+    { rare: true }
   ),
-  expiration: text(
+  expiration: Flags.text(
     "expiration",
-    "Until when APNs keeps trying: none (one attempt), a duration (\"2 hours\"), an ISO date, or UNIX seconds. Default: as APNs sees fit"
+    "TIME",
+    "until when APNs keeps trying: none (one attempt), a duration (\"2 hours\"), an ISO date, or UNIX seconds. Default: as APNs sees fit",
+    { rare: true }
   ),
-  timeout: Options.text("timeout").pipe(
-    Options.withPseudoName("duration"),
-    Options.withDescription("How long to wait for an answer, such as \"30 seconds\""),
-    Options.optional
-  ),
-  retransmit: Options.choice("retransmit", ["collapsible", "always", "never"]).pipe(
-    Options.withDescription(
-      "Whether to send again when nobody knows if APNs has processed it. Default: collapsible, only with a collapse id"
-    ),
-    Options.optional
+  timeout: Flags.text("timeout", "DURATION", "how long to wait for an answer, such as \"30 seconds\"", { rare: true }),
+  retransmit: Flags.choice(
+    "retransmit",
+    "WHEN",
+    "whether to send again when nobody knows if APNs has processed it. Default: collapsible, only with a collapse id",
+    [["collapsible", "collapsible"], ["always", "always"], ["never", "never"]],
+    { rare: true }
   )
 }
 
-export const collapseId = text("collapse-id", "At most 64 bytes: of those that share it, the device shows the newest")
+export const collapseId = Flags.text(
+  "collapse-id",
+  "ID",
+  "the device shows only the newest of those that share it"
+)
 
 type Parsed<O> = { readonly [K in keyof O]: O[K] extends Options.Options<infer A> ? A : never }
 
@@ -158,13 +156,17 @@ const formatted = (error: ParseResult.ParseError): string =>
     .map(({ message, path }) => path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`)
     .join("; ")
 
+const pushTypeOf = (options: Parsed<typeof message>): PushType.PushType =>
+  Option.getOrElse(options.pushType, () => "alert" as const)
+
 /** The notification, checked and known to fit. */
 export const notificationOf = (
   options: Parsed<typeof message>
 ): Effect.Effect<Notification.Notification, NotPossible, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const content = words(options)
-    const { payload, pushType, raw } = options
+    const { payload, raw } = options
+    const pushType = pushTypeOf(options)
     if (Option.isNone(payload)) {
       if (raw) return yield* notPossible("--raw goes with --payload FILE")
       return yield* built(pushType, content)

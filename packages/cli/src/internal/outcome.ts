@@ -90,3 +90,8 @@ export const obstacleOf = (error: Send.SendError): Option.Option<string> => {
     ? Option.some(error.message)
     : Option.none()
 }
+
+/** No connection could be opened: nothing is known to be wrong with the notification. */
+export const isUnreachable = (result: Either.Either<unknown, Send.SendError>): boolean =>
+  Either.isLeft(result) && result.left._tag !== "ParseError" && !Rejection.isRejection(result.left) &&
+  result.left.processed === "no"

@@ -1,37 +1,30 @@
 import { Topic } from "@effect-apns/models"
 import { ApnsPool, PoolConfig } from "@effect-apns/pool"
-import * as Options from "@effect/cli/Options"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { check, describeConfigError, notPossible } from "./errors.js"
 import type { NotPossible } from "./errors.js"
+import * as Flags from "./flags.js"
 
 /** Where to send; each option goes before the environment variable that means the same. */
 export const target = {
-  sandbox: Options.boolean("sandbox").pipe(
-    Options.withDescription(
-      "Send to the development environment: builds from Xcode. The same as --endpoint development"
-    )
+  sandbox: Flags.toggle("sandbox", "send to the development environment: builds from Xcode"),
+  endpoint: Flags.text(
+    "endpoint",
+    "URL",
+    "production, development or https://host[:port]. Default: APNS_ENDPOINT, else production",
+    { rare: true }
   ),
-  endpoint: Options.text("endpoint").pipe(
-    Options.withPseudoName("url"),
-    Options.withDescription("production, development or https://host[:port]. Default: APNS_ENDPOINT, else production"),
-    Options.optional
-  ),
-  ca: Options.file("ca").pipe(
-    Options.withDescription(
-      "A PEM file: the authorities to trust, for a server that is not Apple's. Default: APNS_CA_FILE"
-    ),
-    Options.optional
+  ca: Flags.file(
+    "ca",
+    "a PEM file: the authorities to trust, for a server that is not Apple's. Default: APNS_CA_FILE",
+    { rare: true }
   )
 }
 
-export const size = Options.integer("size").pipe(
-  Options.withDescription("Connections. Default: APNS_POOL_SIZE, else 10"),
-  Options.optional
-)
+export const size = Flags.whole("size", "connections. Default: APNS_POOL_SIZE, else 10", 1, { rare: true })
 
 export interface Target {
   readonly sandbox: boolean

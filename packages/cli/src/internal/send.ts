@@ -1,19 +1,17 @@
 import { ApnsId, DeviceToken } from "@effect-apns/models"
 import { send as sendOne } from "@effect-apns/pool"
-import * as Args from "@effect/cli/Args"
-import * as Command from "@effect/cli/Command"
-import * as Options from "@effect/cli/Options"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { check, NotAccepted } from "./errors.js"
-import { help } from "./help.js"
+import { check, NotAccepted, Unsaid } from "./errors.js"
+import * as Flags from "./flags.js"
 import { collapseId, delivery, message, notificationOf, sendingOf } from "./notification.js"
 import type { Outcome } from "./outcome.js"
-import { outcomeOf } from "./outcome.js"
+import { isUnreachable, outcomeOf } from "./outcome.js"
 import { optionsOf, target, withPool } from "./pool.js"
+import * as Subcommand from "./subcommand.js"
 
-export const json = Options.boolean("json").pipe(Options.withDescription("Print JSON, for scripts"))
+export const json = Flags.toggle("json", "print JSON, for scripts")
 
 export const report = (outcome: Outcome): string => {
   switch (outcome.outcome) {
@@ -29,15 +27,12 @@ export const report = (outcome: Outcome): string => {
   }
 }
 
-export const send = Command.make("send", {
-  token: Args.text({ name: "TOKEN" }).pipe(Args.withDescription("The device token: hexadecimal, as the app got it")),
+export const send = Subcommand.make("send", {
+  token: Flags.argument("TOKEN", "the device token: hexadecimal, as the app got it"),
   ...message,
   ...delivery,
   collapseId,
-  apnsId: Options.text("apns-id").pipe(
-    Options.withDescription("A UUID that names the notification. Default: APNs makes one"),
-    Options.optional
-  ),
+  apnsId: Flags.text("apns-id", "UUID", "names the notification. Default: APNs makes one", { rare: true }),
   ...target,
   json
 }, (options) =>
@@ -56,18 +51,14 @@ export const send = Command.make("send", {
     if (options.json) yield* Console.log(JSON.stringify({ token: options.token, ...outcome }))
     else if (outcome.outcome === "accepted") yield* Console.log(report(outcome))
     else yield* Console.error(report(outcome))
-    if (outcome.outcome !== "accepted") return yield* new NotAccepted()
-  })).pipe(
-    Command.withDescription(help("Sends one notification and says what became of it.", [
-      [
-        "apns send 0123...cdef --topic com.example.app --title Lunch --body \"At noon?\" --sandbox",
-        "An alert, to a build from Xcode"
-      ],
-      ["apns send 0123...cdef --push-type background", "Wakes the app; the topic comes from APNS_TOPIC"],
-      [
-        "apns send 0123...cdef --payload lunch.json --collapse-id lunch --expiration \"2 hours\"",
-        "A payload from a file"
-      ],
-      ["apns send 0123...cdef --body Hi --json | jq -r .reason", "For scripts"]
-    ]))
-  )
+    if (outcome.outcome === "accepted") return
+    return yield* isUnreachable(result) ? new Unsaid() : new NotAccepted()
+  }), {
+  what: "Sends one notification and says what became of it.",
+  examples: [
+    ["apns send 0123...cdef --title Lunch --body \"At noon?\" --sandbox", "an alert, to a build from Xcode"],
+    ["apns send 0123...cdef --push-type background", "wakes the app; the topic comes from APNS_TOPIC"],
+    ["apns send 0123...cdef --payload lunch.json --expiration \"2 hours\"", "a payload from a file"],
+    ["apns send 0123...cdef --body Hi --json | jq -r .reason", "for scripts"]
+  ]
+})

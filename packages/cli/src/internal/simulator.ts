@@ -1,20 +1,17 @@
 import { Topic } from "@effect-apns/models"
 import { send, Simulator } from "@effect-apns/pool"
-import * as Args from "@effect/cli/Args"
-import * as Command from "@effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { check, NotAccepted, notPossible } from "./errors.js"
-import { help } from "./help.js"
+import * as Flags from "./flags.js"
 import { message, notificationOf } from "./notification.js"
 import { outcomeOf } from "./outcome.js"
 import { json, report } from "./send.js"
+import * as Subcommand from "./subcommand.js"
 
-export const simulator = Command.make("simulator", {
-  device: Args.text({ name: "UDID" }).pipe(
-    Args.withDescription("The Simulator, as xcrun simctl list devices shows it, or booted: the one that is running")
-  ),
-  bundleId: Args.text({ name: "BUNDLE-ID" }).pipe(Args.withDescription("The app, such as com.example.app")),
+export const simulator = Subcommand.make("simulator", {
+  device: Flags.argument("UDID", "the Simulator, from xcrun simctl list devices; booted: the one that is running"),
+  bundleId: Flags.argument("BUNDLE-ID", "the app, such as com.example.app"),
   ...message,
   json
 }, ({ bundleId, device, json, ...options }) =>
@@ -30,12 +27,10 @@ export const simulator = Command.make("simulator", {
     else if (outcome.outcome === "accepted") yield* Console.log(`Handed to the Simulator ${device}.`)
     else yield* Console.error(report(outcome))
     if (outcome.outcome !== "accepted") return yield* new NotAccepted()
-  })).pipe(
-    Command.withDescription(help(
-      "Sends a notification to an iOS Simulator on this Mac, by xcrun simctl push. No credentials are needed.",
-      [
-        ["apns simulator booted com.example.app --title Lunch --body \"At noon?\"", "To the Simulator that is running"],
-        ["apns simulator booted com.example.app --payload lunch.json", "A payload from a file"]
-      ]
-    ))
-  )
+  }), {
+  what: "Sends a notification to an iOS Simulator on this Mac, by xcrun simctl push. No credentials are needed.",
+  examples: [
+    ["apns simulator booted com.example.app --title Lunch --body \"At noon?\"", "to the Simulator that is running"],
+    ["apns simulator booted com.example.app --payload lunch.json", "a payload from a file"]
+  ]
+})

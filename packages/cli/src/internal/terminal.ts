@@ -1,0 +1,80 @@
+import * as Context from "effect/Context"
+import { stripVTControlCharacters } from "node:util"
+
+/** Where the command speaks to a person: standard error, and whatever shares its screen. */
+export interface Terminal {
+  /** Lines can be redrawn. */
+  readonly isLive: boolean
+  readonly columns: () => number
+  /** Columns of what {@link result} writes to. */
+  readonly resultColumns: () => number
+  /** Shows this as the last line, instead of what was shown there before; `undefined` for none. */
+  readonly show: (line: string | undefined) => void
+  /** Writes whole lines, above the line that is shown. */
+  readonly print: (text: string) => void
+  /** As {@link print}, to standard output, which is the same screen more often than not. */
+  readonly result: (text: string) => void
+}
+
+export interface Stream {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  readonly write: (text: string) => unknown
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** `FORCE_COLOR` wins over `NO_COLOR`, as in Node itself; without either, terminals that are not dumb have colors. */
+export const hasColors = (stream: Stream, environment: Environment): boolean => {
+  const { FORCE_COLOR: force, NO_COLOR: no, TERM: term } = environment
+  if (force !== undefined) return force !== "0" && force !== "false"
+  return (no === undefined || no === "") && stream.isTTY === true && term !== "dumb"
+}
+
+const least = 20
+const otherwise = 80
+
+/** Columns of a terminal; 80 where there is none. */
+export const columnsOf = (stream: Stream): number =>
+  stream.isTTY === true && stream.columns !== undefined && stream.columns > 0
+    ? Math.max(least, stream.columns)
+    : otherwise
+
+const eraseLine = "\r\u001b[K"
+
+export const make = (options: {
+  readonly stdout: Stream
+  readonly stderr: Stream
+  readonly environment: Environment
+}): Terminal => {
+  const { environment, stderr, stdout } = options
+  const isLive = stderr.isTTY === true && environment["TERM"] !== "dumb"
+  let shown: string | undefined = undefined
+  const writer = (stream: Stream) => {
+    const colors = hasColors(stream, environment)
+    return (text: string) => {
+      if (shown !== undefined) stderr.write(eraseLine)
+      stream.write((colors ? text : stripVTControlCharacters(text)) + "\n")
+      if (shown !== undefined) stderr.write(shown)
+    }
+  }
+  return {
+    isLive,
+    columns: () => columnsOf(stderr),
+    resultColumns: () => columnsOf(stdout),
+    show: (line) => {
+      if (!isLive || line === shown) return
+      shown = line
+      stderr.write(eraseLine + (line ?? ""))
+    },
+    print: writer(stderr),
+    result: writer(stdout)
+  }
+}
+
+/** The terminal of this process. */
+export const standard: Terminal = make({ stdout: process.stdout, stderr: process.stderr, environment: process.env })
+
+export class Current extends Context.Reference<Current>()("@effect-apns/cli/Terminal", {
+  defaultValue: (): Terminal => standard
+}) {}
