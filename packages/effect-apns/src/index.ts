@@ -3,4 +3,18 @@
  *
  * @since 1.0.0
  */
-export {}
+
+/**
+ * @since 1.0.0
+ */
+export * from "@effect-apns/core"
+
+/**
+ * @since 1.0.0
+ */
+export * from "@effect-apns/models"
+
+/**
+ * @since 1.0.0
+ */
+export * from "@effect-apns/pool"
