@@ -37,6 +37,7 @@ import { ErrorCode, name as codeName } from "./ErrorCode.js"
 import {
   Flag,
   FrameType,
+  headerLength,
   initialWindowSize,
   maxInt31,
   minMaxFrameSize,
@@ -44,10 +45,18 @@ import {
   SettingId,
   writeHeader
 } from "./Frame.js"
+import { Allowance } from "./internal/allowance.js"
 import { checkName, checkValue } from "./internal/fields.js"
+import { FrameReader } from "./internal/frameReader.js"
+import { HeaderBlock } from "./internal/headerBlock.js"
 import { entryOverhead, HpackDecoder } from "./internal/hpackDecoder.js"
 import { HpackEncoder, writeInteger } from "./internal/hpackEncoder.js"
+import { Output } from "./internal/output.js"
+import { Resets } from "./internal/resets.js"
+import { SettingsUpdate } from "./internal/settings.js"
+import { StreamTable } from "./internal/streamTable.js"
 import * as Text from "./internal/text.js"
+import { Flow, Uploads } from "./internal/uploads.js"
 
 /**
  * What a request says before its path and body: method and headers that many requests share. Make one for each
@@ -138,24 +147,6 @@ export class Stream {
     this._flow = undefined
   }
 }
-
-/** @internal */
-class Flow {
-  /** The request body that is not sent to its end yet, and how much of it is. */
-  upload: Uint8Array | undefined = undefined
-  uploaded = 0
-  /** Whether the stream waits in the session's queue for the connection's send window. */
-  queued = false
-  /** The response body so far: its first `received` bytes. */
-  buffer = emptyBytes
-  received = 0
-  /** Bytes received that no WINDOW_UPDATE of this stream has given back. */
-  consumed = 0
-  /** -1 without `content-length`. */
-  contentLength = -1
-}
-
-const emptyBytes = new Uint8Array(0)
 
 /**
  * Why a stream ended without a response.
@@ -261,8 +252,11 @@ export interface Limits {
   /** Body of one response. Default 65536. */
   readonly maxBodySize: number
   /**
-   * SETTINGS, PING and other frames that cost work and carry nothing, between two responses or answers to our own PING.
-   * Also the number of answers (acknowledgments, RST_STREAM) that wait to be taken. Default 1000.
+   * Frames that cost work and bring nothing (PING, SETTINGS, PRIORITY, empty DATA, frames of closed streams and of unknown
+   * types): so many at once, and as many more in each second that {@link Session.receive} is told of. A response makes
+   * up for 100 of them, an answer to our own PING for all. WINDOW_UPDATE has the same limit for itself, and two more for
+   * each DATA frame that was sent. Also the number of answers (acknowledgments, RST_STREAM) that wait to be taken.
+   * Default 1000.
    */
   readonly maxControlFrames: number
 }
@@ -303,11 +297,6 @@ const receiveWindow = 1_048_576
 /** What our HPACK encoder and decoder use at most, in bytes: the initial value of SETTINGS_HEADER_TABLE_SIZE. */
 const tableSize = 4_096
 
-const frameHeader = 9
-const minSlab = 16_384
-const maxKeptSlab = 1_048_576
-const maxKeptSlabs = 2
-const maxRing = 65_536
 const maxTemplates = 256
 const maxDebugData = 1_024
 const maxOpenPings = 64
@@ -315,8 +304,16 @@ const maxOpenPings = 64
 /** Late frames that each of our own RST_STREAM may cross on the wire without counting against the peer. */
 const resetCredit = 8
 
-const noBytes: Buffer = Buffer.alloc(0)
-const noSlab = Text.allocate(0)
+/** Control frames that one response makes up for. */
+const responseCredit = 100
+
+/** Response DATA below this size, in bytes, is counted like empty DATA, unless it ends the stream. */
+const smallData = 16
+
+/** What `content-length` takes in a block at most, in bytes. */
+const maxLengthField = 16
+
+const noBytes = new Uint8Array(0)
 
 /** What one head looks like on the wire while the dynamic table stays as it is. */
 interface Template {
@@ -339,6 +336,7 @@ interface Template {
  * @category models
  */
 export class Session<S extends Stream> {
+  private readonly limits: Limits
   private peer: PeerSettings = {
     headerTableSize: tableSize,
     maxConcurrentStreams: unlimited,
@@ -353,18 +351,22 @@ export class Session<S extends Stream> {
   /** The protocol error that ended the session. */
   private farewell: ProtocolError | undefined = undefined
 
-  // --- streams: those open, by identifier; a younger stream displaces an older one from its place in the ring
+  // --- streams
 
-  private ring: Array<S | undefined> = new Array<S | undefined>(256).fill(undefined)
-  private ringMask = 255
-  private readonly displaced = new Map<number, S>()
-  private openCount = 0
+  private readonly open = new StreamTable<S>()
   /** Streams the peer accepts, capped to a small integer. */
   private openLimit = 0
   private lastId = -1
+  private readonly resets = new Resets()
 
   // --- sending
 
+  private readonly output = new Output()
+  private outputUntold = false
+  /** The last identifier whose HEADERS have been taken. */
+  private takenId = 0
+  private unflushedAnswers = 0
+  private readonly uploads = new Uploads(this.output)
   private readonly encoder = new HpackEncoder(false, true, tableSize)
   private readonly templates = new Map<Head, Template>()
   private lastHead: Head | undefined = undefined
@@ -373,41 +375,25 @@ export class Session<S extends Stream> {
   private commonListSize = 0
   private readonly fixedListSize: number
   private readonly knownNames = new Set<string>()
-  private sendWindow = initialWindowSize
-  /** Streams whose bodies wait for the connection's send window, first come, first served; closed ones are skipped. */
-  private queue: Array<S> = []
-  private closedInQueue = 0
-  private memory: Text.Memory = noSlab
-  private length = 0
-  private slabSize = minSlab
-  /** The last identifier whose HEADERS have been taken. */
-  private takenId = 0
-  private unflushedAnswers = 0
-  private readonly freeSlabs: Array<Text.Memory> = []
-  private readonly takenSlabs: Array<Text.Memory> = []
+  /** The length of the last body. */
+  private lastLength = -1
+  /** How `content-length` is written for the length that repeats, while the dynamic table stays at `lengthVersion`. */
+  private repeatedLength = -1
+  private lengthField: Uint8Array = noBytes
+  private lengthVersion = -1
   private openPings: Array<number> = []
 
   // --- receiving
 
+  private readonly reader = new FrameReader(this)
+  private readonly block = new HeaderBlock()
   private readonly decoder: HpackDecoder
-  private readonly limits: Limits
   private readonly streamReceiveWindow: number
   private consumed = 0
-  private controlFrames = 0
   private receiving = false
-  private outputUntold = false
-  /** The frame that earlier chunks began: `partialLength` bytes of it. */
-  private partial: Buffer = noBytes
-  private partialLength = 0
-  /** The header block that HEADERS began and CONTINUATION has to end; `blockId` 0 when there is none. */
-  private block: Buffer = noBytes
-  private blockLength = 0
-  private blockId = 0
-  private blockEndsStream = false
-  private continuations = 0
-  /** Copies of chunks that could not be consumed at once: a handler called `receive`, or threw. */
-  private readonly backlog: Array<Buffer> = []
-  private resumeAt = 0
+  private readonly controls: Allowance
+  private readonly windowUpdates: Allowance
+  private now = -1
 
   /** Throws a `TypeError` when the authority may not be sent. */
   constructor(private readonly options: Options, private readonly handler: Handler<S>) {
@@ -422,6 +408,8 @@ export class Session<S extends Stream> {
       maxControlFrames: options.limits?.maxControlFrames ?? defaultLimits.maxControlFrames
     }
     this.decoder = new HpackDecoder({ maxTableSize: tableSize, ...this.limits }, false)
+    this.controls = new Allowance(this.limits.maxControlFrames)
+    this.windowUpdates = new Allowance(this.limits.maxControlFrames)
     this.fixedListSize = 4 * entryOverhead + ":method:schemehttps:authority:path".length + options.authority.length
     // a response within the limits never has to wait for a WINDOW_UPDATE of its stream
     this.streamReceiveWindow = Math.min(Math.max(initialWindowSize, this.limits.maxBodySize), maxInt31)
@@ -440,7 +428,7 @@ export class Session<S extends Stream> {
 
   /** Streams open now. */
   get active(): number {
-    return this.openCount
+    return this.open.size
   }
 
   /**
@@ -448,8 +436,8 @@ export class Session<S extends Stream> {
    * connection's send window.
    */
   get available(): number {
-    if (!this.greeted || this.shut || this.queue.length > 0) return 0
-    const free = this.openLimit - this.openCount
+    if (!this.greeted || this.shut || this.uploads.waiting) return 0
+    const free = this.openLimit - this.open.size
     if (free <= 0) return 0
     const identifiers = maxInt31 - this.lastId >>> 1
     return free < identifiers ? free : identifiers
@@ -464,6 +452,13 @@ export class Session<S extends Stream> {
   get goaway(): Goaway | undefined {
     return this.lastGoaway
   }
+
+  /** The open streams, oldest first. */
+  streams(): Array<S> {
+    return this.open.list()
+  }
+
+  // ------------------------------------------------------------------------- requests (RFC 9113 sections 8.1 and 8.3)
 
   /**
    * Headers that every request carries after its pseudo-headers (`authorization`). A change re-encodes the heads.
@@ -485,18 +480,21 @@ export class Session<S extends Stream> {
    * Opens a stream: HEADERS and as much of DATA as the send windows allow (the rest follows by itself, so `body` may not
    * change until the stream has ended). `path` goes behind the head's {@link Head.pathPrefix}.
    * `extra` are headers of this one request, flat (name, value, ...), never put into the dynamic table.
+   * A body's `content-length` is sent by the session (RFC 9110 section 8.6).
    * Returns false, with nothing changed, when no stream is free, or the header list is larger than the peer accepts. Where
    * {@link available} is 0 only because bodies wait for the connection's send window, the body waits behind them.
    * Throws a `TypeError`, with nothing changed, when the path or an extra header may not be sent, or the stream was
    * used before.
    */
   request(stream: S, head: Head, path: string, extra: ReadonlyArray<string> | undefined, body: Uint8Array): boolean {
-    if (!this.greeted || this.shut || this.openCount >= this.openLimit) return false
+    if (!this.greeted || this.shut || this.open.size >= this.openLimit) return false
     if (stream.id !== 0) throw new TypeError("The stream was used for a request before: renew it, or make a new one")
-    const peer = this.peer
+    const { output, peer } = this
+    const bodyLength = body.length
     const pathLength = head.pathPrefix.length + path.length
     let listSize = this.fixedListSize + this.commonListSize + head.listSize + path.length
-    let room = 2 * frameHeader + 8 + pathLength
+    if (bodyLength > 0) listSize += lengthListSize(bodyLength)
+    let room = 2 * headerLength + 8 + pathLength + maxLengthField
     if (extra !== undefined) {
       const size = this.checkExtraNames(extra)
       listSize += size
@@ -516,21 +514,20 @@ export class Session<S extends Stream> {
     const prefix = template.prefix
     const pathStart = template.path
     const suffix = template.suffix
-    const bodyLength = body.length
-    const sendsAll = bodyLength === 0 || this.queue.length === 0 && bodyLength <= this.sendWindow &&
+    const sendsAll = bodyLength === 0 || !this.uploads.waiting && bodyLength <= this.uploads.window &&
         bodyLength <= peer.initialWindowSize && bodyLength <= peer.maxFrameSize
     room += prefix.length + suffix.length + (sendsAll ? bodyLength : 0)
 
-    const wasEmpty = this.length === 0
-    let slab = this.reserve(room)
-    const start = this.length
-    let offset = start + frameHeader
+    const wasEmpty = output.length === 0
+    let slab = output.reserve(room)
+    const start = output.length
+    let offset = start + headerLength
     for (let i = 0; i < prefix.length; i++) slab[offset++] = prefix[i] as number
     if (pathLength < 0x7f) slab[offset++] = pathLength
     else offset = writeInteger(slab, offset, 0x00, 0x7f, pathLength)
     const pathOffset = offset
     for (let i = 0; i < pathStart.length; i++) slab[offset++] = pathStart[i] as number
-    const pathIsAscii = Text.writeAscii(this.memory, path, offset, 0x21)
+    const pathIsAscii = Text.writeAscii(output.memory, path, offset, 0x21)
     offset += path.length
     if (!pathIsAscii || pathLength === 0 || slab[pathOffset] !== 0x2f) checkPath(head.pathPrefix + path)
     for (let i = 0; i < suffix.length; i++) slab[offset++] = suffix[i] as number
@@ -539,349 +536,60 @@ export class Session<S extends Stream> {
         const name = extra[i] as string
         slab[offset++] = 0x00
         offset = writeName(slab, offset, name)
-        offset = writeValue(this.memory, offset, name, extra[i + 1] as string)
+        offset = writeValue(output.memory, offset, name, extra[i + 1] as string)
+      }
+    }
+    // from here on nothing throws: what is said of the length may enter the table
+    if (bodyLength > 0) {
+      const known = bodyLength === this.repeatedLength && this.lengthVersion === this.encoder.version
+      if (known || bodyLength === this.lastLength) {
+        if (!known) this.encodeLength(bodyLength)
+        const field = this.lengthField
+        for (let i = 0; i < field.length; i++) slab[offset++] = field[i] as number
+      } else {
+        offset = writeLength(slab, offset, bodyLength)
+        this.lastLength = bodyLength
       }
     }
 
     const id = this.lastId + 2
-    const length = offset - start - frameHeader
+    const length = offset - start - headerLength
     const endsStream = bodyLength === 0 ? Flag.END_STREAM : 0
     if (length <= peer.maxFrameSize) {
       writeHeader(slab, start, length, FrameType.HEADERS, Flag.END_HEADERS | endsStream, id)
     } else {
-      const block = new Uint8Array(slab.subarray(start + frameHeader, offset))
+      const block = new Uint8Array(slab.subarray(start + headerLength, offset))
       const frames = Math.ceil(length / peer.maxFrameSize)
-      slab = this.reserve(frames * frameHeader + length + frameHeader + bodyLength)
+      slab = output.reserve(frames * headerLength + length + headerLength + bodyLength)
       offset = writeBlock(slab, start, block, peer.maxFrameSize, endsStream, id)
     }
 
     this.lastId = id
     if (id === maxInt31) this.shut = true
     stream.id = id
-    const slot = id >>> 1 & this.ringMask
-    const old = this.ring[slot]
-    if (old !== undefined) this.displace(old)
-    this.ring[id >>> 1 & this.ringMask] = stream
-    this.openCount++
+    this.open.add(stream)
 
     if (sendsAll) {
       if (bodyLength > 0) {
         writeHeader(slab, offset, bodyLength, FrameType.DATA, Flag.END_STREAM, id)
-        slab.set(body, offset + frameHeader)
-        offset += frameHeader + bodyLength
-        this.sendWindow -= bodyLength
+        slab.set(body, offset + headerLength)
+        offset += headerLength + bodyLength
+        this.uploads.window -= bodyLength
+        this.windowUpdates.grant(2)
       }
       stream._sent = bodyLength
-      this.length = offset
+      output.length = offset
     } else {
-      this.length = offset
+      output.length = offset
       stream._sent = 0
-      const flow = new Flow()
-      stream._flow = flow
+      const flow = this.flowOf(stream)
       flow.upload = body
-      if (peer.initialWindowSize > 0) {
-        flow.queued = true
-        this.queue.push(stream)
-        this.pump()
-      }
+      this.uploads.enqueue(flow)
+      this.windowUpdates.grant(2 * this.uploads.pump())
     }
     if (wasEmpty) this.tellOutput()
     return true
   }
-
-  /**
-   * Sends RST_STREAM and frees the slot; the handler hears nothing of this stream any more. A no-op for a closed stream.
-   */
-  reset(stream: S, code: number): void {
-    if (stream.id === 0 || this.find(stream.id) !== stream) return
-    this.remove(stream)
-    this.controlFrames -= resetCredit
-    this.writeReset(stream.id, code)
-  }
-
-  /** Sends PING with `payload` (0 to 2^53-1, as 8 bytes big-endian). */
-  ping(payload: number): void {
-    if (!Number.isSafeInteger(payload) || payload < 0) {
-      throw new RangeError("The payload of a PING has to be an integer from 0 to 2^53-1")
-    }
-    if (this.over) return
-    if (this.openPings.length >= maxOpenPings) this.openPings.shift()
-    this.openPings.push(payload)
-    this.writePing(0, Math.floor(payload / 0x1_0000_0000), payload >>> 0)
-  }
-
-  /** Sends GOAWAY (last-stream-id 0: the peer opens none); open streams go on. `debugData` is sent as UTF-8. */
-  sendGoaway(code: number, debugData = ""): void {
-    if (this.over) return
-    this.shut = true
-    this.writeGoaway(code, debugData)
-  }
-
-  /**
-   * Hands received bytes to the session. It keeps no reference to them. Never throws, except what a handler throws: the
-   * bytes behind that event are kept for the next call.
-   */
-  receive(bytes: Uint8Array): void {
-    if (this.over) return
-    if (this.receiving) {
-      this.backlog.push(Buffer.from(bytes))
-      return
-    }
-    this.receiving = true
-    try {
-      if (this.backlog.length > 0) this.backlog.push(Buffer.from(bytes))
-      else this.consume(Text.asBuffer(bytes))
-      while (this.backlog.length > 0 && !this.over) {
-        const chunk = this.backlog.shift()
-        if (chunk !== undefined) this.consume(chunk)
-      }
-    } finally {
-      this.receiving = false
-      if (this.outputUntold) {
-        this.outputUntold = false
-        if (this.length > 0) this.handler.onOutput()
-      }
-    }
-  }
-
-  /**
-   * The bytes to write now, or `undefined`. The caller owns them until it calls {@link releaseOutput} with them,
-   * which lets the session use the memory again: only after the write has completed.
-   */
-  takeOutput(): Uint8Array | undefined {
-    if (this.length === 0) return undefined
-    const slab = this.memory
-    const bytes = slab.bytes.subarray(0, this.length)
-    if (this.length > this.slabSize) this.slabSize = Math.min(slab.bytes.length, maxKeptSlab)
-    this.takenSlabs.push(slab)
-    this.memory = noSlab
-    this.length = 0
-    this.takenId = this.lastId
-    this.unflushedAnswers = 0
-    return bytes
-  }
-
-  /** Gives bytes that {@link takeOutput} returned back to the session. Bytes from elsewhere are ignored. */
-  releaseOutput(bytes: Uint8Array): void {
-    const taken = this.takenSlabs
-    for (let i = 0; i < taken.length; i++) {
-      const slab = taken[i] as Text.Memory
-      if (slab.bytes.buffer !== bytes.buffer) continue
-      taken.splice(i, 1)
-      if (slab.bytes.length <= maxKeptSlab && this.freeSlabs.length < maxKeptSlabs) this.freeSlabs.push(slab)
-      return
-    }
-  }
-
-  /** True when a byte of `stream`'s HEADERS has been taken by {@link takeOutput}: from then on the peer may have seen it. */
-  wasTaken(stream: S): boolean {
-    return stream.id !== 0 && stream.id <= this.takenId
-  }
-
-  /** The open streams, oldest first. */
-  streams(): Array<S> {
-    const all: Array<S> = []
-    for (const stream of this.ring) {
-      if (stream !== undefined) all.push(stream)
-    }
-    for (const stream of this.displaced.values()) all.push(stream)
-    return all.sort((a, b) => a.id - b.id)
-  }
-
-  /**
-   * Forgets every open stream without an event, and returns them, oldest first: for a driver that ends the connection.
-   * Those that {@link wasTaken} denies never leave: where there is one, the output that was not taken is dropped, all
-   * but the GOAWAY of a protocol error.
-   */
-  abandon(): Array<S> {
-    const all = this.streams()
-    if (all.some((stream) => !this.wasTaken(stream))) {
-      this.length = 0
-      const farewell = this.farewell
-      if (farewell !== undefined) this.writeGoaway(farewell.code, farewell.message)
-    }
-    for (const stream of all) this.remove(stream)
-    return all
-  }
-
-  // ---------------------------------------------------------------------------------------------- streams
-
-  private find(id: number): S | undefined {
-    const stream = this.ring[id >>> 1 & this.ringMask]
-    if (stream !== undefined && stream.id === id) return stream
-    return this.displaced.size > 0 ? this.displaced.get(id) : undefined
-  }
-
-  /** Makes room for a younger stream in the place of `old`. */
-  private displace(old: S): void {
-    if (this.openCount * 2 < this.ring.length || this.ring.length >= maxRing) {
-      this.displaced.set(old.id, old)
-      return
-    }
-    const all = this.streams()
-    const size = this.ring.length * 2
-    this.ring = new Array<S | undefined>(size).fill(undefined)
-    this.ringMask = size - 1
-    this.displaced.clear()
-    for (const stream of all) {
-      const slot = stream.id >>> 1 & this.ringMask
-      const older = this.ring[slot]
-      if (older !== undefined) this.displaced.set(older.id, older)
-      this.ring[slot] = stream
-    }
-    // the caller is about to take its slot, which is another one now
-    const slot = this.lastId >>> 1 & this.ringMask
-    const older = this.ring[slot]
-    if (older !== undefined) this.displaced.set(older.id, older)
-  }
-
-  private remove(stream: S): void {
-    const slot = stream.id >>> 1 & this.ringMask
-    if (this.ring[slot] === stream) this.ring[slot] = undefined
-    else this.displaced.delete(stream.id)
-    this.openCount--
-    const flow = stream._flow
-    if (flow === undefined) return
-    stream._flow = undefined
-    if (flow.received > 0) {
-      stream.body = flow.received === flow.buffer.length ? flow.buffer : flow.buffer.slice(0, flow.received)
-    }
-    // at least half of the queue is open streams, so it is empty when none waits
-    if (flow.queued && ++this.closedInQueue * 2 > this.queue.length) this.sweepQueue()
-  }
-
-  private sweepQueue(): void {
-    this.queue = this.queue.filter((stream) => stream._flow !== undefined && stream._flow.queued)
-    this.closedInQueue = 0
-  }
-
-  private flowOf(stream: S): Flow {
-    const flow = stream._flow
-    if (flow !== undefined) return flow
-    return stream._flow = new Flow()
-  }
-
-  /** The response is complete, or cut off behind its headers. */
-  private settle(stream: S): void {
-    const uploading = stream._flow !== undefined && stream._flow.upload !== undefined
-    this.remove(stream)
-    if (this.controlFrames > 0) this.controlFrames = 0
-    // an answer before the request's end: the rest of the body is of no use to anyone (RFC 9113 section 8.1)
-    if (uploading && !stream.truncated) this.writeReset(stream.id, ErrorCode.CANCEL)
-    this.handler.onResponse(stream)
-  }
-
-  private failStream(stream: S, kind: "malformed" | "too-large", code: number, message: string): void {
-    this.remove(stream)
-    this.controlFrames -= resetCredit
-    this.writeReset(stream.id, code)
-    this.handler.onStreamFailure(stream, { kind, code, message })
-  }
-
-  private connectionError(code: number, message: string): void {
-    if (this.over) return
-    this.over = true
-    this.shut = true
-    this.partial = noBytes
-    this.partialLength = 0
-    this.block = noBytes
-    this.blockId = 0
-    this.backlog.length = 0
-    this.farewell = { code, message }
-    this.writeGoaway(code, message)
-    this.handler.onProtocolError({ code, message: `${message} (${codeName(code)})` })
-  }
-
-  /** Counts a frame that costs work and carries nothing. False when that was one too many. */
-  private countControl(): boolean {
-    if (++this.controlFrames <= this.limits.maxControlFrames) return true
-    this.connectionError(ErrorCode.ENHANCE_YOUR_CALM, "The peer floods us with frames that carry nothing")
-    return false
-  }
-
-  // ---------------------------------------------------------------------------------------------- output
-
-  private tellOutput(): void {
-    if (this.receiving) this.outputUntold = true
-    else this.handler.onOutput()
-  }
-
-  /** The slab, with room for `count` bytes behind `length`. */
-  private reserve(count: number): Buffer {
-    const needed = this.length + count
-    const before = this.memory
-    if (needed <= before.bytes.length) return before.bytes
-    let slab = this.freeSlabs.pop()
-    if (slab === undefined || slab.bytes.length < needed) {
-      let size = this.slabSize
-      while (size < needed) size *= 2
-      slab = Text.allocate(size)
-    }
-    if (this.length > 0) slab.bytes.set(before.bytes.subarray(0, this.length))
-    this.memory = slab
-    return slab.bytes
-  }
-
-  private greet(): void {
-    const entries = [
-      [SettingId.HEADER_TABLE_SIZE, tableSize],
-      [SettingId.ENABLE_PUSH, 0],
-      [SettingId.INITIAL_WINDOW_SIZE, this.streamReceiveWindow],
-      [SettingId.MAX_HEADER_LIST_SIZE, this.limits.maxHeaderListSize]
-    ] as const
-    const hello = preface()
-    const slab = this.reserve(hello.length + frameHeader + entries.length * 6 + frameHeader + 4)
-    slab.set(hello, 0)
-    let offset = writeHeader(slab, hello.length, entries.length * 6, FrameType.SETTINGS, 0, 0)
-    for (const [id, value] of entries) {
-      slab.writeUInt16BE(id, offset)
-      slab.writeUInt32BE(value, offset + 2)
-      offset += 6
-    }
-    offset = writeHeader(slab, offset, 4, FrameType.WINDOW_UPDATE, 0, 0)
-    this.length = slab.writeUInt32BE(receiveWindow - initialWindowSize, offset)
-  }
-
-  /** A frame whose payload is one or two 32-bit numbers and maybe a text. */
-  private writeNumbers(type: number, flags: number, id: number, first: number, second?: number, text?: Buffer): void {
-    const wasEmpty = this.length === 0
-    const length = (second === undefined ? 4 : 8) + (text === undefined ? 0 : text.length)
-    const slab = this.reserve(frameHeader + length)
-    let offset = writeHeader(slab, this.length, length, type, flags, id)
-    offset = slab.writeUInt32BE(first >>> 0, offset)
-    if (second !== undefined) offset = slab.writeUInt32BE(second >>> 0, offset)
-    if (text !== undefined) {
-      slab.set(text, offset)
-      offset += text.length
-    }
-    this.length = offset
-    if (wasEmpty) this.tellOutput()
-  }
-
-  private writeReset(id: number, code: number): void {
-    if (!this.over) this.writeNumbers(FrameType.RST_STREAM, 0, id, code)
-  }
-
-  private writePing(flags: number, high: number, low: number): void {
-    this.writeNumbers(FrameType.PING, flags, 0, high, low)
-  }
-
-  private writeGoaway(code: number, debugData: string): void {
-    this.writeNumbers(FrameType.GOAWAY, 0, 0, 0, code, Buffer.from(debugData, "utf8").subarray(0, minMaxFrameSize - 8))
-  }
-
-  private writeWindowUpdate(id: number, increment: number): void {
-    this.writeNumbers(FrameType.WINDOW_UPDATE, 0, id, increment)
-  }
-
-  /** An answer that the peer can ask for; false when it asks for more than it reads. */
-  private countAnswer(): boolean {
-    if (++this.unflushedAnswers <= this.limits.maxControlFrames) return true
-    this.connectionError(ErrorCode.ENHANCE_YOUR_CALM, "The peer asks for more answers than it reads")
-    return false
-  }
-
-  // ---------------------------------------------------------------------------------------------- requests
 
   private encodeHead(head: Head): Template {
     const encoder = this.encoder
@@ -912,6 +620,18 @@ export class Session<S extends Stream> {
     return template
   }
 
+  /** Encodes the `content-length` of a body as long as the one before: from its third use on it takes one byte. */
+  private encodeLength(bodyLength: number): void {
+    const encoder = this.encoder
+    const before = encoder.version
+    encoder.begin()
+    encoder.field("content-length", String(bodyLength), "index")
+    this.lengthField = encoder.copy()
+    this.repeatedLength = bodyLength
+    // what has just entered the table is said in other words the next time
+    this.lengthVersion = encoder.version === before ? before : -1
+  }
+
   /** Checks the names of the extra headers and returns the size that they add to the header list. */
   private checkExtraNames(extra: ReadonlyArray<string>): number {
     if (extra.length % 2 !== 0) throw new TypeError("The extra headers have to be pairs of a name and a value")
@@ -927,116 +647,100 @@ export class Session<S extends Stream> {
     return size
   }
 
-  /** Sends of the waiting bodies what the windows allow, in order. */
-  private pump(): void {
-    while (this.queue.length > 0 && this.sendWindow > 0) {
-      const stream = this.queue[0] as S
-      const flow = stream._flow
-      if (flow !== undefined) {
-        this.upload(stream, flow)
-        if (flow.upload !== undefined && this.streamWindow(stream) > 0) return
-        flow.queued = false
-      } else {
-        this.closedInQueue--
-      }
-      this.queue.shift()
-    }
-    if (this.closedInQueue * 2 > this.queue.length) this.sweepQueue()
-  }
+  // ------------------------------------------------------------------------------------------------ input and output
 
-  private streamWindow(stream: S): number {
-    return this.peer.initialWindowSize - stream._sent
-  }
-
-  /** Sends of one body what the windows allow. */
-  private upload(stream: S, flow: Flow): void {
-    const body = flow.upload
-    if (body === undefined) return
-    const wasEmpty = this.length === 0
-    for (;;) {
-      const left = body.length - flow.uploaded
-      const count = Math.min(left, this.sendWindow, this.streamWindow(stream), this.peer.maxFrameSize)
-      if (count <= 0) break
-      const slab = this.reserve(frameHeader + count)
-      const offset = writeHeader(
-        slab,
-        this.length,
-        count,
-        FrameType.DATA,
-        count === left ? Flag.END_STREAM : 0,
-        stream.id
-      )
-      slab.set(body.subarray(flow.uploaded, flow.uploaded + count), offset)
-      this.length = offset + count
-      flow.uploaded += count
-      stream._sent += count
-      this.sendWindow -= count
-      if (count === left) {
-        flow.upload = undefined
-        break
-      }
-    }
-    if (wasEmpty && this.length > 0) this.tellOutput()
-  }
-
-  // ---------------------------------------------------------------------------------------------- input
-
-  private consume(chunk: Buffer): void {
-    this.resumeAt = 0
+  /**
+   * Hands received bytes to the session. It keeps no reference to them. `now` is the time in milliseconds on any clock
+   * that does not go backwards: with it, {@link Limits.maxControlFrames} is a rate. Without it, no time passes.
+   * Never throws, except what a handler throws: the bytes behind that event are kept for the next call.
+   */
+  receive(bytes: Uint8Array, now?: number): void {
+    if (this.over) return
+    if (now !== undefined) this.pass(now)
+    if (this.receiving) return this.reader.push(Text.asBuffer(bytes))
+    this.receiving = true
     try {
-      let offset = this.partialLength > 0 ? this.completePartial(chunk) : 0
-      const end = chunk.length
-      while (end - offset >= frameHeader && !this.over) {
-        const length = (chunk[offset] as number) << 16 | (chunk[offset + 1] as number) << 8 |
-          (chunk[offset + 2] as number)
-        if (!this.admits(length, chunk[offset + 3] as number, chunk[offset + 4] as number)) return
-        const next = offset + frameHeader + length
-        if (next > end) break
-        this.resumeAt = next
-        this.frame(chunk, offset, next)
-        offset = next
+      this.reader.push(Text.asBuffer(bytes))
+    } finally {
+      this.receiving = false
+      if (this.outputUntold) {
+        this.outputUntold = false
+        if (this.output.length > 0) this.handler.onOutput()
       }
-      if (offset < end && !this.over) {
-        this.keepPartial(chunk, offset, end)
-      }
-    } catch (thrown) {
-      // only a handler throws: what is behind its event is not lost
-      if (!this.over && this.resumeAt < chunk.length) this.backlog.unshift(Buffer.from(chunk.subarray(this.resumeAt)))
-      throw thrown
     }
   }
 
-  private keepPartial(chunk: Buffer, offset: number, end: number): void {
-    if (this.partial.length === 0) this.partial = Buffer.allocUnsafeSlow(frameHeader + minMaxFrameSize)
-    this.partial.set(chunk.subarray(offset, end), this.partialLength)
-    this.partialLength += end - offset
-    this.resumeAt = end
+  /**
+   * The bytes to write now, or `undefined`. The caller owns them until it calls {@link releaseOutput} with them,
+   * which lets the session use the memory again: only after the write has completed.
+   */
+  takeOutput(): Uint8Array | undefined {
+    const bytes = this.output.take()
+    if (bytes === undefined) return undefined
+    this.takenId = this.lastId
+    this.unflushedAnswers = 0
+    return bytes
   }
 
-  /** Adds to the frame that earlier chunks began, handles it when it is complete, and returns the offset behind it. */
-  private completePartial(chunk: Buffer): number {
-    const partial = this.partial
-    const end = chunk.length
-    let offset = 0
-    if (this.partialLength < frameHeader) {
-      offset = Math.min(frameHeader - this.partialLength, end)
-      this.keepPartial(chunk, 0, offset)
-      if (this.partialLength < frameHeader) return end
-    }
-    const length = (partial[0] as number) << 16 | (partial[1] as number) << 8 | (partial[2] as number)
-    if (!this.admits(length, partial[3] as number, partial[4] as number)) return end
-    const total = frameHeader + length
-    const stop = Math.min(offset + total - this.partialLength, end)
-    this.keepPartial(chunk, offset, stop)
-    if (this.partialLength === total) {
-      this.partialLength = 0
-      this.frame(partial, 0, total)
-    }
-    return stop
+  /** Gives bytes that {@link takeOutput} returned back to the session. Bytes from elsewhere are ignored. */
+  releaseOutput(bytes: Uint8Array): void {
+    this.output.release(bytes)
   }
 
-  /** Judges a frame by its header, before its payload has arrived. */
-  private admits(length: number, type: number, flags: number): boolean {
+  /** True when a byte of `stream`'s HEADERS has been taken by {@link takeOutput}: from then on the peer may have seen it. */
+  wasTaken(stream: S): boolean {
+    return stream.id !== 0 && stream.id <= this.takenId
+  }
+
+  /**
+   * Forgets every open stream without an event, and returns them, oldest first: for a driver that ends the connection.
+   * Those that {@link wasTaken} denies never leave: where there is one, the output that was not taken is dropped, all
+   * but the GOAWAY of a protocol error.
+   */
+  abandon(): Array<S> {
+    const all = this.open.list()
+    if (all.some((stream) => !this.wasTaken(stream))) {
+      this.output.length = 0
+      const farewell = this.farewell
+      if (farewell !== undefined) this.writeGoaway(farewell.code, farewell.message)
+    }
+    for (const stream of all) this.remove(stream)
+    this.resets.addAll(this.lastId)
+    return all
+  }
+
+  private tellOutput(): void {
+    if (this.receiving) this.outputUntold = true
+    else this.handler.onOutput()
+  }
+
+  // -------------------------------------------------------------------------- the client's preface (RFC 9113 section 3.4)
+
+  private greet(): void {
+    const { output } = this
+    const entries = [
+      [SettingId.HEADER_TABLE_SIZE, tableSize],
+      [SettingId.ENABLE_PUSH, 0],
+      [SettingId.INITIAL_WINDOW_SIZE, this.streamReceiveWindow],
+      [SettingId.MAX_HEADER_LIST_SIZE, this.limits.maxHeaderListSize]
+    ] as const
+    const hello = preface()
+    const slab = output.reserve(hello.length + headerLength + entries.length * 6 + headerLength + 4)
+    slab.set(hello, 0)
+    let offset = writeHeader(slab, hello.length, entries.length * 6, FrameType.SETTINGS, 0, 0)
+    for (const [id, value] of entries) {
+      slab.writeUInt16BE(id, offset)
+      slab.writeUInt32BE(value, offset + 2)
+      offset += 6
+    }
+    offset = writeHeader(slab, offset, 4, FrameType.WINDOW_UPDATE, 0, 0)
+    output.length = slab.writeUInt32BE(receiveWindow - initialWindowSize, offset)
+  }
+
+  // -------------------------------------------------------------------------------------- frames (RFC 9113 section 4)
+
+  /** Judges a frame by its header, before its payload has arrived. @internal */
+  admits(length: number, type: number, flags: number): boolean {
     if (!this.greeted && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0)) {
       this.connectionError(
         ErrorCode.PROTOCOL_ERROR,
@@ -1051,14 +755,14 @@ export class Session<S extends Stream> {
     return true
   }
 
-  /** One complete frame: `bytes[offset, end)`. */
-  private frame(bytes: Buffer, offset: number, end: number): void {
+  /** One complete frame: `bytes[offset, end)`. @internal */
+  frame(bytes: Buffer, offset: number, end: number): void {
     const type = bytes[offset + 3] as number
     const flags = bytes[offset + 4] as number
     const id = ((bytes[offset + 5] as number) & 0x7f) << 24 | (bytes[offset + 6] as number) << 16 |
       (bytes[offset + 7] as number) << 8 | (bytes[offset + 8] as number)
-    const start = offset + frameHeader
-    if (this.blockId !== 0 && (type !== FrameType.CONTINUATION || id !== this.blockId)) {
+    const start = offset + headerLength
+    if (this.block.id !== 0 && (type !== FrameType.CONTINUATION || id !== this.block.id)) {
       return this.connectionError(ErrorCode.PROTOCOL_ERROR, "A frame other than CONTINUATION interrupts a header block")
     }
     switch (type) {
@@ -1081,12 +785,14 @@ export class Session<S extends Stream> {
       case FrameType.PRIORITY:
         return this.priorityFrame(end - start, id)
       case FrameType.PUSH_PROMISE:
-        return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent PUSH_PROMISE, which we did not enable")
+        return this.pushPromiseFrame()
       default:
         // RFC 9113 section 5.5: unknown frames are ignored
         this.countControl()
     }
   }
+
+  // ------------------------------------------------------------------------------------- streams (RFC 9113 section 5)
 
   /** Whether the peer may send a frame for stream `id`: one that we opened, now or earlier. */
   private isOurs(id: number, what: string): boolean {
@@ -1098,9 +804,107 @@ export class Session<S extends Stream> {
     return false
   }
 
+  /**
+   * DATA or HEADERS on a closed stream (RFC 9113 section 5.1). What the peer sent before it heard of our RST_STREAM, or
+   * for a stream that it disowned with GOAWAY, is ignored; after its own END_STREAM or RST_STREAM it is an error.
+   */
+  private closedStream(id: number): void {
+    if (!this.countControl() || this.resets.has(id)) return
+    if (this.lastGoaway !== undefined && id > this.lastGoaway.lastStreamId) return
+    if (this.countAnswer()) this.writeReset(id, ErrorCode.STREAM_CLOSED)
+  }
+
+  private remove(stream: S): void {
+    this.open.remove(stream)
+    const flow = stream._flow
+    if (flow === undefined) return
+    stream._flow = undefined
+    if (flow.received > 0) {
+      stream.body = flow.received === flow.buffer.length ? flow.buffer : flow.buffer.slice(0, flow.received)
+    }
+    this.uploads.end(flow)
+  }
+
+  private flowOf(stream: S): Flow {
+    const flow = stream._flow
+    if (flow !== undefined) return flow
+    return stream._flow = new Flow(stream)
+  }
+
+  // ----------------------------------------------------------------------------- errors (RFC 9113 sections 5.4 and 7)
+
+  private connectionError(code: number, message: string): void {
+    if (this.over) return
+    this.over = true
+    this.shut = true
+    this.reader.stop()
+    this.block.drop()
+    this.farewell = { code, message }
+    this.writeGoaway(code, message)
+    this.handler.onProtocolError({ code, message: `${message} (${codeName(code)})` })
+  }
+
+  private failStream(stream: S, kind: "malformed" | "too-large", code: number, message: string): void {
+    this.remove(stream)
+    this.controls.grant(resetCredit)
+    this.writeReset(stream.id, code)
+    this.handler.onStreamFailure(stream, { kind, code, message })
+  }
+
   private shortFrame(what: string): void {
     this.connectionError(ErrorCode.FRAME_SIZE_ERROR, `The peer sent ${what} of an invalid length`)
   }
+
+  // ---------------------------------------------------------------------------------------- DATA (RFC 9113 section 6.1)
+
+  private dataFrame(bytes: Buffer, start: number, end: number, flags: number, id: number): void {
+    if (!this.isOurs(id, "DATA")) return
+    const length = end - start
+    if ((flags & Flag.PADDED) !== 0) {
+      if (length === 0) return this.shortFrame("DATA")
+      const padding = bytes[start++] as number
+      end -= padding
+      if (start > end) {
+        return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent DATA with more padding than payload")
+      }
+    }
+    // Bodies are taken over at once, so both windows are opened again as soon as they are half used: a peer cannot use
+    // more of them than there is. Memory is bounded by the size of a body.
+    this.consumed += length
+    if (this.consumed >= receiveWindow / 2) {
+      this.writeWindowUpdate(0, this.consumed)
+      this.consumed = 0
+    }
+    const stream = this.open.find(id)
+    if (stream === undefined) return this.closedStream(id)
+    if (stream.status === 0) return this.malformed(stream, "The response has DATA before its headers")
+    const size = end - start
+    const endsStream = (flags & Flag.END_STREAM) !== 0
+    if (size < smallData && !endsStream && !this.countControl()) return
+    const flow = this.flowOf(stream)
+    if (flow.received + size > this.limits.maxBodySize) {
+      return this.failStream(stream, "too-large", ErrorCode.CANCEL, "The response's body is larger than allowed")
+    }
+    if (size > 0) {
+      const total = flow.received + size
+      if (total > flow.buffer.length) {
+        // the first piece is mostly the only one
+        const larger = new Uint8Array(flow.received === 0 ? size : Math.max(total, flow.buffer.length * 2))
+        larger.set(flow.buffer.subarray(0, flow.received))
+        flow.buffer = larger
+      }
+      flow.buffer.set(bytes.subarray(start, end), flow.received)
+      flow.received = total
+    }
+    if (endsStream) return this.finish(stream)
+    flow.consumed += length
+    if (flow.consumed >= this.streamReceiveWindow / 2) {
+      this.writeWindowUpdate(id, flow.consumed)
+      flow.consumed = 0
+    }
+  }
+
+  // -------------------------------------------------------------------------------------- HEADERS (RFC 9113 section 6.2)
 
   private headersFrame(bytes: Buffer, start: number, end: number, flags: number, id: number): void {
     if (!this.isOurs(id, "HEADERS")) return
@@ -1121,39 +925,291 @@ export class Session<S extends Stream> {
     }
     const endsStream = (flags & Flag.END_STREAM) !== 0
     if ((flags & Flag.END_HEADERS) !== 0) return this.headerBlock(bytes, start, end, id, endsStream)
-    this.blockId = id
-    this.blockEndsStream = endsStream
-    this.blockLength = 0
-    this.continuations = 0
-    this.keepBlock(bytes, start, end)
+    this.block.begin(id, endsStream)
+    this.block.add(bytes, start, end)
   }
 
+  // ------------------------------------------------------------------------------------- PRIORITY (RFC 9113 section 6.3)
+
+  private priorityFrame(length: number, id: number): void {
+    if (id === 0) return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent PRIORITY without a stream")
+    if (length === 5) {
+      this.countControl()
+      return
+    }
+    const stream = this.open.find(id)
+    if (stream === undefined) return this.shortFrame("PRIORITY")
+    this.failStream(stream, "malformed", ErrorCode.FRAME_SIZE_ERROR, "The peer sent PRIORITY of an invalid length")
+  }
+
+  // ----------------------------------------------------------------------------------- RST_STREAM (RFC 9113 section 6.4)
+
+  /**
+   * Sends RST_STREAM and frees the slot; the handler hears nothing of this stream any more. A no-op for a closed stream.
+   */
+  reset(stream: S, code: number): void {
+    if (stream.id === 0 || this.open.find(stream.id) !== stream) return
+    this.remove(stream)
+    this.controls.grant(resetCredit)
+    this.writeReset(stream.id, code)
+  }
+
+  private writeReset(id: number, code: number): void {
+    this.resets.add(id)
+    if (!this.over) this.writeNumbers(FrameType.RST_STREAM, 0, id, code)
+  }
+
+  private resetFrame(bytes: Buffer, start: number, end: number, id: number): void {
+    if (!this.isOurs(id, "RST_STREAM")) return
+    if (end - start !== 4) return this.shortFrame("RST_STREAM")
+    const code = bytes.readUInt32BE(start)
+    const stream = this.open.find(id)
+    if (stream === undefined) {
+      this.countControl()
+      return
+    }
+    // a peer may reset a stream twice (REFUSED_STREAM, then STREAM_CLOSED was seen): the second one is not held against it
+    this.controls.forgive(responseCredit)
+    this.controls.grant(2)
+    if (stream.status !== 0) {
+      stream.truncated = true
+      return this.settle(stream)
+    }
+    this.remove(stream)
+    this.handler.onStreamFailure(stream, {
+      kind: "reset",
+      code,
+      message: code === ErrorCode.REFUSED_STREAM
+        ? "The peer refused the request (REFUSED_STREAM): it was not processed"
+        : `The peer reset the stream with ${codeName(code)}`
+    })
+  }
+
+  // ------------------------------------------------------------------------------------- SETTINGS (RFC 9113 section 6.5)
+
+  private settingsFrame(bytes: Buffer, start: number, end: number, flags: number, id: number): void {
+    if (id !== 0) {
+      return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent SETTINGS on a stream")
+    }
+    if ((flags & Flag.ACK) !== 0) {
+      if (start !== end) return this.shortFrame("an acknowledgment of SETTINGS")
+      this.countControl()
+      return
+    }
+    if ((end - start) % 6 !== 0) return this.shortFrame("SETTINGS")
+    if (!this.countControl() || !this.countAnswer()) return
+    const { encoder, uploads } = this
+    const before = this.peer
+    const update = new SettingsUpdate(before)
+    const wrong = update.read(bytes, start, end)
+    if (wrong !== undefined) return this.connectionError(wrong.code, wrong.message)
+    const peer = update.result()
+    this.peer = peer
+    this.openLimit = Math.min(peer.maxConcurrentStreams, maxInt31 >> 1)
+    this.greeted = true
+    encoder.setCapacity(Math.min(update.smallestTableSize, tableSize))
+    encoder.setCapacity(Math.min(peer.headerTableSize, tableSize))
+    uploads.streamWindow = peer.initialWindowSize
+    uploads.maxFrameSize = peer.maxFrameSize
+    if (peer.initialWindowSize > before.initialWindowSize) {
+      for (const stream of this.open.list()) {
+        if (uploads.windowOf(stream) > maxInt31) {
+          return this.connectionError(
+            ErrorCode.FLOW_CONTROL_ERROR,
+            "The peer raised a stream's window above 2^31-1 with INITIAL_WINDOW_SIZE"
+          )
+        }
+        if (stream._flow !== undefined) uploads.enqueue(stream._flow)
+      }
+    } else if (peer.initialWindowSize < before.initialWindowSize) {
+      uploads.requeue()
+    }
+    this.writeSettingsAck()
+    this.pump()
+    this.handler.onSettings(peer)
+  }
+
+  private writeSettingsAck(): void {
+    const { output } = this
+    const wasEmpty = output.length === 0
+    output.length = writeHeader(output.reserve(headerLength), output.length, 0, FrameType.SETTINGS, Flag.ACK, 0)
+    if (wasEmpty) this.tellOutput()
+  }
+
+  // --------------------------------------------------------------------------------- PUSH_PROMISE (RFC 9113 section 6.6)
+
+  private pushPromiseFrame(): void {
+    this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent PUSH_PROMISE, which we did not enable")
+  }
+
+  // ----------------------------------------------------------------------------------------- PING (RFC 9113 section 6.7)
+
+  /** Sends PING with `payload` (0 to 2^53-1, as 8 bytes big-endian). */
+  ping(payload: number): void {
+    if (!Number.isSafeInteger(payload) || payload < 0) {
+      throw new RangeError("The payload of a PING has to be an integer from 0 to 2^53-1")
+    }
+    if (this.over) return
+    if (this.openPings.length >= maxOpenPings) this.openPings.shift()
+    this.openPings.push(payload)
+    this.writePing(0, Math.floor(payload / 0x1_0000_0000), payload >>> 0)
+  }
+
+  private writePing(flags: number, high: number, low: number): void {
+    this.writeNumbers(FrameType.PING, flags, 0, high, low)
+  }
+
+  private pingFrame(bytes: Buffer, start: number, end: number, flags: number, id: number): void {
+    if (id !== 0) return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent PING on a stream")
+    if (end - start !== 8) return this.shortFrame("PING")
+    const high = bytes.readUInt32BE(start)
+    const low = bytes.readUInt32BE(start + 4)
+    if ((flags & Flag.ACK) === 0) {
+      if (this.countControl() && this.countAnswer()) this.writePing(Flag.ACK, high, low)
+      return
+    }
+    const payload = high * 0x1_0000_0000 + low
+    const at = this.openPings.indexOf(payload)
+    if (at < 0) {
+      this.countControl()
+      return
+    }
+    this.openPings.splice(at, 1)
+    this.controls.forgive(Infinity)
+    this.handler.onPong(payload)
+  }
+
+  // --------------------------------------------------------------------------------------- GOAWAY (RFC 9113 section 6.8)
+
+  /** Sends GOAWAY (last-stream-id 0: the peer opens none); open streams go on. `debugData` is sent as UTF-8. */
+  sendGoaway(code: number, debugData = ""): void {
+    if (this.over) return
+    this.shut = true
+    this.writeGoaway(code, debugData)
+  }
+
+  private writeGoaway(code: number, debugData: string): void {
+    this.writeNumbers(FrameType.GOAWAY, 0, 0, 0, code, Buffer.from(debugData, "utf8").subarray(0, minMaxFrameSize - 8))
+  }
+
+  private goawayFrame(bytes: Buffer, start: number, end: number, id: number): void {
+    if (id !== 0) return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent GOAWAY on a stream")
+    if (end - start < 8) return this.shortFrame("GOAWAY")
+    const lastStreamId = bytes.readUInt32BE(start) & maxInt31
+    const before = this.lastGoaway
+    if (before !== undefined && lastStreamId > before.lastStreamId) {
+      return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer raised the last-stream-id of its GOAWAY")
+    }
+    if (!this.countControl()) return
+    const code = bytes.readUInt32BE(start + 4)
+    const goaway: Goaway = {
+      lastStreamId,
+      code,
+      debugData: bytes.toString("utf8", start + 8, Math.min(end, start + 8 + maxDebugData))
+    }
+    this.lastGoaway = goaway
+    this.shut = true
+    const refused = this.open.list().filter((stream) => stream.id > lastStreamId)
+    for (const stream of refused) this.remove(stream)
+    const failure: StreamFailure = {
+      kind: "goaway",
+      code,
+      message: "The peer is going away (GOAWAY) and did not process the request"
+    }
+    for (const stream of refused) {
+      // whatever the peer disowns now, it has answered this one
+      if (stream.status !== 0) {
+        stream.truncated = true
+        this.handler.onResponse(stream)
+      } else this.handler.onStreamFailure(stream, failure)
+    }
+    this.handler.onGoaway(goaway)
+  }
+
+  // -------------------------------------------------------------------------------- WINDOW_UPDATE (RFC 9113 section 6.9)
+
+  private writeWindowUpdate(id: number, increment: number): void {
+    this.writeNumbers(FrameType.WINDOW_UPDATE, 0, id, increment)
+  }
+
+  private windowUpdateFrame(bytes: Buffer, start: number, end: number, id: number): void {
+    if (end - start !== 4) return this.shortFrame("WINDOW_UPDATE")
+    const increment = bytes.readUInt32BE(start) & maxInt31
+    const { uploads } = this
+    if (id === 0) {
+      if (increment === 0) {
+        return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent WINDOW_UPDATE with an increment of 0")
+      }
+      if (uploads.window + increment > maxInt31) {
+        return this.connectionError(
+          ErrorCode.FLOW_CONTROL_ERROR,
+          "The peer raised the connection's window above 2^31-1"
+        )
+      }
+      if (!this.countWindowUpdate()) return
+      uploads.window += increment
+      this.pumpAndTell()
+      return
+    }
+    if (!this.isOurs(id, "WINDOW_UPDATE") || !this.countWindowUpdate()) return
+    const stream = this.open.find(id)
+    if (stream === undefined) return
+    if (increment === 0) {
+      return this.failStream(
+        stream,
+        "malformed",
+        ErrorCode.PROTOCOL_ERROR,
+        "The peer sent WINDOW_UPDATE with an increment of 0"
+      )
+    }
+    if (uploads.windowOf(stream) + increment > maxInt31) {
+      return this.failStream(
+        stream,
+        "malformed",
+        ErrorCode.FLOW_CONTROL_ERROR,
+        "The peer raised the stream's window above 2^31-1"
+      )
+    }
+    stream._sent -= increment
+    if (stream._flow === undefined) return
+    uploads.enqueue(stream._flow)
+    this.pumpAndTell()
+  }
+
+  /** Sends of the waiting bodies what the windows allow. */
+  private pump(): void {
+    if (!this.uploads.waiting) return
+    const wasEmpty = this.output.length === 0
+    this.windowUpdates.grant(2 * this.uploads.pump())
+    if (wasEmpty && this.output.length > 0) this.tellOutput()
+  }
+
+  private pumpAndTell(): void {
+    if (!this.uploads.waiting) return
+    this.pump()
+    if (!this.uploads.waiting && this.available > 0) this.handler.onAvailable?.()
+  }
+
+  // -------------------------------------------------------------------------------- CONTINUATION (RFC 9113 section 6.10)
+
   private continuationFrame(bytes: Buffer, start: number, end: number, flags: number, id: number): void {
-    if (this.blockId === 0) {
+    const { block } = this
+    if (block.id === 0) {
       return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent CONTINUATION outside of a header block")
     }
-    if (++this.continuations > this.limits.maxContinuations) {
+    if (++block.continuations > this.limits.maxContinuations) {
       return this.connectionError(
         ErrorCode.ENHANCE_YOUR_CALM,
         "The peer sent a header block in too many CONTINUATION frames"
       )
     }
-    this.keepBlock(bytes, start, end)
+    block.add(bytes, start, end)
     if ((flags & Flag.END_HEADERS) === 0) return
-    this.blockId = 0
-    this.headerBlock(this.block, 0, this.blockLength, id, this.blockEndsStream)
+    block.id = 0
+    this.headerBlock(block.bytes, 0, block.length, id, block.endsStream)
   }
 
-  private keepBlock(bytes: Buffer, start: number, end: number): void {
-    const length = this.blockLength + end - start
-    if (length > this.block.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(length, this.block.length * 2))
-      larger.set(this.block.subarray(0, this.blockLength))
-      this.block = larger
-    }
-    this.block.set(bytes.subarray(start, end), this.blockLength)
-    this.blockLength = length
-  }
+  // ---------------------------------------------------------------------------------- responses (RFC 9113 section 8.1)
 
   private headerBlock(bytes: Buffer, start: number, end: number, id: number, endsStream: boolean): void {
     const decoder = this.decoder
@@ -1161,11 +1217,8 @@ export class Session<S extends Stream> {
     if (!decoder.decode(bytes, start, end)) {
       return this.connectionError(ErrorCode.COMPRESSION_ERROR, `The peer sent a header block with ${decoder.error}`)
     }
-    const stream = this.find(id)
-    if (stream === undefined) {
-      this.countControl()
-      return
-    }
+    const stream = this.open.find(id)
+    if (stream === undefined) return this.closedStream(id)
     if (decoder.tooLarge) {
       return this.failStream(stream, "too-large", ErrorCode.CANCEL, "The response's header list is larger than allowed")
     }
@@ -1174,7 +1227,7 @@ export class Session<S extends Stream> {
     }
     const status = decoder.status
     if (stream.status !== 0) {
-      // trailers (RFC 9113 section 8.1)
+      // trailers
       if (status !== 0) return this.malformed(stream, "The response has :status in its trailers")
       if (!endsStream) return this.malformed(stream, "The response goes on behind its trailers")
       if (stream.apnsId === undefined) stream.apnsId = decoder.apnsId
@@ -1211,301 +1264,92 @@ export class Session<S extends Stream> {
     this.settle(stream)
   }
 
-  private dataFrame(bytes: Buffer, start: number, end: number, flags: number, id: number): void {
-    if (!this.isOurs(id, "DATA")) return
-    const length = end - start
-    if ((flags & Flag.PADDED) !== 0) {
-      if (length === 0) return this.shortFrame("DATA")
-      const padding = bytes[start++] as number
-      end -= padding
-      if (start > end) {
-        return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent DATA with more padding than payload")
-      }
-    }
-    // Bodies are taken over at once, so both windows are opened again as soon as they are half used: a peer cannot use
-    // more of them than there is. Memory is bounded by the size of a body.
-    this.consumed += length
-    if (this.consumed >= receiveWindow / 2) {
-      this.writeWindowUpdate(0, this.consumed)
-      this.consumed = 0
-    }
-    const stream = this.find(id)
-    if (stream === undefined) {
-      this.countControl()
-      return
-    }
-    if (stream.status === 0) return this.malformed(stream, "The response has DATA before its headers")
-    const size = end - start
-    const endsStream = (flags & Flag.END_STREAM) !== 0
-    if (size === 0 && !endsStream && !this.countControl()) return
-    const flow = this.flowOf(stream)
-    if (flow.received + size > this.limits.maxBodySize) {
-      return this.failStream(stream, "too-large", ErrorCode.CANCEL, "The response's body is larger than allowed")
-    }
-    if (size > 0) {
-      const total = flow.received + size
-      if (total > flow.buffer.length) {
-        // the first piece is mostly the only one
-        const larger = new Uint8Array(flow.received === 0 ? size : Math.max(total, flow.buffer.length * 2))
-        larger.set(flow.buffer.subarray(0, flow.received))
-        flow.buffer = larger
-      }
-      flow.buffer.set(bytes.subarray(start, end), flow.received)
-      flow.received = total
-    }
-    if (endsStream) return this.finish(stream)
-    flow.consumed += length
-    if (flow.consumed >= this.streamReceiveWindow / 2) {
-      this.writeWindowUpdate(id, flow.consumed)
-      flow.consumed = 0
-    }
-  }
-
-  private resetFrame(bytes: Buffer, start: number, end: number, id: number): void {
-    if (!this.isOurs(id, "RST_STREAM")) return
-    if (end - start !== 4) return this.shortFrame("RST_STREAM")
-    const code = bytes.readUInt32BE(start)
-    const stream = this.find(id)
-    if (stream === undefined) {
-      this.countControl()
-      return
-    }
-    // a peer may reset a stream twice (REFUSED_STREAM, then STREAM_CLOSED was seen): the second one is not held against it
-    this.controlFrames = Math.min(this.controlFrames, 0) - 2
-    if (stream.status !== 0) {
-      stream.truncated = true
-      return this.settle(stream)
-    }
+  /** The response is complete, or cut off behind its headers. */
+  private settle(stream: S): void {
+    const uploading = stream._flow !== undefined && stream._flow.upload !== undefined
     this.remove(stream)
-    this.handler.onStreamFailure(stream, {
-      kind: "reset",
-      code,
-      message: code === ErrorCode.REFUSED_STREAM
-        ? "The peer refused the request (REFUSED_STREAM): it was not processed"
-        : `The peer reset the stream with ${codeName(code)}`
-    })
+    this.controls.forgive(responseCredit)
+    this.windowUpdates.forgive(responseCredit)
+    // an answer before the request's end: the rest of the body is of no use to anyone
+    if (uploading && !stream.truncated) this.writeReset(stream.id, ErrorCode.CANCEL)
+    this.handler.onResponse(stream)
   }
 
-  private windowUpdateFrame(bytes: Buffer, start: number, end: number, id: number): void {
-    if (end - start !== 4) return this.shortFrame("WINDOW_UPDATE")
-    const increment = bytes.readUInt32BE(start) & maxInt31
-    if (id === 0) {
-      if (increment === 0) {
-        return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent WINDOW_UPDATE with an increment of 0")
-      }
-      if (this.sendWindow + increment > maxInt31) {
-        return this.connectionError(
-          ErrorCode.FLOW_CONTROL_ERROR,
-          "The peer raised the connection's window above 2^31-1"
-        )
-      }
-      this.sendWindow += increment
-      this.pumpAndTell()
-      return
-    }
-    if (!this.isOurs(id, "WINDOW_UPDATE")) return
-    const stream = this.find(id)
-    if (stream === undefined) return
-    if (increment === 0) {
-      return this.failStream(
-        stream,
-        "malformed",
-        ErrorCode.PROTOCOL_ERROR,
-        "The peer sent WINDOW_UPDATE with an increment of 0"
-      )
-    }
-    if (this.streamWindow(stream) + increment > maxInt31) {
-      return this.failStream(
-        stream,
-        "malformed",
-        ErrorCode.FLOW_CONTROL_ERROR,
-        "The peer raised the stream's window above 2^31-1"
-      )
-    }
-    stream._sent -= increment
-    this.wake(stream)
-    this.pumpAndTell()
+  // ------------------------------------------------------------------------ denial of service (RFC 9113 section 10.5)
+
+  private pass(now: number): void {
+    const before = this.now
+    this.now = now
+    if (before < 0 || now <= before) return
+    this.controls.pass(now - before)
+    this.windowUpdates.pass(now - before)
   }
 
-  /** Puts a body that waited for its stream's window behind those that wait for the connection's. */
-  private wake(stream: S): void {
-    const flow = stream._flow
-    if (flow === undefined || flow.upload === undefined || flow.queued || this.streamWindow(stream) <= 0) return
-    flow.queued = true
-    this.queue.push(stream)
+  /** Counts a frame that costs work and brings nothing. False when that was one too many. */
+  private countControl(): boolean {
+    if (this.controls.spend()) return true
+    this.connectionError(ErrorCode.ENHANCE_YOUR_CALM, "The peer floods us with frames that carry nothing")
+    return false
   }
 
-  private pumpAndTell(): void {
-    if (this.queue.length === 0) return
-    this.pump()
-    if (this.queue.length === 0 && this.available > 0) this.handler.onAvailable?.()
+  private countWindowUpdate(): boolean {
+    if (this.windowUpdates.spend()) return true
+    this.connectionError(ErrorCode.ENHANCE_YOUR_CALM, "The peer floods us with WINDOW_UPDATE")
+    return false
   }
 
-  private settingsFrame(bytes: Buffer, start: number, end: number, flags: number, id: number): void {
-    if (id !== 0) {
-      return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent SETTINGS on a stream")
-    }
-    if ((flags & Flag.ACK) !== 0) {
-      if (start !== end) return this.shortFrame("an acknowledgment of SETTINGS")
-      this.countControl()
-      return
-    }
-    if ((end - start) % 6 !== 0) return this.shortFrame("SETTINGS")
-    if (!this.countControl() || !this.countAnswer()) return
-    const before = this.peer
-    let headerTableSize = before.headerTableSize
-    let smallestTableSize = headerTableSize
-    let maxConcurrentStreams = before.maxConcurrentStreams
-    let initialWindow = before.initialWindowSize
-    let maxFrameSize = before.maxFrameSize
-    let maxHeaderListSize = before.maxHeaderListSize
-    for (let at = start; at < end; at += 6) {
-      const value = bytes.readUInt32BE(at + 2)
-      switch (bytes.readUInt16BE(at)) {
-        case SettingId.HEADER_TABLE_SIZE: {
-          headerTableSize = value
-          smallestTableSize = Math.min(smallestTableSize, value)
-          break
-        }
-        case SettingId.ENABLE_PUSH: {
-          if (value !== 0) {
-            return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer set ENABLE_PUSH, which a server may not")
-          }
-          break
-        }
-        case SettingId.MAX_CONCURRENT_STREAMS: {
-          maxConcurrentStreams = value
-          break
-        }
-        case SettingId.INITIAL_WINDOW_SIZE: {
-          if (value > maxInt31) {
-            return this.connectionError(ErrorCode.FLOW_CONTROL_ERROR, "The peer set INITIAL_WINDOW_SIZE above 2^31-1")
-          }
-          initialWindow = value
-          break
-        }
-        case SettingId.MAX_FRAME_SIZE: {
-          if (value < minMaxFrameSize || value > 0xff_ffff) {
-            return this.connectionError(
-              ErrorCode.PROTOCOL_ERROR,
-              "The peer set MAX_FRAME_SIZE outside of 16384 to 16777215"
-            )
-          }
-          maxFrameSize = value
-          break
-        }
-        case SettingId.MAX_HEADER_LIST_SIZE: {
-          maxHeaderListSize = value
-          break
-        }
-        default:
-          // RFC 9113 section 6.5.2: unknown settings are ignored
-      }
-    }
-    this.peer = {
-      headerTableSize,
-      maxConcurrentStreams,
-      initialWindowSize: initialWindow,
-      maxFrameSize,
-      maxHeaderListSize
-    }
-    this.openLimit = Math.min(maxConcurrentStreams, maxInt31 >> 1)
-    this.greeted = true
-    this.encoder.setCapacity(Math.min(smallestTableSize, tableSize))
-    this.encoder.setCapacity(Math.min(headerTableSize, tableSize))
-    if (initialWindow > before.initialWindowSize) {
-      for (const stream of this.streams()) {
-        if (this.streamWindow(stream) > maxInt31) {
-          return this.connectionError(
-            ErrorCode.FLOW_CONTROL_ERROR,
-            "The peer raised a stream's window above 2^31-1 with INITIAL_WINDOW_SIZE"
-          )
-        }
-        this.wake(stream)
-      }
-    } else if (initialWindow < before.initialWindowSize) {
-      // who waits for its own window now does not hold up the others
-      for (const stream of this.queue) {
-        if (stream._flow !== undefined && this.streamWindow(stream) <= 0) stream._flow.queued = false
-      }
-      this.sweepQueue()
-    }
-    this.writeSettingsAck()
-    this.pump()
-    this.handler.onSettings(this.peer)
+  /** An answer that the peer can ask for; false when it asks for more than it reads. */
+  private countAnswer(): boolean {
+    if (++this.unflushedAnswers <= this.limits.maxControlFrames) return true
+    this.connectionError(ErrorCode.ENHANCE_YOUR_CALM, "The peer asks for more answers than it reads")
+    return false
   }
 
-  private writeSettingsAck(): void {
-    const wasEmpty = this.length === 0
-    this.length = writeHeader(this.reserve(frameHeader), this.length, 0, FrameType.SETTINGS, Flag.ACK, 0)
+  // --------------------------------------------------------------------------------------------------------- writing
+
+  /** A frame whose payload is one or two 32-bit numbers and maybe a text. */
+  private writeNumbers(type: number, flags: number, id: number, first: number, second?: number, text?: Buffer): void {
+    const { output } = this
+    const wasEmpty = output.length === 0
+    const length = (second === undefined ? 4 : 8) + (text === undefined ? 0 : text.length)
+    const slab = output.reserve(headerLength + length)
+    let offset = writeHeader(slab, output.length, length, type, flags, id)
+    offset = slab.writeUInt32BE(first >>> 0, offset)
+    if (second !== undefined) offset = slab.writeUInt32BE(second >>> 0, offset)
+    if (text !== undefined) {
+      slab.set(text, offset)
+      offset += text.length
+    }
+    output.length = offset
     if (wasEmpty) this.tellOutput()
   }
-
-  private pingFrame(bytes: Buffer, start: number, end: number, flags: number, id: number): void {
-    if (id !== 0) return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent PING on a stream")
-    if (end - start !== 8) return this.shortFrame("PING")
-    const high = bytes.readUInt32BE(start)
-    const low = bytes.readUInt32BE(start + 4)
-    if ((flags & Flag.ACK) === 0) {
-      if (this.countControl() && this.countAnswer()) this.writePing(Flag.ACK, high, low)
-      return
-    }
-    const payload = high * 0x1_0000_0000 + low
-    const at = this.openPings.indexOf(payload)
-    if (at < 0) {
-      this.countControl()
-      return
-    }
-    this.openPings.splice(at, 1)
-    if (this.controlFrames > 0) this.controlFrames = 0
-    this.handler.onPong(payload)
-  }
-
-  private goawayFrame(bytes: Buffer, start: number, end: number, id: number): void {
-    if (id !== 0) return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent GOAWAY on a stream")
-    if (end - start < 8) return this.shortFrame("GOAWAY")
-    const lastStreamId = bytes.readUInt32BE(start) & maxInt31
-    const before = this.lastGoaway
-    if (before !== undefined && lastStreamId > before.lastStreamId) {
-      return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer raised the last-stream-id of its GOAWAY")
-    }
-    if (!this.countControl()) return
-    const code = bytes.readUInt32BE(start + 4)
-    const goaway: Goaway = {
-      lastStreamId,
-      code,
-      debugData: bytes.toString("utf8", start + 8, Math.min(end, start + 8 + maxDebugData))
-    }
-    this.lastGoaway = goaway
-    this.shut = true
-    const refused = this.streams().filter((stream) => stream.id > lastStreamId)
-    for (const stream of refused) this.remove(stream)
-    const failure: StreamFailure = {
-      kind: "goaway",
-      code,
-      message: "The peer is going away (GOAWAY) and did not process the request"
-    }
-    for (const stream of refused) {
-      // whatever the peer disowns now, it has answered this one
-      if (stream.status !== 0) {
-        stream.truncated = true
-        this.handler.onResponse(stream)
-      } else this.handler.onStreamFailure(stream, failure)
-    }
-    this.handler.onGoaway(goaway)
-  }
-
-  private priorityFrame(length: number, id: number): void {
-    if (id === 0) return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent PRIORITY without a stream")
-    if (length === 5) {
-      this.countControl()
-      return
-    }
-    const stream = this.find(id)
-    if (stream === undefined) return this.shortFrame("PRIORITY")
-    this.failStream(stream, "malformed", ErrorCode.FRAME_SIZE_ERROR, "The peer sent PRIORITY of an invalid length")
-  }
 }
+
+/** Writes `content-length` as a literal without indexing, with the name of static entry 28 (RFC 7541 section 6.2.2). */
+const writeLength = (slab: Uint8Array, offset: number, bodyLength: number): number => {
+  const digits = digitsOf(bodyLength)
+  slab[offset] = 0x0f
+  slab[offset + 1] = 0x0d
+  slab[offset + 2] = digits
+  const end = offset + 3 + digits
+  let rest = bodyLength
+  for (let at = end - 1; at > offset + 2; at--) {
+    const next = Math.floor(rest / 10)
+    slab[at] = 0x30 + rest - next * 10
+    rest = next
+  }
+  return end
+}
+
+/** The number of decimal digits of a length. */
+const digitsOf = (length: number): number => {
+  let digits = 1
+  for (let limit = 10; length >= limit; limit *= 10) digits++
+  return digits
+}
+
+/** What `content-length` adds to the size of a header list (RFC 9113 section 6.5.2). */
+const lengthListSize = (bodyLength: number): number => entryOverhead + "content-length".length + digitsOf(bodyLength)
 
 /** Writes a string (RFC 7541 section 5.2) that was checked. */
 const writeName = (slab: Uint8Array, offset: number, text: string): number => {

@@ -1,6 +1,6 @@
 import { ErrorCode, Frame, Hpack, Session } from "@effect-apns/http2"
 import { assert, describe, it } from "@effect/vitest"
-import { bytesOf, Call, Driver, greeted, hex, noBody, post, toHex } from "./utils.js"
+import { bytesOf, Call, Driver, greeted, hex, noBody, post, Random, toHex } from "./utils.js"
 
 const { ErrorCode: Code } = ErrorCode
 const { Flag, FrameType, SettingId } = Frame
@@ -77,7 +77,7 @@ describe("requests", () => {
     assert.deepStrictEqual(driver.requestHeaders.get(1), [
       ...[":method", "POST", ":scheme", "https", ":authority", "api.push.apple.com", ":path", "/3/device/0a"],
       ...["authorization", "bearer t", "apns-topic", "com.example.app", "apns-push-type", "alert"],
-      ...["apns-collapse-id", "lunch"]
+      ...["apns-collapse-id", "lunch", "content-length", "2"]
     ])
     assert.deepStrictEqual(driver.requestBodies.get(1), bytesOf("{}"))
   })
@@ -112,6 +112,81 @@ describe("requests", () => {
     // :method, :scheme, :authority, :path with its 12 characters, and three headers
     assert.deepStrictEqual(sizes.slice(1), [20, 20, 20])
     assert.isAbove(sizes[0] ?? 0, 200)
+  })
+
+  it("say the length of their body in one byte from its third use on (RFC 9110 section 8.6)", () => {
+    const { driver } = greeted()
+    /** What a body of `length` adds to the header block of a request without one, in bytes. */
+    const cost = (length: number): number => {
+      driver.request("/")
+      const without = driver.frames()[0]?.payload.length ?? 0
+      const { id } = driver.request("/", new Uint8Array(length))
+      const [headers] = driver.frames()
+      assert.deepStrictEqual(fieldsOf(driver.requestHeaders.get(id), "content-length"), [String(length)])
+      assert.deepStrictEqual(fieldsOf(driver.requestHeaders.get(id - 2), "content-length"), [])
+      return (headers?.payload.length ?? 0) - without
+    }
+    for (let i = 0; i < 2; i++) driver.request("/")
+    driver.frames()
+    // a literal with a static name, a literal that enters the table, the entry
+    assert.deepStrictEqual([250, 250, 250, 250].map(cost), [6, 5, 1, 1])
+    // another length does not disturb the one that repeats
+    assert.deepStrictEqual([7, 250, 9, 250, 12_345, 250].map(cost), [4, 1, 4, 1, 8, 1])
+    // two that take turns in pairs are both in the table
+    assert.deepStrictEqual([300, 300, 250, 250, 300, 300, 250, 250].map(cost), [6, 5, 6, 1, 6, 1, 6, 1])
+    // a new provider token moves everything in the table
+    driver.session.setCommonHeaders([["authorization", "bearer t"]])
+    for (let i = 0; i < 2; i++) driver.request("/")
+    driver.frames()
+    assert.deepStrictEqual([250, 250].map(cost), [1, 1])
+  })
+
+  it("say any length truly, whatever came before", () => {
+    const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 0x7fff_ffff], [
+      SettingId.MAX_CONCURRENT_STREAMS,
+      100_000
+    ]])
+    driver.receive(Frame.windowUpdate(0, 0x7fff_ffff - 65_535))
+    driver.frames()
+    const random = new Random(5)
+    for (let i = 0; i < 3_000; i++) {
+      if (i % 100 === 0) driver.session.setCommonHeaders([["authorization", `bearer ${i}`]])
+      if (i % 700 === 0) driver.receive(Frame.settings([[SettingId.HEADER_TABLE_SIZE, random.below(300)]]))
+      const length =
+        [0, 1, 9, 10, 99, 100, 126, 127, 999, 1_000, 4_096, 10_000, random.below(5_000)][random.below(13)] ?? 0
+      const { id } = driver.request("/", new Uint8Array(length))
+      driver.frames()
+      assert.deepStrictEqual(
+        fieldsOf(driver.requestHeaders.get(id), "content-length"),
+        length === 0 ? [] : [String(length)]
+      )
+      driver.receive(Frame.rstStream(id, 7))
+    }
+  })
+
+  it("may not set content-length: it could not be true", () => {
+    const { driver } = greeted()
+    assert.throws(() => new Session.Head("POST", [["content-length", "2"]]), /content-length.*the session sends/)
+    assert.throws(() => driver.session.setCommonHeaders([["content-length", "2"]]), /content-length/)
+    assert.throws(() => driver.request("/", bytesOf("{}"), post, ["content-length", "2"]), /content-length/)
+  })
+
+  it("count the length of their body as part of the header list (RFC 9113 section 6.5.2)", () => {
+    for (const length of [1, 9, 10, 99, 100, 999, 1_000, 9_999, 10_000]) {
+      const { driver } = greeted()
+      const { id } = driver.request("/", new Uint8Array(length))
+      driver.frames()
+      const list = driver.requestHeaders.get(id) ?? []
+      const size = list.reduce((sum, text) => sum + text.length, 32 * list.length / 2)
+      for (const [limit, taken] of [[size, true], [size - 1, false]] as const) {
+        driver.receive(Frame.settings([[SettingId.MAX_HEADER_LIST_SIZE, limit]]))
+        assert.strictEqual(
+          driver.session.request(new Call(), post, "/", undefined, new Uint8Array(length)),
+          taken,
+          `${length} ${limit}`
+        )
+      }
+    }
   })
 
   it("are written in HEADERS and CONTINUATION when the block is larger than a frame (RFC 9113 section 6.10)", () => {

@@ -379,3 +379,268 @@ describe("stream errors", () => {
     })
   }
 })
+
+// -----------------------------------------------------------------------------
+// frames on closed streams
+// -----------------------------------------------------------------------------
+
+/** How stream 3 of {@link start} came to its end, and whether the peer may send more for it. */
+const endings: ReadonlyArray<readonly [name: string, forbidden: boolean, end: (driver: Driver) => void]> = [
+  ["the peer's END_STREAM in DATA", true, (driver) => driver.receive(Frame.data(3, noBody, { endStream: true }))],
+  ["the peer's trailers", true, (driver) => driver.receive(Frame.headers(3, block("x", "y"), { endStream: true }))],
+  ["the peer's RST_STREAM", true, (driver) => driver.receive(Frame.rstStream(3, Code.REFUSED_STREAM))],
+  ["our reset", false, (driver) =>
+    driver.calls.slice(1, 2).forEach((call) => {
+      call.settled++
+      driver.session.reset(call, Code.CANCEL)
+    })],
+  ["a malformed response", false, (driver) => driver.receive(Frame.headers(3, block("x", "y")))],
+  [
+    "a body that is too large",
+    false,
+    (driver) => driver.receive(...new Array<Uint8Array>(5).fill(Frame.data(3, new Uint8Array(16_384))))
+  ],
+  ["a GOAWAY that disowned it", false, (driver) => driver.receive(Frame.goaway(1, 0))],
+  ["the driver's abandoning everything", false, (driver) => driver.session.abandon().forEach((call) => call.settled++)]
+]
+
+const forbidden: ReadonlyArray<readonly [name: string, frames: ReadonlyArray<Uint8Array>]> = [
+  ["DATA", [Frame.data(3, bytesOf("x"))]],
+  ["DATA with END_STREAM", [Frame.data(3, noBody, { endStream: true })]],
+  ["padded DATA", [Frame.data(3, bytesOf("x"), { padding: 3 })]],
+  ["HEADERS", [Frame.headers(3, ok)]],
+  ["HEADERS with END_STREAM", [Frame.headers(3, ok, { endStream: true })]],
+  ["HEADERS and CONTINUATION", [Frame.headers(3, noBody, { endHeaders: false }), Frame.continuation(3, ok)]]
+]
+
+const tolerated: ReadonlyArray<readonly [name: string, frames: ReadonlyArray<Uint8Array>]> = [
+  ["RST_STREAM", [Frame.rstStream(3, Code.STREAM_CLOSED)]],
+  ["WINDOW_UPDATE", [Frame.windowUpdate(3, 1)]],
+  ["WINDOW_UPDATE of 0", [Frame.windowUpdate(3, 0)]],
+  ["PRIORITY", [Frame.frame(FrameType.PRIORITY, 0, 3, new Uint8Array(5))]]
+]
+
+describe("closed streams", () => {
+  for (const [ending, isForbidden, end] of endings) {
+    for (const [name, frames] of [...forbidden, ...tolerated]) {
+      const wrong = isForbidden && forbidden.some(([other]) => other === name)
+      it(`${name} after ${ending}: ${wrong ? "RST_STREAM with STREAM_CLOSED, once" : "nothing"} (RFC 9113 sections 5.1 and 6.1)`, () => {
+        const driver = start()
+        end(driver)
+        driver.frames()
+        driver.heard()
+        for (let i = 0; i < 3; i++) driver.receive(...frames)
+        assert.deepStrictEqual(driver.heard(), [])
+        assert.deepStrictEqual(
+          driver.frames().map(({ payload, streamId, type }) => [type, streamId, Buffer.from(payload).readUInt32BE(0)]),
+          wrong ? [[FrameType.RST_STREAM, 3, Code.STREAM_CLOSED]] : []
+        )
+        assert.deepStrictEqual(driver.problems(), [])
+      })
+    }
+  }
+
+  it("their header blocks keep HPACK in step (RFC 9113 section 4.3)", () => {
+    const { driver, encoder } = greeted()
+    driver.request()
+    driver.request()
+    driver.receive(Frame.headers(1, ok, { endStream: true }))
+    driver.receive(Frame.headers(1, encoder.encode([":status", "200", "x", "late"])))
+    driver.receive(Frame.headers(3, encoder.encode([":status", "200", "x", "late"]), { endStream: true }))
+    assert.deepStrictEqual(driver.calls[1]?.headers, ["x", "late"])
+  })
+
+  it("their DATA counts towards the connection's window (RFC 9113 section 5.1)", () => {
+    const driver = start()
+    driver.receive(Frame.data(3, noBody, { endStream: true }))
+    driver.frames()
+    for (let i = 0; i < 32; i++) driver.receive(Frame.data(3, new Uint8Array(16_384)))
+    assert.deepStrictEqual(
+      driver.frames().map(({ payload, streamId, type }) => [type, streamId, Buffer.from(payload).readUInt32BE(0)]),
+      [[FrameType.RST_STREAM, 3, Code.STREAM_CLOSED], [FrameType.WINDOW_UPDATE, 0, 32 * 16_384]]
+    )
+  })
+
+  it("a stream that ends before its own body has left is reset, and what comes behind is ignored", () => {
+    const { driver } = greeted()
+    driver.request("/", new Uint8Array(70_000))
+    driver.frames()
+    driver.receive(Frame.headers(1, ok, { endStream: true }))
+    assert.deepStrictEqual(driver.frames().map(({ streamId, type }) => [type, streamId]), [[FrameType.RST_STREAM, 1]])
+    driver.receive(Frame.data(1, bytesOf("x")))
+    assert.deepStrictEqual(driver.frames(), [])
+  })
+
+  it("with more of our own resets than are remembered, none of their late frames is called an error", () => {
+    const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 10_000]])
+    for (let i = 0; i < 5_000; i++) driver.request()
+    for (const call of driver.calls.slice(10)) {
+      call.settled++
+      driver.session.reset(call, Code.CANCEL)
+    }
+    driver.frames()
+    for (const call of driver.calls.slice(10)) driver.receive(Frame.headers(call.id, ok), Frame.data(call.id, noBody))
+    assert.deepStrictEqual(driver.frames(), [])
+    assert.isFalse(driver.session.closing)
+    // and those that are remembered do not hide the others
+    const { driver: other } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 10_000]])
+    for (let i = 0; i < 4_100; i++) other.request()
+    for (const call of other.calls.slice(0, 4_096)) other.session.reset(call, Code.CANCEL)
+    other.frames()
+    other.receive(Frame.headers(8_193, ok, { endStream: true }), Frame.data(8_193, noBody))
+    assert.deepStrictEqual(other.frames().map(({ streamId }) => streamId), [8_193])
+  })
+
+  it("answering them is an answer that the peer has to read (RFC 9113 section 10.5)", () => {
+    const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 2_000]])
+    for (let i = 0; i < 1_500; i++) driver.request()
+    driver.frames()
+    for (const { id } of driver.calls) {
+      driver.receive(Frame.headers(id, ok, { endStream: true }), Frame.data(id, noBody))
+    }
+    assert.match(driver.heard().at(-1) ?? "", /^protocol error 11 .*more answers than it reads/)
+  })
+})
+
+// -----------------------------------------------------------------------------
+// floods are rates
+// -----------------------------------------------------------------------------
+
+const week = 7 * 24 * 3_600_000
+
+describe("floods (RFC 9113 section 10.5)", () => {
+  const nuisances: ReadonlyArray<readonly [name: string, frame: Uint8Array]> = [
+    ["PING", Frame.ping(1)],
+    ["an answer to a PING that we never sent", Frame.ping(1, true)],
+    ["SETTINGS", Frame.settings()],
+    ["an acknowledgment of SETTINGS", Frame.settingsAck()],
+    ["PRIORITY", Frame.frame(FrameType.PRIORITY, 0, 1, new Uint8Array(5))],
+    ["an unknown frame", Frame.frame(0x42, 0, 0, noBody)],
+    ["GOAWAY", Frame.goaway(0x7fff_ffff, 0)],
+    ["RST_STREAM of a closed stream", Frame.rstStream(1, 0)],
+    ["DATA of a stream that we reset", Frame.data(1, noBody)],
+    ["HEADERS of a stream that we reset", Frame.headers(1, ok)],
+    ["WINDOW_UPDATE of a closed stream", Frame.windowUpdate(1, 1)],
+    ["an interim response", Frame.headers(3, block(":status", "103"))]
+  ]
+  const idle = (): Driver => {
+    const { driver } = greeted()
+    driver.request()
+    driver.request()
+    driver.calls.slice(0, 1).forEach((call) => {
+      call.settled++
+      driver.session.reset(call, Code.CANCEL)
+    })
+    driver.frames()
+    return driver
+  }
+
+  for (const [name, frame] of nuisances) {
+    it(`${name} every 30 seconds for a week, or every 5 milliseconds for a minute, is none`, () => {
+      for (const [every, during] of [[30_000, week], [5, 60_000]] as const) {
+        const driver = idle()
+        for (let now = 0; now < during && !driver.session.closing; now += every) {
+          driver.session.receive(frame, now)
+          driver.session.takeOutput()
+        }
+        assert.isFalse(driver.heard().some((event) => event.startsWith("protocol error")))
+      }
+    })
+
+    it(`${name} four times a millisecond is one, and so it is without a clock`, () => {
+      for (const clock of [true, false]) {
+        const driver = idle()
+        let sent = 0
+        while (sent < 3_000 && !driver.heard().some((event) => event.startsWith("protocol error 11 "))) {
+          driver.session.receive(frame, clock ? Math.floor(sent / 4) : undefined)
+          driver.session.takeOutput()
+          sent++
+        }
+        assert.isAbove(sent, 1_000)
+        assert.isBelow(sent, clock ? 1_400 : 1_020)
+      }
+    })
+  }
+
+  it("WINDOW_UPDATE of an idle connection is one", () => {
+    const { driver } = greeted()
+    for (let i = 0; i < 1_001; i++) driver.receive(Frame.windowUpdate(0, 1))
+    assert.deepStrictEqual(driver.heard(), [
+      "protocol error 11 The peer floods us with WINDOW_UPDATE (ENHANCE_YOUR_CALM)"
+    ])
+  })
+
+  it("WINDOW_UPDATE for what was sent is none, however many requests wait for their answers", () => {
+    const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 20_000]])
+    for (let i = 0; i < 6_000; i++) driver.request("/", new Uint8Array(10))
+    for (const { id } of driver.calls) driver.receive(Frame.windowUpdate(0, 10), Frame.windowUpdate(id, 10))
+    assert.deepStrictEqual(driver.heard(), [])
+  })
+
+  it("a body that is let go in pieces of one byte is no flood: each piece is use", () => {
+    const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 0]])
+    driver.request("/", new Uint8Array(5_000))
+    driver.frames()
+    for (let i = 0; i < 5_000; i++) {
+      driver.receive(Frame.windowUpdate(1, 1))
+      driver.frames()
+    }
+    assert.isFalse(driver.session.closing)
+    assert.strictEqual(driver.requestBodies.get(1)?.length, 5_000)
+  })
+
+  it("a response in pieces of one byte is one; in pieces of 16 it is none", () => {
+    for (const [size, flood] of [[1, true], [15, true], [16, false]] as const) {
+      const driver = start()
+      for (let i = 0; i < 1_100; i++) driver.receive(Frame.data(3, new Uint8Array(size)))
+      assert.strictEqual(driver.session.closing, flood, `${size}`)
+    }
+  })
+
+  it("a response makes up for 100 frames, an answer to our own PING for all", () => {
+    const driver = start()
+    // one is spent on the SETTINGS of the start
+    driver.receive(times(999, Frame.ping(1)))
+    driver.frames()
+    driver.receive(Frame.headers(1, ok, { endStream: true }), times(100, Frame.settingsAck()))
+    assert.deepStrictEqual(driver.heard().filter((event) => event.startsWith("protocol error")), [])
+    driver.session.ping(5)
+    driver.receive(Frame.ping(5, true), times(1_000, Frame.settingsAck()))
+    assert.deepStrictEqual(driver.heard(), ["pong 5"])
+    driver.receive(Frame.settingsAck())
+    assert.match(driver.heard().join(), /^protocol error 11 /)
+  })
+
+  it("what a stream of ours may still bring is saved up, but never more than 16,384 frames", () => {
+    const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 1]])
+    for (let i = 0; i < 10_000; i++) {
+      const call = driver.request()
+      call.settled++
+      driver.session.reset(call, Code.CANCEL)
+      driver.session.takeOutput()
+    }
+    driver.receive(times(17_384, Frame.rstStream(1, 0)))
+    assert.deepStrictEqual(driver.heard(), [])
+    driver.receive(Frame.rstStream(1, 0))
+    assert.match(driver.heard().join(), /^protocol error 11 /)
+  })
+
+  it("a clock that is set back lets no time pass, and goes on from there", () => {
+    const { driver } = greeted()
+    driver.session.receive(times(999, Frame.settingsAck()), 10_000)
+    driver.session.receive(noBody, 9_000)
+    driver.session.receive(times(1, Frame.settingsAck()), 9_001)
+    assert.deepStrictEqual(driver.heard(), [])
+    driver.session.receive(times(1, Frame.settingsAck()), 9_001)
+    assert.match(driver.heard().join(), /^protocol error 11 /)
+  })
+
+  it("has a limit that can be set", () => {
+    const { driver } = greeted(undefined, { limits: { maxControlFrames: 10 } })
+    driver.session.receive(times(9, Frame.settingsAck()), 0)
+    driver.session.receive(times(1, Frame.settingsAck()), 100)
+    assert.deepStrictEqual(driver.heard(), [])
+    driver.session.receive(times(3, Frame.settingsAck()), 100)
+    assert.match(driver.heard().join(), /^protocol error 11 /)
+  })
+})

@@ -401,8 +401,7 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
   private onData(bytes: Uint8Array): void {
     if (this.state === "closed") return
     this.chunks++
-    this.deadlines.now()
-    this.session.receive(bytes)
+    this.session.receive(bytes, this.deadlines.now())
     this.settle()
     if (this.state === "active") this.listener.onCapacity(this.connection)
   }

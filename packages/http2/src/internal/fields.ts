@@ -79,6 +79,9 @@ export const checkName = (name: string): void => {
         : `The header name ${quote(name)} must be in lower case`
     )
   }
+  if (name === "content-length") {
+    throw new TypeError("The header \"content-length\" is not for callers to set: the session sends the body's length")
+  }
   if (connectionSpecific.has(name)) throw new TypeError(`The header ${quote(name)} does not exist in HTTP/2`)
 }
 

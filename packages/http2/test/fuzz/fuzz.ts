@@ -53,9 +53,10 @@ const excesses = (session: Session.Session<Call>, input: Uint8Array, output: num
   if (output > (isLarge(input) ? 80_000 : 4_000) + 2 * input.length) {
     problems.push(`${output} bytes of output for ${input.length} of input`)
   }
-  for (const [field, limit] of [["partial", 16_393], ["block", 2 * 4 * 16_384]] as const) {
-    const buffer: unknown = Reflect.get(session, field)
-    if (!(buffer instanceof Uint8Array) || buffer.length > limit) problems.push(`${field} has grown`)
+  for (const [room, field, limit] of [["reader", "partial", 16_393], ["block", "bytes", 2 * 4 * 16_384]] as const) {
+    const holder: unknown = Reflect.get(session, room)
+    const buffer: unknown = typeof holder === "object" && holder !== null ? Reflect.get(holder, field) : undefined
+    if (!(buffer instanceof Uint8Array) || buffer.length > limit) problems.push(`the ${room}'s ${field} have grown`)
   }
   return problems
 }
