@@ -1,4 +1,9 @@
 import { defineProject, mergeConfig } from "vitest/config"
 import shared from "../../vitest.shared.js"
 
-export default mergeConfig(shared, defineProject({ test: { name: "inbox", include: ["test/**/*.test.ts"] } }))
+export default mergeConfig(
+  shared,
+  defineProject({
+    test: { name: "inbox", include: ["test/**/*.test.ts"], globalSetup: ["test/utils/buildPage.ts"] }
+  })
+)

@@ -3,4 +3,28 @@
  *
  * @since 1.0.0
  */
-export {}
+
+/**
+ * @since 1.0.0
+ */
+export * as Inbox from "./Inbox.js"
+
+/**
+ * @since 1.0.0
+ */
+export * as InboxApi from "./InboxApi.js"
+
+/**
+ * @since 1.0.0
+ */
+export * as InboxClient from "./InboxClient.js"
+
+/**
+ * @since 1.0.0
+ */
+export * as Model from "./Model.js"
+
+/**
+ * @since 1.0.0
+ */
+export * as Strings from "./Strings.js"
