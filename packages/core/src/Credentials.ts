@@ -25,6 +25,7 @@
  * @since 0.1.0
  */
 import type { KeyId } from "@effect-apns/models/KeyId"
+import * as Printable from "@effect-apns/models/Printable"
 import type { TeamId } from "@effect-apns/models/TeamId"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -39,6 +40,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as internal from "./internal/credentials.js"
+import * as paths from "./internal/paths.js"
 
 /**
  * @since 0.1.0
@@ -70,7 +72,7 @@ export type Credentials = Token | Certificate | Pkcs12
 export interface Token {
   readonly [TypeId]: TypeId
   readonly _tag: "Token"
-  /** The private key as PEM. */
+  /** The private key as PEM, in regular lines and no longer encrypted. */
   readonly key: Redacted.Redacted<string>
   /** The 10 characters that Apple gave to the key. */
   readonly keyId: KeyId
@@ -81,7 +83,20 @@ export interface Token {
    * so key pools by it. Holds no secret.
    */
   readonly identity: string
+  /** How its provider tokens are made; see `ProviderToken`. Default `"processes"`. */
+  readonly sharing?: Sharing | undefined
 }
+
+/**
+ * How provider tokens are made (see `ProviderToken`):
+ *
+ * - `"processes"`: every process that has the key makes the same tokens, without talking to the others
+ * - `"none"`: each process signs its own
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export type Sharing = "processes" | "none"
 
 /**
  * What is known of a client certificate (Apple, "Establishing a certificate-based connection to APNs").
@@ -126,6 +141,11 @@ export interface Pkcs12 extends CertificateInfo {
   readonly _tag: "Pkcs12"
   readonly data: Redacted.Redacted<Uint8Array>
   readonly passphrase: Redacted.Redacted<string> | undefined
+  /**
+   * The certificate, then its chain, and the key, as PEM: where the archive is encrypted in the way of Keychain Access
+   * (RC2 and 3DES), which OpenSSL 3 does not open by itself. `undefined` for others.
+   */
+  readonly pem?: { readonly cert: string; readonly key: Redacted.Redacted<string> } | undefined
 }
 
 /**
@@ -157,7 +177,7 @@ export type Reason =
   | "PassphraseMissing"
   /** The passphrase does not open the key or the PKCS#12 file. */
   | "WrongPassphrase"
-  /** The encryption is one that OpenSSL 3 has retired. */
+  /** The encryption is one that cannot be opened here; the message says how to convert it. */
   | "UnsupportedEncryption"
   /** The private key is damaged. */
   | "InvalidKey"
@@ -200,10 +220,17 @@ export class CredentialsError extends Data.TaggedError("CredentialsError")<{
  * @category options
  */
 export interface TokenOptions {
-  /** The content of the `.p8` file. */
+  /**
+   * The content of the `.p8` file, in any shape that an environment variable, YAML, JSON or a secret manager leaves it in:
+   * with spaces, nothing or escapes for line ends, in quotes, indented, as base64.
+   */
   readonly key: Redacted.Redacted<string>
   readonly keyId: string
   readonly teamId: string
+  /** Opens a key that somebody encrypted; Apple's are not. */
+  readonly passphrase?: Redacted.Redacted<string> | undefined
+  /** How provider tokens are made. Default `"processes"`. */
+  readonly sharing?: Sharing | undefined
 }
 
 /**
@@ -217,6 +244,10 @@ export interface TokenFileOptions {
   readonly keyFile: string
   readonly keyId: string
   readonly teamId: string
+  /** Opens a key that somebody encrypted; Apple's are not. */
+  readonly passphrase?: Redacted.Redacted<string> | undefined
+  /** How provider tokens are made. Default `"processes"`. */
+  readonly sharing?: Sharing | undefined
 }
 
 /**
@@ -256,7 +287,8 @@ export interface CertificateFileOptions {
  * @category options
  */
 export interface Pkcs12Options {
-  readonly data: Uint8Array | Redacted.Redacted<Uint8Array>
+  /** The bytes of the archive, or base64 of them. */
+  readonly data: Uint8Array | Redacted.Redacted<Uint8Array> | Redacted.Redacted<string>
   readonly passphrase?: Redacted.Redacted<string> | undefined
 }
 
@@ -274,21 +306,45 @@ export interface Pkcs12FileOptions {
 
 const failed = (problem: internal.Problem): CredentialsError => new CredentialsError(problem)
 
-const unreadable = (file: string) => (error: PlatformError): CredentialsError =>
-  new CredentialsError({
-    reason: "FileNotReadable",
-    source: file,
-    message: error._tag === "SystemError" && error.reason === "NotFound"
-      ? `There is no file ${file}: give the path of an existing file, absolute or from the working directory`
-      : `The file ${file} cannot be read: ${error.message}`,
-    cause: error
-  })
+/** How messages call an option that names a file, and the one that takes its content. */
+interface Names {
+  readonly file: string
+  readonly content: string
+  /** What the content is called where it was given, and not read from a file. */
+  readonly given: string
+}
 
-const readText = (file: string): Effect.Effect<string, CredentialsError, FileSystem.FileSystem> =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(fs.readFileString(file), unreadable(file)))
+const keyNames: Names = { file: "`keyFile`", content: "`key`", given: "the key given" }
+const certNames: Names = { file: "`certFile`", content: "`cert`", given: "the certificate given" }
+const pkcs12Names: Names = { file: "`file`", content: "`data`", given: "the PKCS#12 data given" }
 
-const readBytes = (file: string): Effect.Effect<Uint8Array, CredentialsError, FileSystem.FileSystem> =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(fs.readFile(file), unreadable(file)))
+const named = (file: string, content: string): Names => ({ file, content, given: content })
+
+const unreadable = (path: string, { content, file }: Names) => (error: PlatformError): CredentialsError =>
+  paths.mayBeSecret(path)
+    ? new CredentialsError({
+      reason: "FileNotReadable",
+      source: file,
+      message:
+        `What is given as ${file} (${path.length} characters, not shown) is the path of no file and looks like ` +
+        `${/cert|CA/i.test(content) ? "the certificate" : "the key"} itself: pass it as ${content}`
+    })
+    : new CredentialsError({
+      reason: "FileNotReadable",
+      source: path,
+      message: error._tag === "SystemError" && error.reason === "NotFound"
+        ? `There is no file ${
+          Printable.text(path)
+        }: give the path of an existing file, absolute or from the working directory`
+        : `The file ${Printable.text(path)} cannot be read: ${Printable.text(error.message)}`,
+      cause: error
+    })
+
+const readBytes = (
+  path: string,
+  names: Names
+): Effect.Effect<Uint8Array, CredentialsError, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(fs.readFile(path), unreadable(path, names)))
 
 const checkExpiry =
   <A extends CertificateInfo>(source: string) => (credentials: A): Effect.Effect<A, CredentialsError> =>
@@ -310,8 +366,9 @@ const checkExpiry =
 /**
  * Credentials from a token signing key.
  *
- * Fails with `FileNotReadable`, `NotPem`, `NoKey`, `PassphraseMissing` (Apple's keys are not encrypted), `InvalidKey`,
- * `NotEcP256` (ES256 signs with P-256, RFC 7518 section 3.4), `InvalidKeyId` or `InvalidTeamId`.
+ * Fails with `FileNotReadable`, `NotPem`, `NoKey`, `PassphraseMissing` (Apple's keys are not encrypted), `WrongPassphrase`,
+ * `UnsupportedEncryption`, `InvalidKey`, `NotEcP256` (ES256 signs with P-256, RFC 7518 section 3.4), `InvalidKeyId` or
+ * `InvalidTeamId`.
  *
  * @since 0.1.0
  * @category constructors
@@ -324,8 +381,15 @@ export function token(
 export function token(
   options: TokenOptions | TokenFileOptions
 ): Effect.Effect<Token, CredentialsError, FileSystem.FileSystem> {
-  const build = (source: string, pem: string): Either.Either<Token, CredentialsError> =>
-    Either.mapBoth(internal.tokenKey(pem, options.keyId, options.teamId, source), {
+  return tokenOf(options, keyNames)
+}
+
+const tokenOf = (
+  options: TokenOptions | TokenFileOptions,
+  names: Names
+): Effect.Effect<Token, CredentialsError, FileSystem.FileSystem> => {
+  const build = (source: string, text: string | Uint8Array): Either.Either<Token, CredentialsError> =>
+    Either.mapBoth(internal.tokenKey(text, options.keyId, options.teamId, source, secret(options.passphrase)), {
       onLeft: failed,
       onRight: ({ identity, keyId, pem, teamId }): Token => ({
         [TypeId]: TypeId,
@@ -333,12 +397,13 @@ export function token(
         key: Redacted.make(pem),
         keyId,
         teamId,
-        identity
+        identity,
+        ...(options.sharing === undefined ? undefined : { sharing: options.sharing })
       })
     })
   return "key" in options
-    ? Effect.suspend(() => build("the key given", Redacted.value(options.key)))
-    : Effect.flatMap(readText(options.keyFile), (pem) => build(options.keyFile, pem))
+    ? Effect.suspend(() => build(names.given, Redacted.value(options.key)))
+    : Effect.flatMap(readBytes(options.keyFile, names), (bytes) => build(options.keyFile, bytes))
 }
 
 /**
@@ -360,41 +425,49 @@ export function certificate(
 export function certificate(
   options: CertificateOptions | CertificateFileOptions
 ): Effect.Effect<Certificate, CredentialsError, FileSystem.FileSystem> {
-  const build = (
-    cert: internal.Text,
-    key: internal.Text | undefined
-  ): Effect.Effect<Certificate, CredentialsError> =>
-    Either.mapBoth(internal.certificate(cert, key, secret(options.passphrase)), {
-      onLeft: failed,
-      onRight: ({ keyPem, ...rest }): Certificate => ({
-        [TypeId]: TypeId,
-        _tag: "Certificate",
-        key: Redacted.make(keyPem),
-        ...rest
-      })
-    }).pipe(Effect.flatMap(checkExpiry(cert.source)))
-  if ("cert" in options) {
-    const { cert, key } = options
-    return Effect.suspend(() =>
-      build(
-        { source: "the certificate given", text: Redacted.isRedacted(cert) ? Redacted.value(cert) : cert },
-        key === undefined ? undefined : { source: "the key given", text: Redacted.value(key) }
+  return "cert" in options
+    ? Effect.suspend(() =>
+      certificateOf(
+        {
+          source: certNames.given,
+          text: Redacted.isRedacted(options.cert) ? Redacted.value(options.cert) : options.cert
+        },
+        options.key === undefined ? undefined : { source: keyNames.given, text: Redacted.value(options.key) },
+        options.passphrase
       )
     )
-  }
-  const { certFile, keyFile } = options
-  return Effect.gen(function*() {
-    const cert = { source: certFile, text: yield* readText(certFile) }
-    return yield* build(cert, keyFile === undefined ? undefined : { source: keyFile, text: yield* readText(keyFile) })
-  })
+    : Effect.gen(function*() {
+      const { certFile, keyFile } = options
+      return yield* certificateOf(
+        { source: certFile, text: yield* readBytes(certFile, certNames) },
+        keyFile === undefined ? undefined : { source: keyFile, text: yield* readBytes(keyFile, keyNames) },
+        options.passphrase
+      )
+    })
 }
+
+const certificateOf = (
+  cert: internal.Text,
+  key: internal.Text | undefined,
+  passphrase: Redacted.Redacted<string> | undefined
+): Effect.Effect<Certificate, CredentialsError> =>
+  Either.mapBoth(internal.certificate(cert, key, secret(passphrase)), {
+    onLeft: failed,
+    onRight: ({ keyPem, ...rest }): Certificate => ({
+      [TypeId]: TypeId,
+      _tag: "Certificate",
+      key: Redacted.make(keyPem),
+      ...rest
+    })
+  }).pipe(Effect.flatMap(checkExpiry(cert.source)))
 
 /**
  * Credentials from a PKCS#12 archive, as Keychain Access exports them.
  *
- * Fails with `FileNotReadable`, `NotPkcs12`, `WrongPassphrase`, `UnsupportedEncryption` (archives made before 2021 use
- * ciphers that OpenSSL 3 refuses; the message says how to convert one), `NoKey`, `NoCertificate`, or `Expired` by
- * Effect's Clock.
+ * Archives with the ciphers of Keychain Access (RC2 and 3DES) are opened by a library that is loaded for them alone.
+ *
+ * Fails with `FileNotReadable`, `NotPkcs12`, `PassphraseMissing`, `WrongPassphrase`, `UnsupportedEncryption` (the message
+ * says how to convert such an archive), `NoKey`, `NoCertificate`, `Mismatch`, or `Expired` by Effect's Clock.
  *
  * @since 0.1.0
  * @category constructors
@@ -407,44 +480,110 @@ export function pkcs12(
 export function pkcs12(
   options: Pkcs12Options | Pkcs12FileOptions
 ): Effect.Effect<Pkcs12, CredentialsError, FileSystem.FileSystem> {
-  const build = (source: string, data: Uint8Array): Effect.Effect<Pkcs12, CredentialsError> =>
-    Either.mapBoth(internal.pkcs12(data, secret(options.passphrase), source), {
-      onLeft: failed,
-      onRight: (info): Pkcs12 => ({
-        [TypeId]: TypeId,
-        _tag: "Pkcs12",
-        data: Redacted.make(data),
-        passphrase: options.passphrase,
-        ...info
-      })
-    }).pipe(Effect.flatMap(checkExpiry(source)))
+  return pkcs12Of(options, pkcs12Names)
+}
+
+const pkcs12Of = (
+  options: Pkcs12Options | Pkcs12FileOptions,
+  names: Names
+): Effect.Effect<Pkcs12, CredentialsError, FileSystem.FileSystem> => {
+  const build = (source: string, content: string | Uint8Array): Effect.Effect<Pkcs12, CredentialsError> =>
+    Effect.promise(() => internal.pkcs12(content, secret(options.passphrase), source)).pipe(
+      Effect.flatMap(Either.mapBoth({
+        onLeft: failed,
+        onRight: ({ data, info, opened }): Pkcs12 => ({
+          [TypeId]: TypeId,
+          _tag: "Pkcs12",
+          data: Redacted.make(data),
+          passphrase: options.passphrase,
+          ...info,
+          ...(opened === undefined
+            ? undefined
+            : { pem: { cert: opened.cert, key: Redacted.make(opened.keyPem) } })
+        })
+      })),
+      Effect.flatMap(checkExpiry(source))
+    )
   if ("data" in options) {
     const { data } = options
     return Effect.suspend(() =>
-      build("the PKCS#12 data given", Redacted.isRedacted(data) ? Redacted.value(data) : data)
+      build(names.given, Redacted.isRedacted(data) ? Redacted.value<string | Uint8Array>(data) : data)
     )
   }
-  return Effect.flatMap(readBytes(options.file), (data) => build(options.file, data))
+  return Effect.flatMap(readBytes(options.file, names), (data) => build(options.file, data))
 }
 
 const secret = (redacted: Redacted.Redacted<string> | undefined): string | undefined =>
   redacted === undefined ? undefined : Redacted.value(redacted)
 
+/** A variable, redacted before anything else is done with it; one that is set to nothing counts as unset. */
+const optional = (name: string): Config.Config<Option.Option<Redacted.Redacted<string>>> =>
+  Config.map(Config.option(Config.redacted(name)), Option.filter((value) => Redacted.value(value).trim() !== ""))
+
+const optionalText = (name: string): Config.Config<string | undefined> =>
+  Config.map(optional(name), (value) => Option.isNone(value) ? undefined : Redacted.value(value.value).trim())
+
+const optionalSecret = (name: string): Config.Config<Redacted.Redacted<string> | undefined> =>
+  Config.map(optional(name), Option.getOrUndefined)
+
 const environment = () =>
   Config.all({
-    key: Config.option(Config.redacted("APNS_KEY")),
-    keyFile: Config.option(Config.nonEmptyString("APNS_KEY_FILE")),
-    keyId: Config.option(Config.nonEmptyString("APNS_KEY_ID")),
-    teamId: Config.option(Config.nonEmptyString("APNS_TEAM_ID")),
-    certFile: Config.option(Config.nonEmptyString("APNS_CERT_FILE")),
-    certKeyFile: Config.option(Config.nonEmptyString("APNS_CERT_KEY_FILE")),
-    passphrase: Config.option(Config.redacted("APNS_CERT_PASSPHRASE"))
+    key: optionalSecret("APNS_KEY"),
+    keyFile: optionalText("APNS_KEY_FILE"),
+    keyId: optionalText("APNS_KEY_ID"),
+    teamId: optionalText("APNS_TEAM_ID"),
+    keyPassphrase: optionalSecret("APNS_KEY_PASSPHRASE"),
+    cert: optionalSecret("APNS_CERT"),
+    certFile: optionalText("APNS_CERT_FILE"),
+    certKey: optionalSecret("APNS_CERT_KEY"),
+    certKeyFile: optionalText("APNS_CERT_KEY_FILE"),
+    pkcs12: optionalSecret("APNS_P12"),
+    pkcs12File: optionalText("APNS_P12_FILE"),
+    passphrase: optionalSecret("APNS_CERT_PASSPHRASE")
   })
 
+type Environment = Config.Config.Success<ReturnType<typeof environment>>
+
+/** The variables that say who is sending: one of them, and no more. */
+const sources = (found: Environment): ReadonlyArray<string> =>
+  Object.entries({
+    APNS_KEY: found.key,
+    APNS_KEY_FILE: found.keyFile,
+    APNS_CERT: found.cert,
+    APNS_CERT_FILE: found.certFile,
+    APNS_P12: found.pkcs12,
+    APNS_P12_FILE: found.pkcs12File
+  }).flatMap(([name, value]) => value === undefined ? [] : [name])
+
+const onlyOne = (found: Environment): Effect.Effect<void, ConfigError.ConfigError> => {
+  const [first, second, ...others] = sources(found)
+  if (first === undefined) {
+    return Effect.fail(ConfigError.MissingData(
+      ["APNS_KEY_FILE"],
+      "No credentials: set APNS_KEY_FILE (or APNS_KEY), APNS_KEY_ID and APNS_TEAM_ID, or set APNS_CERT_FILE or APNS_P12_FILE"
+    ))
+  }
+  if (second === undefined) return Effect.void
+  return Effect.fail(ConfigError.InvalidData(
+    [second],
+    others.length === 0 && second === `${first}_FILE`
+      ? `Both ${first} and ${second} are set: remove one of them`
+      : first.startsWith("APNS_KEY")
+      ? `Both a key and a certificate are set: keep one of ${[first, second, ...others].join(", ")}`
+      : `Several credentials are set: keep one of ${[first, second, ...others].join(", ")}`
+  ))
+}
+
 /**
- * Credentials from the environment: `APNS_KEY_FILE` or `APNS_KEY` (its content; line ends may be written `\n`) with
- * `APNS_KEY_ID` and `APNS_TEAM_ID`; or `APNS_CERT_FILE` (PKCS#12 where its name ends in `.p12` or `.pfx`, else PEM) with
- * `APNS_CERT_KEY_FILE` and `APNS_CERT_PASSPHRASE` where needed. A key and a certificate at once are refused.
+ * Credentials from the environment. A variable that is empty counts as one that is not set.
+ *
+ * - a signing key: `APNS_KEY_FILE`, or `APNS_KEY` (its content, in any shape that {@link TokenOptions} takes), with
+ *   `APNS_KEY_ID` and `APNS_TEAM_ID`; `APNS_KEY_PASSPHRASE` where somebody encrypted it
+ * - or a certificate: `APNS_CERT_FILE` (PKCS#12 where its name ends in `.p12` or `.pfx`, else PEM) or `APNS_CERT` (PEM), with
+ *   `APNS_CERT_KEY_FILE` or `APNS_CERT_KEY`, and `APNS_CERT_PASSPHRASE` where needed
+ * - or PKCS#12: `APNS_P12_FILE`, or `APNS_P12` (base64), with `APNS_CERT_PASSPHRASE`
+ *
+ * Two of them at once are refused. Fails with a `ConfigError` that names the variable, or a {@link CredentialsError}.
  *
  * @since 0.1.0
  * @category config
@@ -455,36 +594,68 @@ export const fromConfig: Effect.Effect<
   FileSystem.FileSystem
 > = Effect.gen(function*() {
   const found = yield* environment()
-  const passphrase = Option.getOrUndefined(found.passphrase)
-  const hasKey = Option.isSome(found.key) || Option.isSome(found.keyFile)
-  if (Option.isSome(found.certFile)) {
-    if (hasKey) {
-      return yield* Effect.fail(ConfigError.InvalidData(
-        ["APNS_CERT_FILE"],
-        "Both a key and a certificate are set: remove APNS_CERT_FILE, or APNS_KEY and APNS_KEY_FILE"
-      ))
-    }
-    const file = found.certFile.value
-    return /\.(p12|pfx)$/i.test(file)
-      ? yield* pkcs12({ file, passphrase })
-      : yield* certificate({ certFile: file, keyFile: Option.getOrUndefined(found.certKeyFile), passphrase })
+  yield* onlyOne(found)
+  const { cert, certFile, key, keyFile, passphrase, pkcs12File } = found
+  if (found.pkcs12 !== undefined) {
+    return yield* pkcs12Of({ data: found.pkcs12, passphrase }, named("APNS_P12_FILE", "APNS_P12"))
   }
-  if (Option.isSome(found.key) && Option.isSome(found.keyFile)) {
+  if (pkcs12File !== undefined) {
+    return yield* pkcs12Of({ file: pkcs12File, passphrase }, named("APNS_P12_FILE", "APNS_P12 (base64)"))
+  }
+  if (cert === undefined && certFile !== undefined && /\.(p12|pfx)$/i.test(certFile)) {
+    return yield* pkcs12Of({ file: certFile, passphrase }, named("APNS_CERT_FILE", "APNS_P12 (base64)"))
+  }
+  if (cert !== undefined || certFile !== undefined) {
+    const certSource = cert !== undefined
+      ? { source: "APNS_CERT", text: Redacted.value(cert) }
+      : { source: certFile ?? "", text: yield* readBytes(certFile ?? "", named("APNS_CERT_FILE", "APNS_CERT")) }
+    const keySource = found.certKey !== undefined
+      ? { source: "APNS_CERT_KEY", text: Redacted.value(found.certKey) }
+      : found.certKeyFile !== undefined
+      ? {
+        source: found.certKeyFile,
+        text: yield* readBytes(found.certKeyFile, { ...named("APNS_CERT_KEY_FILE", "APNS_CERT_KEY") })
+      }
+      : undefined
+    return yield* certificateOf(certSource, keySource, passphrase)
+  }
+  const missing = (name: string) =>
+    ConfigError.MissingData([name], `Set ${name}: 10 upper-case letters and digits, shown on Apple's developer site`)
+  const { keyId, teamId } = found
+  if (keyId === undefined) return yield* Effect.fail(missing("APNS_KEY_ID"))
+  if (teamId === undefined) return yield* Effect.fail(missing("APNS_TEAM_ID"))
+  const ids = { keyId, teamId, passphrase: found.keyPassphrase }
+  const names = named("APNS_KEY_FILE", "APNS_KEY")
+  return key !== undefined
+    ? yield* tokenOf({ key, ...ids }, names)
+    : yield* tokenOf({ keyFile: keyFile ?? "", ...ids }, names)
+})
+
+/**
+ * The authorities to trust from the environment: `APNS_CA` (PEM, in any shape) or the file that `APNS_CA_FILE` names, PEM
+ * or DER; as PEM. `undefined` where neither is set.
+ *
+ * Fails with a `ConfigError` that names the variable, or a {@link CredentialsError} whose reason is `FileNotReadable`,
+ * `NotPem` or `NoCertificate`.
+ *
+ * @since 1.0.0
+ * @category config
+ */
+export const authoritiesFromConfig: Effect.Effect<
+  string | undefined,
+  CredentialsError | ConfigError.ConfigError,
+  FileSystem.FileSystem
+> = Effect.gen(function*() {
+  const { file, text } = yield* Config.all({ file: optionalText("APNS_CA_FILE"), text: optionalSecret("APNS_CA") })
+  if (file !== undefined && text !== undefined) {
     return yield* Effect.fail(
-      ConfigError.InvalidData(["APNS_KEY"], "Both APNS_KEY and APNS_KEY_FILE are set: remove one of them")
+      ConfigError.InvalidData(["APNS_CA"], "Both APNS_CA and APNS_CA_FILE are set: remove one of them")
     )
   }
-  if (!hasKey) {
-    return yield* Effect.fail(ConfigError.MissingData(
-      ["APNS_KEY_FILE"],
-      "No credentials: set APNS_KEY_FILE (or APNS_KEY), APNS_KEY_ID and APNS_TEAM_ID, or set APNS_CERT_FILE"
-    ))
+  if (text !== undefined) {
+    return yield* Either.mapLeft(internal.authorities({ source: "APNS_CA", text: Redacted.value(text) }), failed)
   }
-  const missing = (name: string) => () =>
-    ConfigError.MissingData([name], `Set ${name}: 10 upper-case letters and digits, shown on Apple's developer site`)
-  const keyId = yield* Effect.mapError(found.keyId, missing("APNS_KEY_ID"))
-  const teamId = yield* Effect.mapError(found.teamId, missing("APNS_TEAM_ID"))
-  return Option.isSome(found.key)
-    ? yield* token({ key: found.key.value, keyId, teamId })
-    : yield* token({ keyFile: Option.getOrElse(found.keyFile, () => ""), keyId, teamId })
+  if (file === undefined) return undefined
+  const bytes = yield* readBytes(file, named("APNS_CA_FILE", "APNS_CA"))
+  return yield* Either.mapLeft(internal.authorities({ source: file, text: bytes }), failed)
 })

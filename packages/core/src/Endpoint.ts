@@ -13,6 +13,7 @@
  *
  * @since 0.1.0
  */
+import * as Printable from "@effect-apns/models/Printable"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Data from "effect/Data"
@@ -91,7 +92,12 @@ class EndpointImpl extends Data.Class<Omit<Endpoint, TypeId>> implements Endpoin
   }
 }
 
-const withoutUserInfo = (input: string): string => input.replace(/^([^/?#]*\/\/)?[^/?#]*@/, "$1***@")
+// Up to the last "@", whatever stands before it: a password may hold any character.
+const withoutUserInfo = (input: string): string =>
+  Printable.text(input.replace(/^([a-z0-9+.-]*:?\/\/)?[^]*@/i, "$1***@"))
+
+/** A query or a path may hold secrets too: its beginning is enough to find it. */
+const shown = (tail: string): string => Printable.text(withoutUserInfo(tail), 40)
 
 const invalid = (
   reason: InvalidEndpoint["reason"],
@@ -132,13 +138,13 @@ export const make = (input: string): Either.Either<Endpoint, InvalidEndpoint> =>
     const tail = rest.slice(end)
     switch (tail[0]) {
       case "/":
-        return invalid("Path", input, `remove "${tail}"; requests carry their own path`)
+        return invalid("Path", input, `remove "${shown(tail)}"; requests carry their own path`)
       case ";":
-        return invalid("Parameters", input, `remove "${tail}"`)
+        return invalid("Parameters", input, `remove "${shown(tail)}"`)
       case "?":
-        return invalid("Query", input, `remove "${tail}"`)
+        return invalid("Query", input, `remove "${shown(tail)}"`)
       default:
-        return invalid("Fragment", input, `remove "${tail}"`)
+        return invalid("Fragment", input, `remove "${shown(tail)}"`)
     }
   }
   const parts = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/.exec(authority)

@@ -18,6 +18,7 @@
  * @since 0.1.0
  */
 import { ErrorCode } from "@effect-apns/http2"
+import * as Printable from "@effect-apns/models/Printable"
 import * as Data from "effect/Data"
 import type { ConnectError } from "./ConnectError.js"
 import type { CredentialsError } from "./Credentials.js"
@@ -130,14 +131,14 @@ export const describeCause = (cause: CloseCause): string => {
   switch (cause._tag) {
     case "Goaway":
       return `the server sent GOAWAY ${cause.codeName}${
-        cause.reason === undefined ? "" : ` (${cause.reason})`
+        cause.reason === undefined ? "" : ` (${Printable.text(cause.reason)})`
       }, last-stream-id ${cause.lastStreamId}`
     case "Dropped":
       return cause.code === undefined ? "the server closed the connection" : `the connection was lost (${cause.code})`
     case "PingTimeout":
       return `the server did not answer a PING within ${cause.afterMillis} ms`
     case "ProtocolError":
-      return `the server broke the HTTP/2 protocol (${cause.codeName}: ${cause.description})`
+      return `the server broke the HTTP/2 protocol (${cause.codeName}: ${Printable.text(cause.description)})`
     case "Retired":
       return "the connection was retired"
     case "HeadersRefused":
@@ -147,7 +148,7 @@ export const describeCause = (cause: CloseCause): string => {
     case "ConnectFailed":
       return `no connection could be opened: ${cause.error.message}`
     case "CredentialsRefused":
-      return `APNs refuses the credentials (${cause.reason}); fix them and build the pool again`
+      return `APNs refuses the credentials (${Printable.text(cause.reason)}); fix them and build the pool again`
   }
 }
 
@@ -231,7 +232,7 @@ export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
   readonly description: string
 }> {
   override get message(): string {
-    return `The server's answer cannot be understood: ${this.description}. ${fate(this.processed)}`
+    return `The server's answer cannot be understood: ${Printable.text(this.description)}. ${fate(this.processed)}`
   }
 }
 
@@ -249,7 +250,7 @@ export class ResponseTooLarge extends Data.TaggedError("ResponseTooLarge")<{
   readonly description: string
 }> {
   override get message(): string {
-    return `The server's answer is too large: ${this.description}. ${fate(this.processed)}`
+    return `The server's answer is too large: ${Printable.text(this.description)}. ${fate(this.processed)}`
   }
 }
 

@@ -99,10 +99,14 @@ class ProxyImpl implements Proxy {
   }
 }
 
+// A password that is not percent-encoded, or stands where host and port belong, makes any part of the text a secret: only
+// what is plainly a host is shown.
+const isPlain = (input: string): boolean =>
+  input.length <= 100 && /[:.]/.test(input) &&
+  /^(?:(?:https?|socks[45]?[ah]?|ftp):\/\/)?(?:[a-z0-9-]+\.)*[a-z0-9-]+(?::[0-9]{1,5})?\/?$/i.test(input)
+
 const invalid = (input: string, advice: string): Either.Either<never, InvalidProxy> => {
-  const at = input.lastIndexOf("@")
-  const scheme = /^[a-z0-9+.-]*:\/\//i.exec(input)?.[0] ?? ""
-  const shown = at < 0 ? input : `${scheme}***${input.slice(at)}`
+  const shown = isPlain(input) ? input : `${/^(?:https?|socks[45]?[ah]?|ftp):\/\//i.exec(input)?.[0] ?? ""}***`
   return Either.left(new InvalidProxy({ input: shown, message: `Not a usable proxy: "${shown}": ${advice}` }))
 }
 
@@ -166,19 +170,40 @@ const protocols: ReadonlyMap<string, Proxy["protocol"]> = new Map([
 
 /**
  * The proxy that the environment names for `endpoint`: `HTTPS_PROXY`, else `ALL_PROXY`, unless `NO_PROXY` excludes the
- * host; each in lower or upper case. Read from the process at every call. A value without a scheme is an HTTP proxy.
+ * host; each in lower case, else in upper case, and unset where it is empty. Read from the process at every call. A value
+ * without a scheme is an HTTP proxy.
+ *
+ * `NO_PROXY` is read as curl reads it: names, with or without a dot in front, each with its sub-domains; addresses and
+ * networks such as `10.0.0.0/8` and `fd00::/8`; `*` for every host; in any case, separated by commas or spaces. `:port`
+ * behind an entry restricts it to that port.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const fromEnv = (endpoint: Endpoint): Effect.Effect<Option.Option<Proxy>, InvalidProxy> =>
   Effect.flatMap(
-    Effect.suspend(() => internal.proxyFor(endpoint.origin)),
+    Effect.sync(() => internal.proxyFor(endpoint.host, endpoint.port)),
     (url) => url === undefined ? Effect.succeedNone : Effect.asSome(make(url))
   )
 
 /**
- * The proxy that the configuration value `name` holds, as in {@link make}.
+ * The proxy that the configuration value `name` holds, as in {@link make}, or `"env"` for the one that {@link fromEnv}
+ * finds. The value is a secret: no error shows it.
+ *
+ * @since 1.0.0
+ * @category config
+ */
+export const fromConfigOrEnv = (name: string): Config.Config<Proxy | "env"> =>
+  Config.mapOrFail(
+    Config.redacted(name),
+    (url): Either.Either<Proxy | "env", ConfigError.ConfigError> =>
+      Redacted.value(url).trim() === "env"
+        ? Either.right("env")
+        : Either.mapLeft(make(url), (error) => ConfigError.InvalidData([], error.message))
+  ).pipe(Config.withDescription("http://[user:password@]host:port, socks5://[user:password@]host:port, or env"))
+
+/**
+ * The proxy that the configuration value `name` holds, as in {@link make}. The value is a secret: no error shows it.
  *
  * @since 0.1.0
  * @category config

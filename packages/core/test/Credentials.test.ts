@@ -230,7 +230,8 @@ describe("Credentials", () => {
         const made = yield* Effect.all([
           withFiles(Credentials.pkcs12({ file: fixtures.path("client.p12"), passphrase: secret })),
           Credentials.pkcs12({ data: fixtures.bytes("client.p12"), passphrase: secret }),
-          Credentials.pkcs12({ data: Redacted.make<Uint8Array>(fixtures.bytes("client-open.p12")) })
+          Credentials.pkcs12({ data: Redacted.make<Uint8Array>(fixtures.bytes("client-open.p12")) }),
+          Credentials.pkcs12({ data: fixtures.bytes("client-legacy.p12"), passphrase: secret })
         ])
         for (const { _tag, expiresAt, identity, subject, topics } of made) {
           assert.deepStrictEqual(
@@ -249,7 +250,6 @@ describe("Credentials", () => {
     const wrong: ReadonlyArray<readonly [string, string, string | undefined, Credentials.Reason, RegExp]> = [
       ["a wrong passphrase", "client.p12", "hunter2", "WrongPassphrase", /correct it/],
       ["no passphrase", "client.p12", undefined, "PassphraseMissing", /give its passphrase/],
-      ["a retired cipher", "client-legacy.p12", "secret", "UnsupportedEncryption", /openssl pkcs12 -legacy/],
       ["no key", "client-nokey.p12", "secret", "NoKey", /export certificate and key together/],
       ["no certificate", "client-nocert.p12", "secret", "NoCertificate", /export certificate and key together/],
       ["PEM", "client-both.pem", "secret", "NotPkcs12", /read it as PEM/],
@@ -336,6 +336,65 @@ describe("Credentials", () => {
         })
         const p12 = yield* read({ APNS_CERT_FILE: fixtures.path("client.p12"), APNS_CERT_PASSPHRASE: "secret" })
         assert.deepStrictEqual([one._tag, two._tag, p12._tag], ["Certificate", "Certificate", "Pkcs12"])
+      }))
+
+    it.effect("reads contents from variables as well as from files", () =>
+      Effect.gen(function*() {
+        const passphrase = { APNS_CERT_PASSPHRASE: "secret" }
+        const found = yield* Effect.all([
+          read({ APNS_CERT: fixtures.text("client-both.pem").replaceAll("\n", " ") }),
+          read({
+            APNS_CERT: fixtures.text("client.pem"),
+            APNS_CERT_KEY: fixtures.text("client-encrypted.key.pem").replaceAll("\n", "\\n"),
+            ...passphrase
+          }),
+          read({ APNS_P12: fixtures.bytes("client.p12").toString("base64"), ...passphrase }),
+          read({ APNS_P12: fixtures.bytes("client-legacy.p12").toString("base64url"), ...passphrase }),
+          read({ APNS_P12_FILE: fixtures.path("client-legacy.p12"), ...passphrase })
+        ])
+        assert.strictEqual(new Set(found.map(({ identity }) => identity)).size, 1)
+        const encrypted = yield* read({
+          APNS_KEY: fixtures.text("encrypted.p8"),
+          APNS_KEY_PASSPHRASE: "secret",
+          ...idsEnv
+        })
+        assert.strictEqual(encrypted._tag, "Token")
+      }))
+
+    it.effect("takes a variable that is empty for one that is not set", () =>
+      Effect.gen(function*() {
+        const empty = Object.fromEntries(
+          ["KEY", "KEY_FILE", "KEY_PASSPHRASE", "CERT", "CERT_FILE", "CERT_KEY", "CERT_KEY_FILE", "P12", "P12_FILE"]
+            .concat(
+              ["CERT_PASSPHRASE", "KEY_ID", "TEAM_ID"]
+            ).flatMap((name) => [[`APNS_${name}`, ""]])
+        )
+        assert.match(String(yield* Effect.flip(read(empty))), /No credentials: set APNS_KEY_FILE/)
+        const key = yield* read({ ...empty, APNS_KEY_FILE: fixtures.path("AuthKey_ABC123DEFG.p8"), ...idsEnv })
+        assert.strictEqual(key._tag, "Token")
+        const p12 = yield* read({ ...empty, APNS_CERT_FILE: fixtures.path("client-open.p12") })
+        assert.strictEqual(p12._tag, "Pkcs12")
+      }))
+
+    it.effect("reads the authorities to trust, from PEM in any shape and from DER", () =>
+      Effect.gen(function*() {
+        const readCa = (env: Record<string, string>) =>
+          withFiles(Credentials.authoritiesFromConfig).pipe(
+            Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env))))
+          )
+        const pem = fixtures.text("ca.pem")
+        const found = yield* Effect.all([
+          readCa({ APNS_CA_FILE: fixtures.path("ca.pem") }),
+          readCa({ APNS_CA: pem.replaceAll("\n", "\\n") }),
+          readCa({ APNS_CA: Buffer.from(pem).toString("base64"), APNS_CA_FILE: "" })
+        ])
+        for (const authority of found) assert.strictEqual(authority, pem)
+        assert.isUndefined(yield* readCa({ APNS_CA: "", APNS_CA_FILE: "" }))
+        assert.match(String(yield* Effect.flip(readCa({ APNS_CA: pem, APNS_CA_FILE: "x" }))), /remove one of them/)
+        const wrong = yield* Effect.flip(readCa({ APNS_CA_FILE: fixtures.path("server.key.pem") }))
+        assert.include(wrong.message, "only PRIVATE KEY")
+        const misplaced = yield* Effect.flip(readCa({ APNS_CA_FILE: pem }))
+        assert.include(misplaced.message, "pass it as APNS_CA")
       }))
 
     it.effect("says what is missing, and what is too much", () =>

@@ -123,7 +123,17 @@ describe("Endpoint", () => {
   })
 
   it("shows no password in the error", () => {
-    for (const input of ["https://user:secret@host", "http://user:secret@host", "user:secret@host"]) {
+    for (
+      const input of [
+        "https://user:secret@host",
+        "http://user:secret@host",
+        "user:secret@host",
+        "https://user:se#secret@host",
+        "https://user:se/secret@host",
+        "https://user:se?secret@host",
+        "https://user:se secret@host"
+      ]
+    ) {
       const error = Option.getOrThrow(Either.getLeft(Endpoint.make(input)))
       assert.notInclude(JSON.stringify(error) + String(error) + error.message, "secret", input)
     }

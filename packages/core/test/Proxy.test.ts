@@ -86,9 +86,22 @@ describe("Proxy", () => {
     for (const text of [JSON.stringify(proxy), util.inspect(proxy, { depth: 10, showHidden: true })]) {
       assert.notMatch(text, /someone|secret/)
     }
-    for (const url of ["ftp://someone:secret@proxy", "someone:secret@proxy", "http://someone:sec@secret:%zz@proxy"]) {
+    for (
+      const url of [
+        "ftp://someone:secret@proxy",
+        "someone:secret@proxy",
+        "http://someone:sec@secret:%zz@proxy",
+        "http://someone:secret",
+        "http://someone:sec#ret@proxy:3128",
+        "http://someone:secret/@proxy:3128",
+        "http://someone:secret?@proxy:3128",
+        "http://proxy:3128/secret",
+        "http://proxy:3128?secret",
+        "http://proxy secret"
+      ]
+    ) {
       const error = Option.getOrThrow(Either.getLeft(Proxy.make(url)))
-      assert.notMatch(JSON.stringify(error) + error.message + String(error), /someone|secret/, url)
+      assert.notMatch(JSON.stringify(error) + error.message + String(error), /someone|secret|sec#ret/, url)
     }
   })
 
@@ -105,6 +118,10 @@ describe("Proxy", () => {
       const local = Endpoint.unsafeMake("https://localhost:2197")
       assert.strictEqual(yield* usual({ HTTPS_PROXY: "http://a:1", NO_PROXY: ".apple.com" }, local), "http://a:1")
       assert.strictEqual(yield* usual({ HTTPS_PROXY: "http://a:1", NO_PROXY: "localhost:2197" }, local), "none")
+      assert.strictEqual(yield* usual({ HTTPS_PROXY: "http://a:1", NO_PROXY: "apple.com" }), "none")
+      assert.strictEqual(yield* usual({ HTTPS_PROXY: "http://a:1", no_proxy: "apple.com", NO_PROXY: "x" }), "none")
+      assert.strictEqual(yield* usual({ HTTPS_PROXY: "", ALL_PROXY: "http://a:1", NO_PROXY: "" }), "http://a:1")
+      assert.strictEqual(yield* usual({ https_proxy: "", HTTPS_PROXY: "http://a:1" }), "http://a:1")
       const error = yield* Effect.flip(usual({ HTTPS_PROXY: "https://someone:secret@proxy:1" }))
       assert.notInclude(error.message, "secret")
     }))

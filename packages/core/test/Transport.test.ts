@@ -714,6 +714,13 @@ describe("Transport", () => {
         const forbidden = yield* refused(port, { proxy: proxyAt(`http://127.0.0.1:${forbids}`) })
         assert.deepStrictEqual([forbidden.reason, forbidden.code], ["Proxy", "HTTP_403"])
         const unreachable = yield* listen(socksProxy(nothing(), { user: "someone", password: "hunter2", reply: 4 }))
+        const echoing = yield* listen(net.createServer((socket) => socket.on("error", () => {}).pipe(socket)))
+        const echoed = yield* refused(port, { proxy: proxyAt(`http://someone:hunter2@127.0.0.1:${echoing}`) })
+        assert.strictEqual(echoed.reason, "Proxy")
+        assert.notMatch(
+          util.inspect(echoed, { depth: 10, showHidden: true }),
+          new RegExp(`someone|hunter2|rawPacket|${Buffer.from("someone:hunter2").toString("base64")}`)
+        )
         const socks = yield* refused(port, { proxy: proxyAt(`socks5://someone:hunter2@127.0.0.1:${unreachable}`) })
         assert.strictEqual(socks.reason, "Proxy")
         assert.include(socks.message, "HostUnreachable")

@@ -72,18 +72,22 @@ describe("importing @effect-apns/pool", () => {
       assert.isFalse(packagesOf(urls).has("socks"))
     }))
 
-  it.live("loads socks with the first connection through a proxy, and proxy-from-env when the environment is asked", () =>
-    Effect.gen(function*() {
-      const urls = yield* loadedBy(`
-        process.env["HTTPS_PROXY"] = "socks5://127.0.0.1:1"
-        const { Endpoint, Transport } = await import("@effect-apns/core")
-        const { Effect } = await import("effect")
-        const options = { endpoint: Endpoint.production, proxy: "env" }
-        const error = await Effect.runPromise(Effect.flip(Effect.scoped(Transport.connect(options))))
-        if (error.phase !== "proxy") throw error
-      `)
-      assert.isTrue(packagesOf(urls).has("socks"))
-      assert.isTrue(packagesOf(urls).has("proxy-from-env"))
-      assert.isFalse(packagesOf(urls).has("jose"))
-    }))
+  for (const scheme of ["http", "socks5"]) {
+    it.live(`loads socks with the first connection through a SOCKS proxy: ${scheme}`, () =>
+      Effect.gen(function*() {
+        const urls = yield* loadedBy(`
+          const { createServer } = await import("node:net")
+          const server = createServer((socket) => socket.on("error", () => {}).end())
+          await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve))
+          process.env["HTTPS_PROXY"] = "${scheme}://127.0.0.1:" + server.address().port
+          const { Endpoint, Transport } = await import("@effect-apns/core")
+          const { Effect } = await import("effect")
+          const options = { endpoint: Endpoint.production, proxy: "env" }
+          const error = await Effect.runPromise(Effect.flip(Effect.scoped(Transport.connect(options))))
+          server.close()
+          if (error.phase !== "proxy") throw error
+        `)
+        assert.strictEqual(packagesOf(urls).has("socks"), scheme === "socks5")
+      }))
+  }
 })

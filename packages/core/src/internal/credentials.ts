@@ -1,13 +1,17 @@
-import { KeyId, TeamId } from "@effect-apns/models"
+import type { KeyId, TeamId } from "@effect-apns/models"
+import * as KeyIds from "@effect-apns/models/KeyId"
+import * as Printable from "@effect-apns/models/Printable"
+import * as TeamIds from "@effect-apns/models/TeamId"
 import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
 import * as crypto from "node:crypto"
 import * as net from "node:net"
 import * as tls from "node:tls"
 import type { CertificateInfo, Reason } from "../Credentials.js"
-import { certificateTopics } from "./der.js"
+import { certificateTopics, kindOf, withoutTail } from "./der.js"
+import { retiredCipher } from "./encryption.js"
 import type { PemBlock } from "./pem.js"
-import { isCertificate, isEncrypted, isPrivateKey, pemBlocks } from "./pem.js"
+import { decodeText, fromBase64, hasBegin, isCertificate, isEncrypted, isPrivateKey, pemBlocks } from "./pem.js"
 
 /** The fields of a `CredentialsError`. */
 export interface Problem {
@@ -17,9 +21,10 @@ export interface Problem {
   readonly cause?: unknown
 }
 
+/** Text or bytes, and where they came from. */
 export interface Text {
   readonly source: string
-  readonly text: string
+  readonly text: string | Uint8Array
 }
 
 const problem = (reason: Reason, source: string, message: string, cause?: unknown): Either.Either<never, Problem> =>
@@ -28,32 +33,70 @@ const problem = (reason: Reason, source: string, message: string, cause?: unknow
 const sha256 = (bytes: Uint8Array): string => crypto.createHash("sha256").update(bytes).digest("hex")
 
 const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : ""
+  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : ""
+
+/** What OpenSSL said, without anything that it may have kept of its input. */
+const causeOf = (error: unknown): Error => {
+  const cause = new Error(error instanceof Error ? Printable.text(error.message) : "unknown")
+  return Object.assign(cause, { code: codeOf(error) })
+}
+
+const isText = (text: string | Uint8Array): text is string => typeof text === "string"
+
+/** The blocks by name, with what is not PEM told apart: `CERTIFICATE (DER)`. */
+const describe = (blocks: ReadonlyArray<PemBlock>): string =>
+  Array.from(new Set(blocks.map(({ from, label }) => from === "DER" ? `${label} (DER)` : label))).join(", ")
+
+/** Why a text without a block has none. */
+const notPem = ({ source, text }: Text, wanted: string, isPath: string): Either.Either<never, Problem> => {
+  const plain = isText(text) ? text : decodeText(text)
+  if (plain.trim() === "") {
+    return problem("NotPem", source, `${source} is empty: give text with "-----BEGIN ${wanted}-----"`)
+  }
+  if (hasBegin(plain)) {
+    return problem(
+      "NotPem",
+      source,
+      `${source} is cut off: it begins with "-----BEGIN ...-----" and has no "-----END ...-----" of the same kind. Give the whole text`
+    )
+  }
+  return /^[^\r\n]{1,255}\.(?:p8|pem|key|crt|cer|p12|pfx)$/i.test(plain.trim())
+    ? problem("NotPem", source, `${source} looks like the path of a file: ${isPath}`)
+    : problem("NotPem", source, `There is no PEM block in ${source}: give text with "-----BEGIN ${wanted}-----"`)
+}
 
 const privateKey = (
-  { source, text }: Text,
+  from: Text,
   passphrase: string | undefined,
-  whereElse: string
+  whereElse: string,
+  encrypted: string
 ): Either.Either<crypto.KeyObject, Problem> => {
+  const { source, text } = from
   const blocks = pemBlocks(text)
   const block = blocks.find(isPrivateKey)
   if (blocks.length === 0) {
-    return problem("NotPem", source, `There is no PEM block in ${source}: give text with "-----BEGIN PRIVATE KEY-----"`)
+    return notPem(from, "PRIVATE KEY", "pass it as `keyFile`")
   }
   if (block === undefined) {
-    const labels = blocks.map((_) => _.label).join(", ")
-    return problem("NoKey", source, `There is no private key in ${source}, only ${labels}: ${whereElse}`)
+    return blocks.some(({ label }) => label === "PKCS12")
+      ? problem(
+        "NotPem",
+        source,
+        `${source} is a PKCS#12 archive (.p12), and not PEM: read it with Credentials.pkcs12, or give text with "-----BEGIN PRIVATE KEY-----"`
+      )
+      : problem("NoKey", source, `There is no private key in ${source}, only ${describe(blocks)}: ${whereElse}`)
   }
-  return openKey(block, source, passphrase)
+  return openKey(block, source, passphrase, encrypted)
 }
 
 const openKey = (
   block: PemBlock,
   source: string,
-  passphrase: string | undefined
+  passphrase: string | undefined,
+  encrypted: string
 ): Either.Either<crypto.KeyObject, Problem> => {
   if (isEncrypted(block) && passphrase === undefined) {
-    return problem("PassphraseMissing", source, `The private key in ${source} is encrypted: give its passphrase`)
+    return problem("PassphraseMissing", source, `The private key in ${source} is encrypted: ${encrypted}`)
   }
   try {
     return Either.right(
@@ -62,15 +105,40 @@ const openKey = (
       )
     )
   } catch (error) {
-    return isEncrypted(block) && codeOf(error).includes("BAD_DECRYPT")
-      ? problem(
-        "WrongPassphrase",
-        source,
-        `The passphrase does not open the private key in ${source}: correct it`,
-        error
-      )
-      : problem("InvalidKey", source, `The private key in ${source} is damaged: download or export it again`, error)
+    return keyProblem(block, source, error)
   }
+}
+
+const damaged = (source: string, error: unknown): Either.Either<never, Problem> =>
+  problem(
+    "InvalidKey",
+    source,
+    `The private key in ${source} is damaged: compare it with the original file, it must be complete and unchanged`,
+    causeOf(error)
+  )
+
+const keyProblem = (block: PemBlock, source: string, error: unknown): Either.Either<never, Problem> => {
+  const isWhole = block.cipher === undefined
+    ? block.label === "ENCRYPTED PRIVATE KEY" && kindOf(block.der) === "ENCRYPTED PRIVATE KEY"
+    : block.der.length > 0
+  if (!isWhole) return damaged(source, error)
+  const wrong = problem(
+    "WrongPassphrase",
+    source,
+    `The passphrase does not open the private key in ${source}: correct it`,
+    causeOf(error)
+  )
+  if (codeOf(error).includes("BAD_DECRYPT")) return wrong
+  const retired = retiredCipher(block)
+  // With a wrong passphrase, decrypting yields nonsense that passes for padding once in 200 times. What OpenSSL says of
+  // that nonsense means nothing.
+  return retired === undefined ? wrong : problem(
+    "UnsupportedEncryption",
+    source,
+    `The private key in ${source} is encrypted with ${retired}, which OpenSSL 3 has retired: convert it with ` +
+      "\"openssl pkcs8 -topk8 -provider legacy -provider default -in old.key -out new.key\" and use the new file",
+    causeOf(error)
+  )
 }
 
 const pkcs8 = (key: crypto.KeyObject): string => key.export({ type: "pkcs8", format: "pem" }).toString()
@@ -84,23 +152,29 @@ export interface SigningKey {
 }
 
 // What is much longer than an id may be the key itself, in the wrong place: it is not shown.
-const shown = (id: string): string => id.length > 20 ? `(${id.length} characters, not shown)` : JSON.stringify(id)
+const shown = (id: unknown): string =>
+  typeof id !== "string"
+    ? `(${id === null ? "null" : typeof id})`
+    : id.length > 20
+    ? `(${id.length} characters, not shown)`
+    : Printable.text(JSON.stringify(id))
 
 export const tokenKey = (
-  pem: string,
+  text: string | Uint8Array,
   keyId: string,
   teamId: string,
-  source: string
+  source: string,
+  passphrase?: string
 ): Either.Either<SigningKey, Problem> => {
   const whose = "shown on Apple's developer site"
-  if (!KeyId.is(keyId)) {
+  if (!KeyIds.is(keyId)) {
     return problem(
       "InvalidKeyId",
       "keyId",
       `The key id ${shown(keyId)} is not 10 upper-case letters and digits: give the Key ID ${whose}`
     )
   }
-  if (!TeamId.is(teamId)) {
+  if (!TeamIds.is(teamId)) {
     return problem(
       "InvalidTeamId",
       "teamId",
@@ -108,7 +182,13 @@ export const tokenKey = (
     )
   }
   return Either.flatMap(
-    privateKey({ source, text: pem }, undefined, "give the .p8 file that Apple's developer site gave for the key"),
+    privateKey(
+      { source, text },
+      passphrase,
+      "give the .p8 file that Apple's developer site gave for the key",
+      "Apple's .p8 files are not, so somebody encrypted this one. Give its passphrase, or decrypt it with " +
+        "\"openssl pkey -in encrypted.p8 -out AuthKey.p8\""
+    ),
     (key) => {
       if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
         const kind = key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType ?? "unknown"
@@ -145,10 +225,13 @@ export const certificate = (
 ): Either.Either<CertificateInfo & { readonly cert: string; readonly keyPem: string }, Problem> => {
   const blocks = pemBlocks(cert.text)
   if (blocks.length === 0) {
+    return notPem(cert, "CERTIFICATE", "pass it as `certFile`")
+  }
+  if (blocks.some(({ label }) => label === "PKCS12")) {
     return problem(
       "NotPem",
       cert.source,
-      `There is no PEM block in ${cert.source}: give text with "-----BEGIN CERTIFICATE-----", or read it as PKCS#12`
+      `${cert.source} is a PKCS#12 archive (.p12), and not PEM: read it with Credentials.pkcs12, or give text with "-----BEGIN CERTIFICATE-----"`
     )
   }
   const certificates: Array<readonly [PemBlock, crypto.X509Certificate]> = []
@@ -159,29 +242,35 @@ export const certificate = (
       return problem(
         "InvalidCertificate",
         cert.source,
-        `A certificate in ${cert.source} is damaged: download or export it again`,
-        error
+        `A certificate in ${cert.source} is damaged: compare it with the original file, or download the certificate again`,
+        causeOf(error)
       )
     }
   }
   if (certificates.length === 0) {
-    const labels = blocks.map((_) => _.label).join(", ")
     return problem(
       "NoCertificate",
       cert.source,
-      `There is no certificate in ${cert.source}, only ${labels}: give the certificate that belongs to the key`
+      `There is no certificate in ${cert.source}, only ${
+        describe(blocks)
+      }: give the certificate that belongs to the key`
     )
   }
   const from = key ?? cert
   return Either.flatMap(
-    privateKey(from, passphrase, "put the key into the same file, or name the file that holds it"),
+    privateKey(
+      from,
+      passphrase,
+      "put the key into the same file, or name the file that holds it (Keychain Access exports both together, as .p12)",
+      "give its passphrase"
+    ),
     (privateKey) => {
       const leaf = certificates.find(([, certificate]) => certificate.checkPrivateKey(privateKey))
       if (leaf === undefined) {
         return problem(
           "Mismatch",
           from.source,
-          `The private key in ${from.source} does not belong to the certificate in ${cert.source}: export the pair again`
+          `The private key in ${from.source} does not belong to the certificate in ${cert.source}: give the key that the certificate was made for`
         )
       }
       return Either.right({
@@ -193,12 +282,89 @@ export const certificate = (
   )
 }
 
-export const pkcs12 = (
-  data: Uint8Array,
+/** The certificates of authorities, as PEM. */
+export const authorities = (from: Text): Either.Either<string, Problem> => {
+  const blocks = pemBlocks(from.text)
+  if (blocks.length === 0) return notPem(from, "CERTIFICATE", "pass it as `APNS_CA_FILE`")
+  const certificates = blocks.filter(isCertificate)
+  return certificates.length === 0
+    ? problem(
+      "NoCertificate",
+      from.source,
+      `There is no certificate in ${from.source}, only ${describe(blocks)}: give the certificates of the authorities`
+    )
+    : Either.right(certificates.map(({ text }) => text).join(""))
+}
+
+/** The contents of an archive that OpenSSL did not open itself. */
+export interface Opened {
+  readonly cert: string
+  readonly keyPem: string
+}
+
+export interface Archive {
+  readonly info: CertificateInfo
+  readonly data: Uint8Array
+  readonly opened: Opened | undefined
+}
+
+/** The bytes of an archive: as they are, or from base64 as environment variables have them. */
+const archiveBytes = (text: string | Uint8Array): Uint8Array => {
+  const plain = isText(text) ? text : text[0] === 0x30 ? undefined : decodeText(text)
+  if (plain === undefined) return isText(text) ? new Uint8Array(0) : text
+  return fromBase64(plain) ?? (isText(text) ? new Uint8Array(Buffer.from(text, "utf8")) : text)
+}
+
+export const pkcs12 = async (
+  text: string | Uint8Array,
   passphrase: string | undefined,
   source: string
-): Either.Either<CertificateInfo, Problem> => {
-  let leaf: crypto.X509Certificate | undefined
+): Promise<Either.Either<Archive, Problem>> => {
+  const bytes = archiveBytes(text)
+  if (kindOf(bytes) !== "PKCS12") return notPkcs12(text, source)
+  const data = withoutTail(bytes)
+  const native = openNative(data, passphrase)
+  if (!(native instanceof Error)) {
+    return native === undefined
+      ? noCertificate(source)
+      : Either.right({ info: info(native), data, opened: undefined })
+  }
+  // OpenSSL checks the passphrase first, with what is in use today: no other reader would say something else.
+  if (/mac verify failure/i.test(native.message)) return wrongPassphrase(passphrase, source, native)
+  const { open } = await import("./pkcs12.js")
+  const contents = await open(data, passphrase)
+  if (contents === "WrongPassphrase") return wrongPassphrase(passphrase, source, native)
+  if (contents === "UnsupportedEncryption") {
+    return problem(
+      "UnsupportedEncryption",
+      source,
+      `The archive ${source} is encrypted in a way that neither OpenSSL 3 nor this library opens: convert it with ` +
+        "\"openssl pkcs12 -legacy -in old.p12 -nodes -out push.pem\" and use the PEM file",
+      causeOf(native)
+    )
+  }
+  if (contents.keys.length === 0) return noKey(source)
+  if (contents.certificates.length === 0) return noCertificate(source)
+  for (const key of contents.keys) {
+    const leaf = contents.certificates.find((certificate) => certificate.checkPrivateKey(key))
+    if (leaf !== undefined) {
+      const chain = [leaf, ...contents.certificates.filter((_) => _ !== leaf)]
+      return Either.right({
+        info: info(leaf),
+        data,
+        opened: { cert: chain.map(String).join(""), keyPem: pkcs8(key) }
+      })
+    }
+  }
+  return problem(
+    "Mismatch",
+    source,
+    `No private key in ${source} belongs to a certificate in it: export the certificate together with the key below it`
+  )
+}
+
+/** The certificate that TLS would present from this archive, or what OpenSSL has against it. */
+const openNative = (data: Uint8Array, passphrase: string | undefined): crypto.X509Certificate | undefined | Error => {
   try {
     const secureContext = tls.createSecureContext({
       pfx: Buffer.from(data),
@@ -206,46 +372,40 @@ export const pkcs12 = (
     })
     // The only public way from an archive to its certificate: a TLS socket knows the one it would present.
     const socket = new tls.TLSSocket(new net.Socket(), { secureContext, isServer: true })
-    leaf = socket.getX509Certificate()
+    const leaf = socket.getX509Certificate()
     socket.destroy()
+    return leaf
   } catch (error) {
-    return pkcs12Problem(error, passphrase, source)
+    return causeOf(error)
   }
-  return leaf === undefined
-    ? problem("NoCertificate", source, `There is no certificate in ${source}: export certificate and key together`)
-    : Either.right(info(leaf))
 }
 
-const pkcs12Problem = (
-  error: unknown,
-  passphrase: string | undefined,
-  source: string
-): Either.Either<never, Problem> => {
-  const text = error instanceof Error ? error.message : String(error)
-  if (/mac verify failure|bad decrypt/i.test(text)) {
-    return passphrase === undefined
-      ? problem("PassphraseMissing", source, `The archive ${source} is encrypted: give its passphrase`, error)
-      : problem("WrongPassphrase", source, `The passphrase does not open ${source}: correct it`, error)
-  }
-  if (/unsupported/i.test(text)) {
-    return problem(
-      "UnsupportedEncryption",
+const notPkcs12 = (text: string | Uint8Array, source: string): Either.Either<never, Problem> => {
+  const blocks = pemBlocks(text)
+  return blocks.length === 0
+    ? problem("NotPkcs12", source, `${source} is not a PKCS#12 archive: give a .p12 file, or read it as PEM`)
+    : problem(
+      "NotPkcs12",
       source,
-      `The archive ${source} is encrypted with a cipher that OpenSSL 3 has retired: convert it with ` +
-        "\"openssl pkcs12 -legacy -in old.p12 -nodes -out push.pem\" and use the PEM file, or export it anew",
-      error
+      `${source} is not a PKCS#12 archive, it holds ${describe(blocks)}: read it as PEM with Credentials.${
+        blocks.some(isCertificate) ? "certificate" : "token"
+      }, or give a .p12 file`
     )
-  }
-  if (/private key/i.test(text)) {
-    return problem("NoKey", source, `There is no private key in ${source}: export certificate and key together`, error)
-  }
-  if (/certificate/i.test(text)) {
-    return problem(
-      "NoCertificate",
-      source,
-      `There is no certificate in ${source}: export certificate and key together`,
-      error
-    )
-  }
-  return problem("NotPkcs12", source, `${source} is not a PKCS#12 archive: give a .p12 file, or read it as PEM`, error)
 }
+
+const wrongPassphrase = (
+  passphrase: string | undefined,
+  source: string,
+  cause: Error
+): Either.Either<never, Problem> =>
+  passphrase === undefined
+    ? problem("PassphraseMissing", source, `The archive ${source} is encrypted: give its passphrase`, cause)
+    : problem("WrongPassphrase", source, `The passphrase does not open ${source}: correct it`, cause)
+
+const together = "export certificate and key together"
+
+const noKey = (source: string): Either.Either<never, Problem> =>
+  problem("NoKey", source, `There is no private key in ${source}: ${together}`)
+
+const noCertificate = (source: string): Either.Either<never, Problem> =>
+  problem("NoCertificate", source, `There is no certificate in ${source}: ${together}`)

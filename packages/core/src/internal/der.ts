@@ -1,4 +1,4 @@
-/** Just enough DER (ITU-T X.690) to read one extension of an X.509 certificate, which Node does not expose. */
+/** Just enough DER (ITU-T X.690) to tell what a file is, and to read what Node does not expose. */
 
 interface Element {
   readonly tag: number
@@ -36,7 +36,8 @@ const EXTENSIONS = 0xa3
 const children = (element: Element | undefined): ReadonlyArray<Element> =>
   element === undefined ? [] : elements(element.content)
 
-const oid = (dotted: string): string => {
+/** An object identifier as its content in hexadecimal. */
+export const oid = (dotted: string): string => {
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number)
   const bytes = [first * 40 + second]
   for (const arc of rest) {
@@ -63,4 +64,69 @@ export const certificateTopics = (certificate: Uint8Array): ReadonlyArray<string
   const value = extension?.find((_) => _.tag === OCTET_STRING)
   const list = children(value).find((_) => _.tag === SEQUENCE)
   return children(list).filter((_) => _.tag === UTF8_STRING).map((_) => Buffer.from(_.content).toString("utf8"))
+}
+
+const INTEGER = 0x02
+const BIT_STRING = 0x03
+const OBJECT_IDENTIFIER = 0x06
+
+/** What a DER file is: the label of its PEM form. `PKCS12` has none in RFC 7468. */
+export type DerKind =
+  | "PRIVATE KEY"
+  | "ENCRYPTED PRIVATE KEY"
+  | "EC PRIVATE KEY"
+  | "RSA PRIVATE KEY"
+  | "PUBLIC KEY"
+  | "CERTIFICATE"
+  | "CERTIFICATE REQUEST"
+  | "PKCS7"
+  | "PKCS12"
+
+/** By the tags of the outermost elements (RFC 5208, 5915, 8017, 5280, 2986, 2315, 7292); `undefined` for what is no DER. */
+export const kindOf = (bytes: Uint8Array): DerKind | undefined => {
+  if (bytes[0] !== SEQUENCE || bytes.length < 16) return undefined
+  // BER of indefinite length, which only PKCS#12 and PKCS#7 files come in
+  if (bytes[1] === 0x80) return bytes[2] === INTEGER ? "PKCS12" : bytes[2] === OBJECT_IDENTIFIER ? "PKCS7" : undefined
+  const inside = children(elements(bytes)[0])
+  const tags = inside.map(({ tag }) => tag)
+  const [first, second] = inside
+  switch (tags[0]) {
+    case INTEGER:
+      if (first?.content[0] === 3 && tags[1] === SEQUENCE) return "PKCS12"
+      if (tags[1] === SEQUENCE && tags[2] === OCTET_STRING) return "PRIVATE KEY"
+      if (tags[1] === OCTET_STRING) return "EC PRIVATE KEY"
+      return tags.length >= 9 && tags.every((tag) => tag === INTEGER) ? "RSA PRIVATE KEY" : undefined
+    case OBJECT_IDENTIFIER:
+      return "PKCS7"
+    case SEQUENCE: {
+      if (tags[1] === BIT_STRING && tags.length === 2) return "PUBLIC KEY"
+      if (tags[1] === OCTET_STRING && tags.length === 2) return "ENCRYPTED PRIVATE KEY"
+      if (tags[1] !== SEQUENCE || tags[2] !== BIT_STRING || second === undefined) return undefined
+      // a request: version, subject, key; a certificate: version, serial number, algorithm, ...
+      const body = children(first).map(({ tag }) => tag)
+      return body[0] === INTEGER && body[1] === SEQUENCE && body[2] === SEQUENCE && body[3] !== SEQUENCE
+        ? "CERTIFICATE REQUEST"
+        : "CERTIFICATE"
+    }
+    default:
+      return undefined
+  }
+}
+
+/** The algorithms of an encrypted key (RFC 5208): its own, and those inside its parameters (PBES2, RFC 8018). */
+export const encryptionOf = (encryptedKey: Uint8Array): ReadonlyArray<string> => {
+  const [algorithm] = children(elements(encryptedKey)[0])
+  const oids = (element: Element): ReadonlyArray<string> =>
+    element.tag === OBJECT_IDENTIFIER
+      ? [Buffer.from(element.content).toString("hex")]
+      : element.tag === SEQUENCE
+      ? children(element).flatMap(oids)
+      : []
+  return algorithm === undefined ? [] : oids(algorithm)
+}
+
+/** The first element alone: files may have a line end or other bytes behind it. */
+export const withoutTail = (der: Uint8Array): Uint8Array => {
+  const [first] = der[1] === 0x80 ? [] : elements(der)
+  return first === undefined ? der : der.subarray(0, first.content.byteOffset + first.content.length - der.byteOffset)
 }

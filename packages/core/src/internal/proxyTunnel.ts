@@ -1,8 +1,9 @@
+import * as Printable from "@effect-apns/models/Printable"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as http from "node:http"
 import * as net from "node:net"
-import { SocksClient } from "socks"
+import type * as Socks from "socks"
 import { ConnectError } from "../ConnectError.js"
 import type { Endpoint } from "../Endpoint.js"
 import type { Proxy } from "../Proxy.js"
@@ -12,6 +13,15 @@ const keepAliveDelay = 60_000
 
 /** Far beyond any connect timeout: that one rules, and this one only ends what was left behind. */
 const socksTimeout = 3_600_000
+
+// Loaded for SOCKS alone: as CommonJS it cannot be bundled into an ES module as it is, and HTTP proxies do without it.
+const loadSocks = () => import("socks")
+
+/** Of an error, what says something: the parser of HTTP keeps all that the proxy sent, an echo of our password too. */
+const causeOf = (error: Error): Error => {
+  const code = codeOf(error)
+  return Object.assign(new Error(Printable.text(error.message)), code === undefined ? {} : { code })
+}
 
 const failure = (
   endpoint: Endpoint,
@@ -141,8 +151,10 @@ const viaHttp = (endpoint: Endpoint, proxy: Proxy, socket: net.Socket): Effect.E
         endpoint,
         "Proxy",
         codeOf(error),
-        `The proxy ${proxy} did not answer CONNECT as HTTP (${codeOf(error) ?? error.message}): check that it is one`,
-        error
+        `The proxy ${proxy} did not answer CONNECT as HTTP (${
+          Printable.text(codeOf(error) ?? error.message)
+        }): check that it is one`,
+        causeOf(error)
       )))
     request.end()
     return Effect.sync(() => {
@@ -155,6 +167,30 @@ const viaHttp = (endpoint: Endpoint, proxy: Proxy, socket: net.Socket): Effect.E
   })
 
 const viaSocks = (endpoint: Endpoint, proxy: Proxy, socket: net.Socket): Effect.Effect<net.Socket, ConnectError> =>
+  Effect.tryPromise({
+    try: loadSocks,
+    catch: (error) => {
+      socket.destroy()
+      return failure(
+        endpoint,
+        "Proxy",
+        "SOCKS5",
+        "The package socks could not be loaded: install it beside the program, and leave it out of bundles " +
+          "(esbuild --external:socks)",
+        error
+      )
+    }
+  }).pipe(
+    Effect.onInterrupt(() => Effect.sync(() => socket.destroy())),
+    Effect.flatMap(({ SocksClient }) => throughSocks(SocksClient, endpoint, proxy, socket))
+  )
+
+const throughSocks = (
+  SocksClient: typeof Socks.SocksClient,
+  endpoint: Endpoint,
+  proxy: Proxy,
+  socket: net.Socket
+): Effect.Effect<net.Socket, ConnectError> =>
   Effect.async((resume) => {
     const { credentials } = proxy
     const client = new SocksClient({
@@ -175,7 +211,7 @@ const viaSocks = (endpoint: Endpoint, proxy: Proxy, socket: net.Socket): Effect.
     const onError = (error: Error) => {
       socket.destroy()
       // The error of the library carries its options, the password among them: only its text goes on.
-      const { message } = error
+      const message = Printable.text(error.message)
       resume(Effect.fail(
         /auth/i.test(message)
           ? authenticationRequired(endpoint, proxy, "SOCKS5_AUTH")

@@ -171,8 +171,8 @@ const makeSecureContext = (options: ConnectOptions): Effect.Effect<tls.SecureCon
         )
       }
     }
-    const authorities = ca === undefined ? undefined : typeof ca === "string" ? [ca] : [...ca]
-    if (authorities !== undefined && !authorities.every(isAuthority)) {
+    const authorities = ca === undefined ? undefined : (typeof ca === "string" ? [ca] : [...ca]).map(authority)
+    if (authorities !== undefined && !authorities.every(isDefined)) {
       return yield* setupError(
         endpoint,
         "InvalidCa",
@@ -190,12 +190,17 @@ const makeSecureContext = (options: ConnectOptions): Effect.Effect<tls.SecureCon
     })
   })
 
-const isAuthority = (text: string): boolean => {
+const isDefined = (text: string | undefined): text is string => text !== undefined
+
+/** The certificates in a text as regular PEM, in whatever shape a variable or a file left it; `undefined` where none is. */
+const authority = (text: string): string | undefined => {
   const blocks = pemBlocks(text).filter(isCertificate)
   try {
     return blocks.length > 0 && blocks.every((block) => new crypto.X509Certificate(block.text).raw.length > 0)
+      ? blocks.map((block) => block.text).join("")
+      : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 
@@ -204,6 +209,8 @@ const clientCertificate = (credentials: Credentials | undefined): tls.SecureCont
     case "Certificate":
       return { cert: credentials.cert, key: Redacted.value(credentials.key) }
     case "Pkcs12": {
+      const { pem } = credentials
+      if (pem !== undefined) return { cert: pem.cert, key: Redacted.value(pem.key) }
       const pfx = Buffer.from(Redacted.value(credentials.data))
       return credentials.passphrase === undefined
         ? { pfx }
