@@ -52,17 +52,228 @@ describe("apns bulk", () => {
       assert.deepInclude(JSON.parse(said), { complete: true, accepted: 0 })
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("a token that is there twice is sent twice, by position, and never again", () =>
+  it.scopedLive("a token that is there twice is sent twice under one collapse id, and the summary says so", () =>
+    Effect.gen(function*() {
+      const { bulk, dir, environment, mock, out, tokens } = yield* rig()
+      yield* mock.next(MockApns.accept, MockApns.accept, MockApns.reject("BadDeviceToken"))
+      yield* writeTokens(tokens, [token(10), token(2), token(10).toUpperCase()])
+      const { code, out: said } = yield* bulk("--concurrency", "1")
+      assert.strictEqual(code, ExitCode.notAccepted)
+      assert.strictEqual(JSON.parse(said).duplicates, 1)
+      const { lines } = yield* readOutput(out)
+      assert.deepStrictEqual(lines.map(({ line, outcome }) => [line, outcome]), [
+        [1, "accepted"],
+        [2, "accepted"],
+        [3, "rejected"]
+      ])
+      assert.strictEqual(new Set(lines.map(({ apnsId }) => apnsId)).size, 3)
+      const [first, other, second] = yield* mock.received
+      assert.strictEqual(first?.collapseId, second?.collapseId)
+      assert.notStrictEqual(first?.collapseId, other?.collapseId)
+      assert.strictEqual((yield* bulk()).code, ExitCode.notAccepted)
+      assert.strictEqual(yield* mock.receivedCount, 3)
+
+      const inWords = yield* apns(["bulk", tokens, "--out", `${dir}/2`, "--title", "Hello"], environment)
+      assert.include(
+        inWords.out,
+        "1 line has the token of an earlier line: sent as well, under the collapse id of the first"
+      )
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("--drop-duplicates sends one notification for each token, also when resumed", () =>
     Effect.gen(function*() {
       const { bulk, mock, out, tokens } = yield* rig()
-      yield* mock.next(MockApns.accept, MockApns.reject("BadDeviceToken"))
-      yield* writeTokens(tokens, [token(1), token(1)])
-      assert.strictEqual((yield* bulk("--concurrency", "1")).code, ExitCode.notAccepted)
-      const { lines } = yield* readOutput(out)
-      assert.deepStrictEqual(lines.map(({ line, outcome }) => [line, outcome]), [[1, "accepted"], [2, "rejected"]])
-      assert.notStrictEqual(lines[0]?.apnsId, lines[1]?.apnsId)
-      assert.strictEqual((yield* bulk()).code, ExitCode.notAccepted)
-      assert.strictEqual(yield* mock.receivedCount, 2)
+      yield* writeTokens(tokens, [token(1), token(2), token(1)])
+      const { out: said } = yield* bulk("--drop-duplicates")
+      assert.deepInclude(JSON.parse(said), { complete: true, accepted: 2, duplicates: 1 })
+      yield* writeTokens(tokens, [token(1), token(2), token(1), token(2), token(3)])
+      assert.deepInclude(JSON.parse((yield* bulk("--drop-duplicates")).out), {
+        complete: true,
+        accepted: 3,
+        settled: 1,
+        duplicates: 2
+      })
+      assert.strictEqual(yield* mock.receivedCount, 3)
+      assert.sameMembers((yield* readOutput(out)).lines.map(({ line }) => line), [1, 2, 5])
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("resumed, sends again what can end better, under the same ids; the newest line counts", () =>
+    Effect.gen(function*() {
+      const { bulk, mock, out, tokens } = yield* rig()
+      yield* mock.unregister(token(1))
+      yield* writeTokens(tokens, [1, 2, 3, 4].map(token))
+      const busy = new Set<string | undefined>([token(2)])
+      const broken = new Set<string | undefined>([token(3)])
+      yield* mock.script(({ token }) =>
+        busy.has(token)
+          ? MockApns.tooManyRequests({ retryAfter: "60 seconds" })
+          : broken.has(token)
+          ? MockApns.resetStream(ErrorCode.ErrorCode.INTERNAL_ERROR)
+          : undefined
+      )
+      const args = ["--retransmit", "never", "--timeout", "1 second"]
+      const first = yield* bulk(...args)
+      assert.strictEqual(first.code, ExitCode.notAccepted)
+      assert.deepInclude(JSON.parse(first.out), {
+        complete: true,
+        accepted: 1,
+        rejected: 2,
+        failed: 1,
+        again: 2,
+        reasons: { Unregistered: 1, TooManyRequests: 1, StreamReset: 1 }
+      })
+      assert.deepInclude(JSON.parse((yield* bulk(...args, "--once")).out), { settled: 0, resumed: 4 })
+      busy.clear()
+      broken.clear()
+      const before = yield* mock.received
+      yield* mock.clear
+      const second = yield* bulk(...args)
+      assert.deepInclude(JSON.parse(second.out), {
+        complete: true,
+        accepted: 3,
+        rejected: 1,
+        failed: 0,
+        again: 0,
+        settled: 2,
+        resumed: 4,
+        reasons: { Unregistered: 1 }
+      })
+      const again = yield* mock.received
+      assert.sameMembers(again.map(({ token }) => token), [token(2), token(3)])
+      for (const { apnsId, collapseId, token } of again) {
+        assert.strictEqual(collapseId, apnsId)
+        for (const earlier of before.filter((each) => each.token === token)) {
+          assert.strictEqual(earlier.apnsId, apnsId)
+          assert.strictEqual(earlier.collapseId, collapseId)
+        }
+      }
+      assert.strictEqual((yield* readOutput(out)).lines.length, 6)
+      yield* mock.clear
+      assert.deepInclude(JSON.parse((yield* bulk(...args)).out), { accepted: 3, rejected: 1, settled: 0, resumed: 4 })
+      assert.strictEqual(yield* mock.receivedCount, 0)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive(
+    "waits while APNs is away: no token fails, and each is sent once it is back",
+    () =>
+      Effect.gen(function*() {
+        const { environment, mock, out, tokens } = yield* rig({ delay: "5 millis" })
+        const count = 5000
+        yield* writeTokens(tokens, Array.from({ length: count }, (_, i) => token(i + 1)))
+        const printed = { out: "", err: "" }
+        const running = yield* Effect.fork(
+          apns(
+            // the time for an answer is shorter than the outage
+            ["bulk", tokens, "--out", out, "--title", "Hello", "--concurrency", "300", "--timeout", "2 seconds"],
+            environment,
+            printed
+          )
+        )
+        yield* mock.until(({ received }) => received >= count / 3)
+        yield* mock.refuseConnections(true)
+        yield* mock.dropConnections({ reset: true })
+        const says = (text: string) =>
+          Effect.repeat(Effect.sleep("10 millis"), { until: () => printed.err.includes(text) })
+        yield* says("waiting for a connection since")
+        const before = yield* mock.receivedCount
+        yield* Effect.sleep("3 seconds")
+        assert.strictEqual(yield* mock.receivedCount, before)
+        yield* mock.refuseConnections(false)
+        const { code, out: said } = yield* Fiber.join(running)
+        assert.strictEqual(code, ExitCode.accepted, said)
+        assert.include(printed.err, "connected again")
+        const { lines } = yield* readOutput(out)
+        assert.strictEqual(lines.length, count)
+        assert.strictEqual(new Set(lines.map(({ token }) => token)).size, count)
+        const ids = new Map<string | undefined, string | undefined>()
+        for (const { collapseId, token } of yield* mock.received) {
+          if (ids.has(token)) assert.strictEqual(ids.get(token), collapseId)
+          ids.set(token, collapseId)
+        }
+        assert.strictEqual(ids.size, count)
+      }).pipe(Effect.provide(NodeContext.layer)),
+    60_000
+  )
+
+  it.scopedLive(
+    "waits also where APNs is away from the beginning, and Ctrl-C ends it at once",
+    () =>
+      Effect.gen(function*() {
+        const { environment, mock, out, tokens } = yield* rig()
+        yield* writeTokens(tokens, [1, 2, 3].map(token))
+        yield* mock.refuseConnections(true)
+        const printed = { out: "", err: "" }
+        const args = ["bulk", tokens, "--out", out, "--title", "Hello"]
+        const running = yield* Effect.fork(apns(args, environment, printed))
+        yield* Effect.repeat(Effect.sleep("10 millis"), {
+          until: () => printed.err.includes("waiting for a connection")
+        })
+        yield* Fiber.interrupt(running)
+        assert.include(printed.err, "there is no connection to wait for")
+        assert.include(printed.out, "Run the same command again to go on.")
+        assert.strictEqual((yield* readOutput(out)).lines.length, 0)
+        yield* mock.refuseConnections(false)
+        assert.strictEqual((yield* apns(args, environment)).code, ExitCode.accepted)
+        assert.strictEqual(yield* mock.receivedCount, 3)
+      }).pipe(Effect.provide(NodeContext.layer)),
+    60_000
+  )
+
+  it.scopedLive("does not wait for what a person must repair", () =>
+    Effect.gen(function*() {
+      const { bulk, mock, tokens } = yield* rig()
+      yield* writeTokens(tokens, [1, 2, 3].map(token))
+      yield* mock.failTls("untrusted")
+      const { code, out: said } = yield* bulk("--timeout", "300 millis")
+      assert.strictEqual(code, ExitCode.notPossible)
+      assert.include(JSON.parse(said).message, "certificate")
+    }).pipe(Effect.provide(NodeContext.layer)), 60_000)
+
+  it.scopedLive(
+    "a damaged line is named; --repair sends its token again under the same ids, and keeps the rest",
+    () =>
+      Effect.gen(function*() {
+        const { bulk, fs, mock, out, tokens } = yield* rig()
+        yield* writeTokens(tokens, [1, 2, 3, 4, 5].map(token))
+        yield* bulk("--concurrency", "1")
+        const ids = new Map((yield* mock.received).map(({ apnsId, token }) => [token, apnsId]))
+        const texts = (yield* fs.readFileString(out)).split("\n")
+        const damage = ["", "{\"line\":3,\"tok", "\0\0\0\0", `${texts[3]}${texts[3]}`, "[]", "\u001b[2J"]
+        for (const bad of damage) {
+          yield* fs.writeFileString(out, texts.map((text, i) => i === 3 ? bad : text).join("\n"))
+          yield* mock.clear
+          const refused = yield* bulk()
+          assert.strictEqual(refused.code, ExitCode.notPossible)
+          assert.include(JSON.parse(refused.out).message, `${out}: line 4 cannot be read. --repair goes on without`)
+          assert.strictEqual(yield* mock.receivedCount, 0)
+          const repaired = yield* bulk("--repair")
+          assert.deepInclude(JSON.parse(repaired.out), { complete: true, accepted: 5, settled: 1, resumed: 4 })
+          const [sent, ...others] = yield* mock.received
+          assert.deepStrictEqual(others, [])
+          assert.strictEqual(sent?.token, token(3))
+          assert.strictEqual(sent?.apnsId, ids.get(token(3)))
+          assert.sameMembers((yield* readOutput(out)).lines.map(({ line }) => line), [1, 2, 3, 4, 5])
+          assert.include(yield* fs.readFileString(`${out}.damaged`), bad)
+          assert.strictEqual((yield* bulk()).code, ExitCode.accepted)
+        }
+      }).pipe(Effect.provide(NodeContext.layer)),
+    60_000
+  )
+
+  it.scopedLive("nobody else can read the output, also where it was there before", () =>
+    Effect.gen(function*() {
+      const { bulk, fs, out, tokens } = yield* rig()
+      const mode = Effect.map(fs.stat(out), ({ mode }) => mode & 0o777)
+      yield* writeTokens(tokens, [token(1)])
+      yield* bulk()
+      assert.strictEqual(yield* mode, 0o600)
+      yield* fs.chmod(out, 0o644)
+      yield* bulk()
+      assert.strictEqual(yield* mode, 0o600)
+      yield* fs.writeFileString(out, "")
+      yield* fs.chmod(out, 0o666)
+      yield* bulk()
+      assert.strictEqual(yield* mode, 0o600)
     }).pipe(Effect.provide(NodeContext.layer)))
 
   it.scopedLive("what is wrong with one token is its outcome, and stops nothing", () =>
@@ -200,12 +411,12 @@ describe("apns bulk", () => {
       assert.strictEqual((yield* readOutput(out)).lines.length, 5)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("stops where APNs cannot be reached, and nothing counts as sent", () =>
+  it.scopedLive("--once stops where APNs cannot be reached, and nothing counts as sent", () =>
     Effect.gen(function*() {
       const { bulk, mock, out, tokens } = yield* rig()
       yield* writeTokens(tokens, [1, 2, 3].map(token))
       yield* mock.refuseConnections(true)
-      const { code, out: said } = yield* bulk("--timeout", "50 millis")
+      const { code, out: said } = yield* bulk("--once", "--timeout", "50 millis")
       assert.strictEqual(code, ExitCode.notPossible)
       assert.deepInclude(JSON.parse(said), { complete: false, accepted: 0, failed: 0, settled: 0 })
       assert.include(JSON.parse(said).message, "check host and port")
@@ -214,16 +425,16 @@ describe("apns bulk", () => {
       assert.strictEqual((yield* bulk()).code, ExitCode.accepted)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("records what nobody knows the fate of, and does not send it again", () =>
+  it.scopedLive("--once records what nobody knows the fate of, and does not send it again", () =>
     Effect.gen(function*() {
       const { bulk, mock, out, tokens } = yield* rig()
       yield* writeTokens(tokens, [token(1)])
       yield* mock.next(MockApns.resetStream(ErrorCode.ErrorCode.INTERNAL_ERROR))
-      assert.strictEqual((yield* bulk("--retransmit", "never")).code, ExitCode.notAccepted)
+      assert.strictEqual((yield* bulk("--once", "--retransmit", "never")).code, ExitCode.notAccepted)
       const { lines } = yield* readOutput(out)
       assert.strictEqual(lines.length, 1)
       assert.deepInclude({ ...lines[0] }, { outcome: "failed", error: "StreamReset", processed: "unknown" })
-      assert.strictEqual((yield* bulk()).code, ExitCode.notAccepted)
+      assert.strictEqual((yield* bulk("--once")).code, ExitCode.notAccepted)
       assert.strictEqual((yield* mock.stats).requests, 1)
     }).pipe(Effect.provide(NodeContext.layer)))
 

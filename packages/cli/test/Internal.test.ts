@@ -1,9 +1,16 @@
+import { FileSystem } from "@effect/platform"
+import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Console, Effect, Either, FastCheck, Layer, Stream, TestClock } from "effect"
-import { Fingerprints } from "../src/internal/fingerprints.js"
-import { apnsIdOf, requestOf } from "../src/internal/journal.js"
+import { Chunk, Console, Effect, Either, Exit, FastCheck, Option, Schedule, Scope, Stream, TestClock } from "effect"
+import { spawnSync } from "node:child_process"
+import stringWidth from "string-width"
+import { apnsIdOf, encodeLine, Known, requestOf } from "../src/internal/journal.js"
 import { LineSplitter, maxLineBytes, tokens } from "../src/internal/lines.js"
+import * as Lock from "../src/internal/lock.js"
 import * as Progress from "../src/internal/progress.js"
+import * as Terminal from "../src/internal/terminal.js"
+import { FirstLines } from "../src/internal/tokens.js"
+import { directory } from "./utils/harness.js"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
@@ -52,28 +59,82 @@ describe("LineSplitter", () => {
   })
 })
 
-describe("Fingerprints", () => {
-  it.prop("knows each line that was added, with its token, and no other", [
-    FastCheck.uniqueArray(FastCheck.tuple(FastCheck.integer({ min: 1, max: 100_000 }), FastCheck.hexaString()), {
-      selector: ([line]) => line
-    })
+const hexadecimal = FastCheck.hexaString({ minLength: 1, maxLength: 80 })
+
+describe("Known", () => {
+  const kinds = [
+    { outcome: "accepted", reason: "", final: true },
+    { outcome: "rejected", reason: "Unregistered", final: true },
+    { outcome: "failed", reason: "Timeout", final: false }
+  ] as const
+
+  it.prop("has the newest outcome of each line that was added, its token, and no other line", [
+    FastCheck.array(
+      FastCheck.tuple(FastCheck.integer({ min: 1, max: 100_000 }), hexadecimal, FastCheck.constantFrom(...kinds))
+    )
   ], ([added]) => {
-    const done = new Fingerprints()
-    for (const [line, token] of added) done.add(line, token)
-    const lines = new Set(added.map(([line]) => line))
-    for (const [line, token] of added) {
-      assert.isTrue(done.matches(line, token))
-      assert.isFalse(done.matches(line, `${token}0`))
-      assert.strictEqual(done.has(line + 1), lines.has(line + 1))
+    const known = new Known()
+    for (const [line, token, kind] of added) known.set(line, token, kind)
+    const newest = new Map(added.map(([line, token, kind]) => [line, { token, kind }]))
+    for (const [line, { kind, token }] of newest) {
+      assert.deepStrictEqual(known.get(line), kind)
+      assert.isTrue(known.matches(line, token))
+      assert.isFalse(known.matches(line, `${token}0`))
+      if (!newest.has(line + 1)) assert.isUndefined(known.get(line + 1))
     }
   })
 })
 
+describe("FirstLines", () => {
+  it.prop("gives the first line of each token, however its letters are written", [
+    FastCheck.array(FastCheck.tuple(FastCheck.integer({ min: 0, max: 3000 }), FastCheck.boolean()), {
+      maxLength: 6000,
+      size: "max"
+    })
+  ], ([tokens]) => {
+    const lines = new FirstLines()
+    const first = new Map<number, number>()
+    for (const [i, [n, upper]] of tokens.entries()) {
+      const token = `ab${n.toString(16)}cd`
+      if (!first.has(n)) first.set(n, i + 1)
+      assert.strictEqual(lines.of(i + 1, upper ? token.toUpperCase() : token), first.get(n))
+    }
+  })
+})
+
+describe("encodeLine", () => {
+  it.prop("is JSON, whatever the server has answered", [
+    FastCheck.record({
+      line: FastCheck.integer({ min: 1 }),
+      token: hexadecimal,
+      outcome: FastCheck.oneof(
+        FastCheck.record({
+          outcome: FastCheck.constant("accepted" as const),
+          apnsId: FastCheck.oneof(FastCheck.uuid(), FastCheck.fullUnicodeString()),
+          attempts: FastCheck.nat()
+        }),
+        FastCheck.record({
+          outcome: FastCheck.constant("failed" as const),
+          error: FastCheck.string(),
+          processed: FastCheck.constant("no" as const),
+          attempts: FastCheck.nat(),
+          message: FastCheck.fullUnicodeString()
+        })
+      )
+    })
+  ], ([entry]) => {
+    const text = encodeLine(entry)
+    assert.strictEqual(text.indexOf("\n"), text.length - 1)
+    const { line, outcome, token } = entry
+    assert.deepStrictEqual(JSON.parse(text), { line, token, ...outcome })
+  })
+})
+
 describe("apnsIdOf", () => {
-  it("is the version 5 UUID of the line in the run", () => {
+  it("is the UUID (version 8) of the line in the run", () => {
     const idOf = apnsIdOf("4dd58a81-9328-45c6-a587-4bd76aed1d84")
-    assert.strictEqual(idOf(1), "7d9d514f-f179-5e67-bae7-9da99f989d5e")
-    assert.strictEqual(idOf(1_000_000), "b35d65c8-eaa5-5e1f-a74a-d78d4de1522a")
+    assert.strictEqual(idOf(1), "4dd58a81-9328-85c6-a587-000000000001")
+    assert.strictEqual(idOf(1_000_000), "4dd58a81-9328-85c6-a587-0000000f4240")
   })
 })
 
@@ -85,54 +146,230 @@ describe("requestOf", () => {
 })
 
 describe("Progress", () => {
-  const state: Progress.State = { accepted: 1_500, rejected: 2, failed: 0, settled: 1_000, fraction: 0.5 }
+  const state: Progress.State = {
+    accepted: 1_500,
+    rejected: 2,
+    failed: 0,
+    settled: 1_000,
+    fraction: 0.5,
+    waiting: undefined
+  }
+  const waiting = { ...state, waiting: { since: 0, why: "connection refused" } }
 
   it("shows how far, how fast, what became of them, and how long it takes", () => {
     assert.strictEqual(
-      Progress.draw(state, 10, 0.25, 200),
+      Progress.draw(state, 10, 0.25, 0, 200),
       "████████████░░░░░░░░░░░░  50 %  0:20 left  1,502 done  100/s  1,500 accepted  2 rejected"
     )
     assert.strictEqual(
-      Progress.draw({ ...state, fraction: undefined, failed: 3 }, 10, 0, 200),
+      Progress.draw({ ...state, fraction: undefined, failed: 3 }, 10, 0, 0, 200),
       "1,505 done  100/s  1,500 accepted  2 rejected  3 failed"
     )
-    assert.strictEqual(Progress.draw(state, 10, 0.25, 20).length, 19)
-    assert.include(Progress.draw({ ...state, fraction: 0.001 }, 10, 0, 200), "2:46:30 left")
+    assert.include(Progress.draw({ ...state, fraction: 0.001 }, 10, 0, 0, 200), "2:46:30 left")
   })
 
-  const screen = (isTerminal: boolean) => {
+  it("says since when and why it waits, and not how long it takes", () => {
+    const line = Progress.draw(waiting, 10, 0.25, 12_000, 200)
+    assert.include(line, "waiting for a connection since 12 s: connection refused")
+    assert.notInclude(line, "left")
+    assert.include(Progress.draw(waiting, 10, 0.25, 3_700_000, 80), "since 1:01:40")
+  })
+
+  it("fits every screen, and leaves out whole pieces", () => {
+    for (let columns = 20; columns <= 200; columns++) {
+      for (const each of [state, waiting, { ...waiting, waiting: { since: 0, why: "日本語 ".repeat(40) } }]) {
+        const line = Progress.draw(each, 10, 0.25, 12_000, columns)
+        assert.isBelow(stringWidth(line), columns)
+        assert.notMatch(line, /accepte$|rejecte$|\d,$/)
+      }
+      if (columns >= 40) assert.include(Progress.draw(state, 10, 0.25, 0, columns), "left")
+      if (columns >= 40) assert.include(Progress.draw(waiting, 10, 0.25, 12_000, columns), "waiting for a connection")
+    }
+  })
+
+  const screen = (isTTY: boolean, environment: Record<string, string> = {}) => {
     const texts: Array<string> = []
-    const layer = Layer.succeed(Progress.Screen, { isTerminal, columns: () => 200, write: (text) => texts.push(text) })
-    return { texts, layer }
-  }
-
-  it.effect("redraws one line on a terminal, and leaves none behind", () => {
-    const { layer, texts } = screen(true)
-    return Effect.gen(function*() {
-      yield* Effect.scoped(Effect.gen(function*() {
-        const say = yield* Progress.show(() => state)
-        yield* TestClock.adjust("1 second")
-        yield* say("Hello").pipe(Console.withConsole({
-          ...yield* Effect.console,
-          error: (text) => Effect.sync(() => texts.push(text))
-        }))
-      }))
-      assert.strictEqual(texts.length, 5 + 2)
-      for (const text of texts) assert.match(text, /^\r/)
-      assert.strictEqual(texts[5]?.slice(4), "Hello")
-      assert.strictEqual(texts[6]?.slice(4), "")
-    }).pipe(Effect.provide(layer))
-  })
-
-  it.effect("writes a plain line now and then elsewhere", () => {
-    const { layer, texts } = screen(false)
-    return Effect.gen(function*() {
-      yield* Effect.scoped(Effect.gen(function*() {
-        yield* Progress.show(() => state)
+    const stream = { isTTY, columns: 200, write: (text: string) => texts.push(text) }
+    const terminal = Terminal.make({ stdout: stream, stderr: stream, environment })
+    const program = (state: Progress.State) =>
+      Effect.scoped(Effect.gen(function*() {
+        const { say } = yield* Progress.show(() => state)
         yield* TestClock.adjust("25 seconds")
-      }))
-      assert.strictEqual(texts.length, 2)
-      assert.match(texts[1] ?? "", /1,502 done {2}50\/s .* accepted.*\n$/)
-    }).pipe(Effect.provide(layer))
+        yield* say("Hello")
+      })).pipe(
+        Console.withConsole({
+          ...Effect.runSync(Effect.console),
+          error: (text) => Effect.sync(() => terminal.print(String(text)))
+        }),
+        Effect.provideService(Terminal.Current, terminal)
+      )
+    return { texts, program }
+  }
+  const erase = `\r${String.fromCharCode(27)}[K`
+
+  it.effect("redraws one line on a terminal, writes messages above it, and leaves none behind", () => {
+    const { program, texts } = screen(true)
+    return Effect.gen(function*() {
+      yield* program(state)
+      assert.match(texts[0] ?? "", /^\r.*50 %/)
+      const bar = texts.slice(0, -4).at(-1)?.slice(erase.length)
+      assert.deepStrictEqual(texts.slice(-4), [erase, "Hello\n", bar, erase])
+    })
   })
+
+  it.effect.each([[false, {}], [true, { TERM: "dumb" }]] as const)(
+    "writes a plain line now and then where lines cannot be redrawn",
+    ([isTTY, environment]) => {
+      const { program, texts } = screen(isTTY, environment)
+      return Effect.gen(function*() {
+        yield* program(state)
+        assert.strictEqual(texts.length, 3)
+        assert.match(texts[1] ?? "", /1,502 done {2}50\/s .* accepted.*\n$/)
+        assert.notInclude(texts.join(""), "\r")
+      })
+    }
+  )
+})
+
+describe("Terminal.hasColors", () => {
+  const terminal = { isTTY: true, write: () => undefined }
+  const pipe = { isTTY: false, write: () => undefined }
+
+  it.each([
+    [terminal, { TERM: "xterm" }, true],
+    [terminal, { TERM: "xterm", NO_COLOR: "1" }, false],
+    [terminal, { TERM: "xterm", NO_COLOR: "" }, true],
+    [terminal, { TERM: "dumb" }, false],
+    [terminal, { TERM: "xterm", FORCE_COLOR: "0" }, false],
+    [pipe, { TERM: "xterm" }, false],
+    [pipe, { FORCE_COLOR: "1" }, true],
+    [pipe, { FORCE_COLOR: "", NO_COLOR: "1" }, true],
+    [pipe, { FORCE_COLOR: "false" }, false]
+  ])("%o in %o", (stream, environment, expected) => {
+    assert.strictEqual(Terminal.hasColors(stream, environment), expected)
+  })
+})
+
+describe("Lock", () => {
+  const silent = () => Effect.void
+  const inDirectory = <A, E>(use: (file: string) => Effect.Effect<A, E, FileSystem.FileSystem>) =>
+    Effect.scoped(Effect.flatMap(directory, (dir) => use(`${dir}/out`))).pipe(Effect.provide(NodeContext.layer))
+  const gone = () => spawnSync(process.execPath, ["--version"]).pid
+  const holder = (more: object) =>
+    JSON.stringify({
+      nonce: "n",
+      host: "other",
+      space: "other",
+      pid: process.pid,
+      born: "1",
+      since: "2026-01-01T00:00:00.000Z",
+      ...more
+    })
+
+  it.live("one of many that start at the same time gets it, and gives it back", () =>
+    inDirectory((file) =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const scope = yield* Scope.make()
+        const results = yield* Effect.all(
+          Array.from({ length: 20 }, () => Effect.either(Scope.extend(Lock.make(file, silent), scope))),
+          { concurrency: "unbounded" }
+        )
+        assert.strictEqual(results.filter(Either.isRight).length, 1)
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(yield* fs.readDirectory(file.replace(/out$/, "")), [])
+      })
+    ))
+
+  it.live("one of many that find the lock of a dead process gets it", () =>
+    inDirectory((file) =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        for (let round = 0; round < 10; round++) {
+          yield* fs.writeFileString(`${file}.lock`, String(gone()))
+          const scope = yield* Scope.make()
+          const results = yield* Effect.all(
+            Array.from({ length: 8 }, () => Effect.either(Scope.extend(Lock.make(file, silent), scope))),
+            { concurrency: "unbounded" }
+          )
+          assert.strictEqual(results.filter(Either.isRight).length, 1)
+          yield* Scope.close(scope, Exit.void)
+          assert.deepStrictEqual(yield* fs.readDirectory(file.replace(/out$/, "")), [])
+        }
+      })
+    ))
+
+  it.live("a process id of another namespace says nothing: its last sign of life decides", () =>
+    inDirectory((file) =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        // dead in this namespace, and fresh: it may live in its own
+        yield* fs.writeFileString(`${file}.lock`, holder({ pid: gone() }))
+        const waits: Array<string> = []
+        const early = yield* Effect.scoped(Lock.make(file, (message) => Effect.sync(() => void waits.push(message))))
+          .pipe(Effect.timeoutOption("1 second"))
+        assert.isTrue(Option.isNone(early))
+        assert.include(waits.join(), "is held by process")
+        // alive in this namespace, and old: it is another process that has the same id
+        const past = new Date(0)
+        yield* fs.writeFileString(`${file}.lock`, holder({}))
+        yield* fs.utimes(`${file}.lock`, past, past)
+        assert.isDefined(yield* Effect.scoped(Lock.make(file, silent)))
+      })
+    ))
+
+  it.live("a lock that gives signs of life is refused, and says whose it is", () =>
+    inDirectory((file) =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        yield* fs.writeFileString(`${file}.lock`, holder({}))
+        yield* Effect.fork(Effect.repeat(
+          fs.writeFileString(`${file}.lock`, holder({})),
+          Schedule.spaced("100 millis")
+        ))
+        const refused = yield* Effect.flip(Effect.scoped(Lock.make(file, silent)))
+        assert.include(refused.message, `is being written by process ${process.pid} on other since 2026`)
+      })
+    ))
+
+  it.live("a process that has the id of a dead one is told from it by when it began", () =>
+    inDirectory((file) =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const own = yield* Effect.scoped(
+          Effect.zipRight(Lock.make(file, silent), fs.readFileString(`${file}.lock`))
+        )
+        yield* fs.writeFileString(`${file}.lock`, own)
+        assert.include((yield* Effect.flip(Effect.scoped(Lock.make(file, silent)))).message, "is being written")
+        const { born, ...rest } = JSON.parse(own)
+        // elsewhere than on Linux nobody says when it began
+        if (born === "") return
+        yield* fs.writeFileString(`${file}.lock`, JSON.stringify({ ...rest, born: "1" }))
+        assert.isDefined(yield* Effect.scoped(Lock.make(file, silent)))
+      })
+    ))
+
+  it.scopedLive("who was stopped for so long that another one took over writes no more", () =>
+    inDirectory((file) =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const clock = yield* Effect.clock
+        let later = 0
+        yield* Effect.gen(function*() {
+          const lock = yield* Lock.make(file, silent)
+          yield* lock.check
+          yield* fs.writeFileString(`${file}.lock`, holder({}))
+          later = 3_600_000
+          assert.include((yield* Effect.flip(lock.check)).message, "was taken over by process")
+        }).pipe(
+          Effect.scoped,
+          Effect.withClock({
+            ...clock,
+            currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + later),
+            sleep: () => Effect.never
+          })
+        )
+        assert.include(yield* fs.readFileString(`${file}.lock`), "\"n\"")
+      })
+    ))
 })

@@ -1,6 +1,7 @@
-import { Notification } from "@effect-apns/models"
-import type { ApnsPool, Send } from "@effect-apns/pool"
-import { sendEach } from "@effect-apns/pool"
+import type { Failure } from "@effect-apns/core"
+import { Notification, Rejection } from "@effect-apns/models"
+import type { Send, SendAll } from "@effect-apns/pool"
+import { ApnsPool, sendEach } from "@effect-apns/pool"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Chunk from "effect/Chunk"
@@ -12,8 +13,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import * as Take from "effect/Take"
 import type { NotPossible } from "./errors.js"
 import { NotAccepted, notPossible, Unsaid } from "./errors.js"
 import * as Flags from "./flags.js"
@@ -26,16 +29,16 @@ import { delivery, message, notificationOf, sendingOf } from "./notification.js"
 import { obstacleOf, outcomeOf } from "./outcome.js"
 import { optionsOf, size, target, withPool } from "./pool.js"
 import * as Progress from "./progress.js"
+import * as Reach from "./reach.js"
 import { json } from "./send.js"
 import { signal } from "./signals.js"
 import * as Subcommand from "./subcommand.js"
+import { FirstLines } from "./tokens.js"
 
 interface Item extends Send.SendOptions {
   readonly line: number
   readonly apnsId: string
 }
-
-type Line = Parameters<Journal["append"]>[0][number]
 
 /** A bulk that has ended. */
 export interface Summary {
@@ -45,6 +48,8 @@ export interface Summary {
   readonly obstacle: string | undefined
   /** Outcomes of this run. */
   readonly settled: number
+  /** Lines whose token stands in an earlier line. */
+  readonly duplicates: number
   readonly millis: number
 }
 
@@ -54,24 +59,33 @@ export interface Input {
   readonly size: number | undefined
 }
 
-/**
- * Ends the stream as soon as the deferred is done, while it waits for its source and however fast that is
- * (`Stream.interruptWhenDeferred` is never heard while the source has something to give).
- */
-const until = (end: Deferred.Deferred<void>) => <A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
-  Stream.fromPull(
-    Effect.map(Stream.toPull(stream), (pull) => {
-      const ended = Effect.fail(Option.none())
-      return Effect.flatMap(
-        Deferred.isDone(end),
-        (done) => done ? ended : Effect.raceFirst(pull, Effect.zipRight(Deferred.await(end), ended))
-      )
+/** Wakes those who wait for something to change. */
+class Bell {
+  private waiting: Array<() => void> = []
+
+  ring(): void {
+    const { waiting } = this
+    this.waiting = []
+    for (const wake of waiting) wake()
+  }
+
+  readonly wait: Effect.Effect<void> = Effect.async<void>((resume) => {
+    const wake = () => resume(Effect.void)
+    this.waiting.push(wake)
+    return Effect.sync(() => {
+      this.waiting = this.waiting.filter((each) => each !== wake)
     })
-  )
+  })
+}
+
+/** How often is looked whether there are connections. */
+const look = Duration.millis(250)
 
 /**
- * Sends to every token that has no outcome in the journal yet. `stop` ends the input and waits for what is under way;
- * interruption gives that up as well.
+ * Sends to every token that has no outcome in the journal yet, or one that can be better: `retry` and `failed`.
+ *
+ * While APNs cannot be reached no more tokens are taken, and what could not be sent waits, unless `once` is set. `stop`
+ * ends the input and waits for what is under way; interruption gives that up as well.
  */
 export const run = (options: {
   readonly input: Input
@@ -79,103 +93,217 @@ export const run = (options: {
   readonly notification: Notification.Notification
   readonly sending: Sending
   readonly concurrency: number
+  readonly once: boolean
+  readonly dropDuplicates: boolean
   readonly quiet: boolean
   readonly stop: Deferred.Deferred<void>
-}): Effect.Effect<Summary, NotPossible, ApnsPool.ApnsPool | Progress.Screen> =>
+}): Effect.Effect<Summary, NotPossible, ApnsPool.ApnsPool> =>
   Effect.scoped(Effect.gen(function*() {
-    const { concurrency, input, journal, notification, sending, stop } = options
-    const { counts, done } = journal
-    const noMore = yield* Deferred.make<void>()
+    const { concurrency, dropDuplicates, input, journal, notification, once, sending, stop } = options
+    const { counts, known } = journal
+    const pool = yield* ApnsPool.ApnsPool
     const apnsIdOf = Journals.apnsIdOf(journal.run)
     const started = yield* Clock.currentTimeMillis
+    const firstLines = new FirstLines()
+    const bell = new Bell()
     let bytesRead = 0
     let ended = false
+    let stopping = false
     let seen = 0
     let taken = 0
     let settled = 0
     let unsent = 0
+    let duplicates = 0
     let obstacle: string | undefined = undefined
+    /** What could not be sent and waits for a connection. */
+    let held: Array<Item> = []
+    let waiting: Progress.Waiting | undefined = undefined
+    let cause: Failure.CloseCause | undefined = undefined
 
     const changed = ({ line }: TokenLine): NotPossible =>
       notPossible(
         `Line ${line} of the input holds another token than when it was sent: an input must not change before it is done. Give another --out to start anew`
       )
-    // an alert that has to be sent again after a crash shows once
+    // an alert that has to be sent again shows once, and one whose token stands there twice as well
     const collapsible = notification.pushType === "alert" && sending.collapseId === undefined
-    const itemOf = ({ line, token }: TokenLine): Item => {
+    const repeatable = sending.retransmit === "always" ||
+      (sending.retransmit !== "never" && (collapsible || sending.collapseId !== undefined))
+    const itemOf = ({ line, token }: TokenLine, first: number): Item => {
       const apnsId = apnsIdOf(line)
-      return { ...sending, ...(collapsible ? { collapseId: apnsId } : undefined), line, token, apnsId, notification }
+      return collapsible
+        ? { ...sending, collapseId: first === line ? apnsId : apnsIdOf(first), line, token, apnsId, notification }
+        : { ...sending, line, token, apnsId, notification }
     }
-    const items = tokens(
-      input.bytes,
-      (line) => notPossible(`Line ${line} of the input is no device token: it has more than a million characters`),
-      (bytes) => {
-        bytesRead += bytes
-      }
-    ).pipe(
-      Stream.mapChunksEffect((chunk) => {
-        const open: Array<Item> = []
-        for (const tokenLine of chunk) {
-          if (!done.has(tokenLine.line)) open.push(itemOf(tokenLine))
-          else if (!done.matches(tokenLine.line, tokenLine.token)) return Effect.fail(changed(tokenLine))
+    /** The items of a piece of the input, or the line that is not what it was. */
+    const open = (lines: Chunk.Chunk<TokenLine>): Effect.Effect<ReadonlyArray<Item>, NotPossible> => {
+      const items: Array<Item> = []
+      for (const tokenLine of lines) {
+        const { line, token } = tokenLine
+        const first = firstLines.of(line, token)
+        const before = known.get(line)
+        if (before !== undefined && !known.matches(line, token)) return Effect.fail(changed(tokenLine))
+        if (first !== line) {
+          duplicates++
+          if (dropDuplicates) continue
         }
-        seen += chunk.length
-        taken += open.length
-        return Effect.succeed(Chunk.unsafeFromArray(open))
-      }),
-      Stream.concat(Stream.execute(Effect.sync(() => {
-        ended = true
-      }))),
-      until(noMore)
-    )
+        if (before === undefined || !(before.final || once)) items.push(itemOf(tokenLine, first))
+      }
+      seen += lines.length
+      taken += items.length
+      return Effect.succeed(items)
+    }
 
-    const say = yield* Progress.show(
+    // the input is read ahead a little, so that waiting for it can be given up without losing anything
+    const ahead = yield* Stream.toQueue(
+      Stream.chunks(tokens(
+        input.bytes,
+        (line) => notPossible(`Line ${line} of the input is no device token: it has more than a million characters`),
+        (bytes) => {
+          bytesRead += bytes
+        }
+      )),
+      { capacity: 1 }
+    )
+    const next: Effect.Effect<Chunk.Chunk<Item>, Option.Option<NotPossible>> = Effect.suspend(() => {
+      if (stopping) return Effect.fail(Option.none())
+      if (waiting !== undefined) return Effect.zipRight(bell.wait, next)
+      if (held.length > 0) {
+        const items = held
+        held = []
+        return Effect.succeed(Chunk.unsafeFromArray(items))
+      }
+      if (ended) {
+        return taken - settled - unsent > 0 ? Effect.zipRight(bell.wait, next) : Effect.fail(Option.none())
+      }
+      return Effect.raceFirst(
+        Effect.flatMap(Queue.take(ahead), (take) =>
+          Effect.matchEffect(Take.done(take), {
+            onFailure: (end): typeof next => {
+              if (Option.isSome(end)) return Effect.fail(end)
+              ended = true
+              return next
+            },
+            onSuccess: (chunks) =>
+              Effect.matchEffect(open(Chunk.flatten(chunks)), {
+                onFailure: (error): typeof next => Effect.fail(Option.some(error)),
+                onSuccess: (items) => items.length === 0 ? next : Effect.succeed(Chunk.unsafeFromArray(items))
+              })
+          })),
+        Effect.zipRight(bell.wait, next)
+      )
+    })
+
+    const screen = yield* Progress.show(
       options.quiet ? undefined : () => ({
         accepted: counts.accepted,
         rejected: counts.rejected,
         failed: counts.failed,
         settled,
+        waiting,
         fraction: input.size === undefined || seen === 0
           ? undefined
           // what was read, without what is still under way
           : Math.min(1, bytesRead / input.size) * (1 - (taken - settled) / seen)
       })
     )
+
+    const giveUp = yield* Deferred.make<void>()
+    const end = Effect.sync(() => {
+      stopping = true
+      bell.ring()
+    })
     yield* Deferred.await(stop).pipe(
-      Effect.zipRight(Deferred.succeed(noMore, undefined)),
+      Effect.zipRight(end),
       Effect.zipRight(Effect.suspend(() =>
-        say(
-          `Stopping: waiting for ${
-            Progress.count(taken - settled - unsent)
-          } under way. Ctrl-C again gives them up; they are sent again, under the same apns-id, when you resume.`
-        )
+        waiting === undefined
+          ? screen.say(
+            `Stopping: waiting for ${
+              Progress.count(taken - settled - unsent - held.length)
+            } under way. Ctrl-C again gives them up; they are sent again, under the same apns-id, when you resume.`
+          )
+          // nothing is under way without a connection
+          : Effect.zipRight(
+            screen.say("Stopping: there is no connection to wait for."),
+            Deferred.succeed(giveUp, undefined)
+          )
       )),
       Effect.forkScoped
     )
     yield* Effect.forkScoped(Effect.schedule(Effect.ignore(journal.sync), Schedule.spaced("1 second")))
 
-    yield* sendEach(items, { concurrency }).pipe(
-      Stream.runForEachChunk((chunk) =>
+    if (!once) {
+      yield* Effect.forkScoped(Effect.schedule(
         Effect.gen(function*() {
-          const outcomes: Array<Line> = []
-          for (const { item, result } of chunk) {
-            const blocked = Either.isLeft(result) ? obstacleOf(result.left) : Option.none()
+          const before = waiting
+          const stats = yield* pool.stats
+          waiting = Reach.waitingOf(stats, before, yield* Clock.currentTimeMillis)
+          if (waiting !== undefined && cause !== undefined) waiting = { ...waiting, why: Reach.describe(cause) }
+          if (waiting === undefined) {
+            if (before !== undefined) {
+              yield* screen.connected
+              bell.ring()
+            } else if (held.length > 0) bell.ring()
+            return
+          }
+          if (stopping) yield* Deferred.succeed(giveUp, undefined)
+          const hopeless = Reach.hopeless(stats, cause)
+          if (hopeless === undefined) return yield* before === undefined ? screen.waiting : Effect.void
+          obstacle = hopeless
+          yield* end
+          yield* Deferred.succeed(giveUp, undefined)
+        }),
+        Schedule.spaced(look)
+      ))
+    }
+
+    /** What can be sent once there is a connection again. */
+    const isHeld = (error: Send.SendError, away: boolean): boolean => {
+      if (once || error._tag === "ParseError" || Rejection.isRejection(error)) return false
+      if (error._tag === "Timeout" && error.limit !== "timeout") return false
+      return error.processed === "no" || (error.processed === "unknown" && repeatable && away)
+    }
+    const settle = (chunk: Chunk.Chunk<SendAll.ItemOutcome<Item>>): Effect.Effect<void, NotPossible> =>
+      Effect.gen(function*() {
+        const entries: Array<Journals.Entry> = []
+        const stats = yield* pool.stats
+        const away = Reach.waitingOf(stats, waiting, 0) !== undefined
+        let troubled = false
+        for (const { item, result } of chunk) {
+          if (Either.isLeft(result)) {
+            if (isHeld(result.left, away)) {
+              if (result.left._tag === "Timeout" || result.left._tag === "Closed") cause = result.left.closeCause
+              held.push(item)
+              troubled = true
+              continue
+            }
+            const blocked = obstacleOf(result.left)
             if (Option.isSome(blocked)) {
               unsent++
               obstacle ??= blocked.value
-            } else outcomes.push({ line: item.line, token: item.token, outcome: outcomeOf(result, item.apnsId) })
+              continue
+            }
           }
-          if (obstacle !== undefined) yield* Deferred.succeed(noMore, undefined)
-          yield* journal.append(outcomes)
-          settled += outcomes.length
-        })
-      )
+          entries.push({ line: item.line, token: item.token, outcome: outcomeOf(result, item.apnsId) })
+        }
+        // a pool that has closed for good sends nothing any more
+        if (troubled && stats.state !== "open") {
+          obstacle ??= "The connections to APNs were closed for good"
+        }
+        if (obstacle !== undefined) yield* end
+        yield* journal.append(entries)
+        settled += entries.length
+        if (ended) bell.ring()
+      })
+    yield* sendEach(Stream.fromPull(Effect.succeed(next)), { concurrency }).pipe(
+      Stream.runForEachChunk(settle),
+      Effect.raceFirst(Deferred.await(giveUp))
     )
     yield* journal.sync
     return {
-      complete: ended && obstacle === undefined,
+      complete: ended && obstacle === undefined && taken === settled,
       obstacle,
       settled,
+      duplicates,
       millis: (yield* Clock.currentTimeMillis) - started
     }
   }))
@@ -183,10 +311,11 @@ export const run = (options: {
 const report = (
   summary: Summary,
   journal: Journal,
-  file: string
+  file: string,
+  { collapsing, dropped }: { readonly collapsing: boolean; readonly dropped: boolean }
 ): { readonly json: string; readonly text: string } => {
-  const { complete, millis, obstacle, settled } = summary
-  const { accepted, failed, reasons, rejected, total } = journal.counts
+  const { complete, duplicates, millis, obstacle, settled } = summary
+  const { accepted, again, failed, reasons, rejected, total } = journal.counts
   const seconds = millis / 1000
   const { resumed } = journal
   return {
@@ -196,6 +325,8 @@ const report = (
       rejected,
       failed,
       reasons: Object.fromEntries(reasons),
+      again,
+      duplicates,
       settled,
       resumed,
       seconds,
@@ -209,7 +340,19 @@ const report = (
       `  ${Progress.count(accepted)} accepted`,
       ...rejected + failed === 0 ? [] : [`  ${Progress.count(rejected)} rejected, ${Progress.count(failed)} failed:`],
       ...Array.from(reasons).sort(([, a], [, b]) => b - a).map(([reason, n]) => `    ${Progress.count(n)} ${reason}`),
-      ...complete ? [] : ["Run the same command again to go on."]
+      ...duplicates === 0 ? [] : [
+        `${Progress.count(duplicates)} ${duplicates === 1 ? "line has" : "lines have"} the token of an earlier line: ${
+          dropped
+            ? "nothing was sent for them."
+            : collapsing
+            ? "sent as well, under the collapse id of the first, so that the device shows one. --drop-duplicates sends one."
+            : "sent as well. --drop-duplicates sends one."
+        }`
+      ],
+      ...complete ? [] : ["Run the same command again to go on."],
+      ...complete && again > 0
+        ? [`Run the same command again to send ${Progress.count(again)} of them again, under the same apns-id.`]
+        : []
     ].join("\n")
   }
 }
@@ -274,13 +417,24 @@ export const bulk = Subcommand.make("bulk", {
   collapseId: Flags.text("collapse-id", "ID", "default: for alerts, one of its own for each token", { rare: true }),
   concurrency: Flags.whole("concurrency", "notifications under way at once. Default: 4000", 1, { rare: true }),
   size,
+  once: Flags.toggle(
+    "once",
+    "send nothing a second time, and stop where APNs cannot be reached instead of waiting for it",
+    { rare: true }
+  ),
+  dropDuplicates: Flags.toggle("drop-duplicates", "send nothing for a line that has the token of an earlier one", {
+    rare: true
+  }),
+  repair: Flags.toggle("repair", "go on with an output that has damaged lines: as if they were not there", {
+    rare: true
+  }),
   quiet: Flags.toggle("quiet", "show no progress", { rare: true }),
   ...target,
   json
 }, (options) =>
   gracefully((stop) =>
     Effect.gen(function*() {
-      const { out, quiet } = options
+      const { dropDuplicates, once, out, quiet, repair } = options
       const concurrency = Option.getOrElse(options.concurrency, () => 4000)
       const notification = yield* notificationOf(options)
       const sending = yield* sendingOf(options, notification.pushType)
@@ -296,7 +450,8 @@ export const bulk = Subcommand.make("bulk", {
           sending.priority?.toString(),
           sending.collapseId,
           pool.endpoint.origin
-        ])
+        ]),
+        { repair, say: (message) => Console.error(message) }
       )
       const summary = yield* withPool(
         pool,
@@ -305,19 +460,24 @@ export const bulk = Subcommand.make("bulk", {
           journal,
           notification,
           concurrency,
+          once,
+          dropDuplicates,
           quiet,
           stop,
           sending: { ...sending, timeout: sending.timeout ?? defaultTimeout }
         })
       )
-      const { json, text } = report(summary, journal, out)
+      const { json, text } = report(summary, journal, out, {
+        collapsing: notification.pushType === "alert" || sending.collapseId !== undefined,
+        dropped: dropDuplicates
+      })
       if (options.json) yield* Console.log(json)
       else yield* Console.log(text)
       if (summary.obstacle !== undefined) {
         return yield* options.json ? new Unsaid() : notPossible(summary.obstacle)
       }
       if (journal.counts.rejected + journal.counts.failed > 0) return yield* new NotAccepted()
-    }).pipe(Effect.scoped, Effect.provide(Progress.layerStderr)), signal), {
+    }).pipe(Effect.scoped), signal), {
   what: "Sends one notification to many devices. It can be stopped and resumed.",
   examples: [
     ["apns bulk tokens.txt --out results.ndjson --title News --body \"We are back\"", "an alert for everyone"],
@@ -328,8 +488,9 @@ export const bulk = Subcommand.make("bulk", {
     ["jq -r 'select(.action == \"delete-token\").token' results.ndjson", "the tokens to delete"]
   ],
   notes: [
-    "Ctrl-C stops it: no more tokens are taken, and those under way are waited for. The same command, with the same tokens in the same order, goes on where it stopped, even after a crash: a token that has a line in the output is not sent again, and those that were under way are sent again under the same apns-id and collapse id.",
-    "Where nothing can be sent, because APNs cannot be reached or refuses the credentials, it stops, and what was not sent has no line."
+    "While APNs cannot be reached it waits: no more tokens are taken, and none fails. Where it refuses the credentials it stops, and what was not sent has no line.",
+    "Ctrl-C (or SIGTERM, or a terminal that is closed) stops it: no more tokens are taken, and those under way are waited for. A second one gives them up.",
+    "The same command, with the same tokens in the same order, goes on where it stopped, even after a crash. What was accepted or rejected for good is not sent again. What was under way, or has failed, or was rejected for a reason that passes is sent again under the same apns-id and collapse id; the newest line of a token counts. --once sends nothing again that has a line."
   ]
 })
 

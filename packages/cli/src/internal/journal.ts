@@ -7,10 +7,11 @@ import * as Stream from "effect/Stream"
 import { createHash, randomUUID } from "node:crypto"
 import type { NotPossible } from "./errors.js"
 import { notPossible } from "./errors.js"
-import { Fingerprints } from "./fingerprints.js"
 import { LineSplitter } from "./lines.js"
+import * as Lock from "./lock.js"
 import type { Outcome } from "./outcome.js"
-import { reasonOf } from "./outcome.js"
+import { isFinal, reasonOf } from "./outcome.js"
+import { fingerprint } from "./tokens.js"
 
 /**
  * The first line of the output: which run it is, and a hash of what is sent. The run names every notification: the
@@ -18,7 +19,7 @@ import { reasonOf } from "./outcome.js"
  */
 const Header = Schema.Struct({
   apns: Schema.Literal("bulk"),
-  version: Schema.Literal(1),
+  version: Schema.Literal(2),
   run: Schema.UUID,
   request: Schema.String
 })
@@ -29,13 +30,15 @@ const Line = Schema.Struct({
   token: Schema.String,
   outcome: Schema.Literal("accepted", "rejected", "failed"),
   reason: Schema.optional(Schema.String),
+  action: Schema.optional(Schema.String),
   error: Schema.optional(Schema.String)
 })
+type Line = typeof Line.Type
 
 const decodeHeader = Schema.decodeUnknownOption(Schema.parseJson(Header))
 const isLine = Schema.is(Line)
 
-const parseLine = (text: string): typeof Line.Type | undefined => {
+const parseLine = (text: string): Line | undefined => {
   try {
     const parsed: unknown = JSON.parse(text)
     return isLine(parsed) ? parsed : undefined
@@ -44,16 +47,22 @@ const parseLine = (text: string): typeof Line.Type | undefined => {
   }
 }
 
-/** How many notifications ended how. */
+/** How many notifications ended how: the newest outcome of each counts. */
 export class Counts {
   accepted = 0
   rejected = 0
   failed = 0
+  /** Of these, those that the same command sends again. */
+  again = 0
   readonly reasons = new Map<string, number>()
 
-  add(outcome: "accepted" | "rejected" | "failed", reason: string): void {
-    this[outcome]++
-    if (outcome !== "accepted") this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1)
+  add({ final, outcome, reason }: Kind, n: 1 | -1): void {
+    this[outcome] += n
+    if (!final) this.again += n
+    if (outcome === "accepted") return
+    const total = (this.reasons.get(reason) ?? 0) + n
+    if (total === 0) this.reasons.delete(reason)
+    else this.reasons.set(reason, total)
   }
 
   get total(): number {
@@ -61,155 +70,265 @@ export class Counts {
   }
 }
 
+/** A kind of outcome; there are few. */
+interface Kind {
+  readonly outcome: Line["outcome"]
+  readonly reason: string
+  /** Not sent again by the same command. */
+  readonly final: boolean
+}
+
+/**
+ * What the output says of the lines of the input: six bytes a line. The token is remembered by its fingerprint, so that
+ * an input that was changed between two runs is noticed instead of the wrong lines being skipped.
+ */
+export class Known {
+  readonly kinds: Array<Kind> = []
+  private readonly byName = new Map<string, number>()
+  private prints = new Uint32Array(1024)
+  private codes = new Uint16Array(1024)
+
+  /** The number of a kind, from 1. */
+  codeOf(kind: Kind): number {
+    const name = `${kind.outcome} ${kind.final} ${kind.reason}`
+    const known = this.byName.get(name)
+    if (known !== undefined) return known
+    // more reasons than this nobody has seen: the rest share the last number
+    const code = Math.min(this.kinds.length + 1, 65_535)
+    this.kinds[code - 1] = kind
+    this.byName.set(name, code)
+    return code
+  }
+
+  set(line: number, token: string, kind: Kind): void {
+    if (line >= this.prints.length) {
+      const length = Math.max(line + 1, this.prints.length * 2)
+      const prints = new Uint32Array(length)
+      const codes = new Uint16Array(length)
+      prints.set(this.prints)
+      codes.set(this.codes)
+      this.prints = prints
+      this.codes = codes
+    }
+    this.prints[line] = fingerprint(token)
+    this.codes[line] = this.codeOf(kind)
+  }
+
+  /** The newest outcome of a line. */
+  get(line: number): Kind | undefined {
+    const code = this.codes[line]
+    return code === undefined || code === 0 ? undefined : this.kinds[code - 1]
+  }
+
+  /** Whether the line had this token. */
+  matches(line: number, token: string): boolean {
+    return this.prints[line] === fingerprint(token)
+  }
+}
+
+/** An outcome to be added. */
+export interface Entry {
+  readonly line: number
+  readonly token: string
+  readonly outcome: Outcome
+}
+
 /** The output of a bulk: what it already holds, and how to add to it. */
 export interface Journal {
   readonly run: string
-  readonly done: Fingerprints
-  /** All outcomes in the file. */
+  readonly known: Known
+  /** The newest outcome of every line. */
   readonly counts: Counts
-  /** Outcomes that the file held when it was opened. */
+  /** Lines that had an outcome when the output was opened. */
   readonly resumed: number
   /** Adds outcomes; they are with the operating system when this returns, so they survive the end of this process. */
-  readonly append: (
-    outcomes: ReadonlyArray<{ readonly line: number; readonly token: string; readonly outcome: Outcome }>
-  ) => Effect.Effect<void, NotPossible>
+  readonly append: (entries: ReadonlyArray<Entry>) => Effect.Effect<void, NotPossible>
   /** Brings what was added to the disk, so that it survives the end of the machine. */
   readonly sync: Effect.Effect<void, NotPossible>
 }
 
 const encoder = new TextEncoder()
 
+const plain = /^[\w.-]*$/
+
+/** A line of the output. What is accepted, which is almost everything, is written without `JSON.stringify`. */
+export const encodeLine = ({ line, outcome, token }: Entry): string => {
+  if (outcome.outcome === "accepted" && plain.test(outcome.apnsId)) {
+    const { apnsId, attempts, uniqueId } = outcome
+    if (uniqueId === undefined) {
+      return `{"line":${line},"token":"${token}","outcome":"accepted","apnsId":"${apnsId}","attempts":${attempts}}\n`
+    }
+  }
+  return JSON.stringify({ line, token, ...outcome }) + "\n"
+}
+
 interface Found {
   readonly run: Option.Option<string>
-  readonly done: Fingerprints
+  readonly known: Known
   readonly counts: Counts
   /** Bytes of complete lines: what stands behind was torn by the end of the process that wrote it. */
   readonly complete: number
+  /** Lines that hold no outcome. */
+  readonly damaged: ReadonlyArray<number>
 }
 
-const read = (file: string, request: string): Effect.Effect<Found, NotPossible, FileSystem.FileSystem> =>
+/** So many lines are named; the rest are counted. */
+const named = 5
+
+const read = (
+  file: string,
+  request: string,
+  repair: boolean
+): Effect.Effect<Found, NotPossible, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    const done = new Fingerprints()
+    const known = new Known()
     const counts = new Counts()
     const splitter = new LineSplitter()
+    const damaged: Array<number> = []
     let run = Option.none<string>()
     let number = 0
-    const foreign = (number: number): NotPossible =>
-      notPossible(`${file} was not written by apns bulk (line ${number}): give another --out`)
-    const take = (text: string): NotPossible | undefined => {
-      number++
-      if (number === 1) {
-        const header = decodeHeader(text)
-        if (Option.isNone(header)) return foreign(1)
-        if (header.value.request !== request) {
-          return notPossible(
-            `${file} holds the outcomes of another notification: repeat the command as it was to go on, or give another --out`
-          )
-        }
-        run = Option.some(header.value.run)
-        return undefined
+    const foreign: NotPossible = notPossible(
+      `${file} was not written by apns bulk (line 1): give another --out`
+    )
+    const begin = (text: string): NotPossible | undefined => {
+      const header = decodeHeader(text)
+      if (Option.isNone(header)) return foreign
+      if (header.value.request !== request) {
+        return notPossible(
+          `${file} holds the outcomes of another notification: repeat the command as it was to go on, or give another --out`
+        )
       }
-      const line = parseLine(text)
-      if (line === undefined) return foreign(number)
-      done.add(line.line, line.token)
-      counts.add(line.outcome, line.reason ?? line.error ?? "")
+      run = Option.some(header.value.run)
       return undefined
     }
-    yield* fs.stream(file).pipe(
+    const take = (text: string): void => {
+      const line = parseLine(text)
+      if (line === undefined) {
+        damaged.push(number)
+        return
+      }
+      const before = known.get(line.line)
+      if (before !== undefined) counts.add(before, -1)
+      const kind: Kind = { outcome: line.outcome, reason: line.reason ?? line.error ?? "", final: isFinal(line) }
+      known.set(line.line, line.token, kind)
+      counts.add(kind, 1)
+    }
+    yield* fs.stream(file, { chunkSize: 1024 * 1024 }).pipe(
       Stream.mapError(({ message }) => notPossible(`The output ${file} cannot be read: ${message}`)),
       Stream.runForEach((bytes) => {
         const lines = splitter.push(bytes)
-        if (lines === undefined) return foreign(number + 1)
+        if (lines === undefined) {
+          return number === 0
+            ? foreign
+            : notPossible(`${file}: line ${number + 1} has more than a million characters: give another --out`)
+        }
         for (const text of lines) {
-          const problem = take(text)
-          if (problem !== undefined) return problem
+          number++
+          if (number > 1) take(text)
+          else {
+            const problem = begin(text)
+            if (problem !== undefined) return problem
+          }
         }
         return Effect.void
       })
     )
-    if (number === 0 && splitter.torn !== "" && !splitter.torn.startsWith("{\"apns\":")) return yield* foreign(1)
-    return { run, done, counts, complete: splitter.complete }
+    if (number === 0 && splitter.torn !== "" && !splitter.torn.startsWith("{\"apns\":")) return yield* foreign
+    if (damaged.length > 0 && !repair) {
+      return yield* notPossible(
+        `${file}: line${damaged.length === 1 ? "" : "s"} ${damaged.slice(0, named).join(", ")}${
+          damaged.length > named ? ` and ${damaged.length - named} more` : ""
+        } cannot be read. --repair goes on without: the tokens of these lines are sent again, under the same apns-id and collapse id, and what cannot be read is moved to ${file}.damaged`
+      )
+    }
+    return { run, known, counts, complete: splitter.complete, damaged }
   })
 
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // EPERM: it is there, and another user's
-    return error instanceof Error && "code" in error && error.code === "EPERM"
-  }
-}
-
-/**
- * Keeps a second process from sending the same tokens at the same time. What a killed process has left behind is taken
- * over.
- */
-const lock = (file: string): Effect.Effect<void, NotPossible, FileSystem.FileSystem | Scope.Scope> =>
+/** Moves the damaged lines to a file of their own. The output is replaced at once, or not at all. */
+const repaired = (
+  file: string,
+  { damaged }: Found
+): Effect.Effect<void, NotPossible, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    const name = `${file}.lock`
-    const take = fs.writeFileString(name, String(process.pid), { flag: "wx" })
-    const taken = Effect.gen(function*() {
-      const pid = Number(yield* fs.readFileString(name))
-      if (Number.isSafeInteger(pid) && pid > 0 && pid !== process.pid && isAlive(pid)) {
-        return yield* notPossible(
-          `${file} is being written by process ${pid}: wait for it, or remove ${name} if that is no apns bulk`
+    const bad = new Set(damaged)
+    const splitter = new LineSplitter()
+    const draft = `${file}.repaired`
+    let number = 0
+    yield* Effect.scoped(Effect.gen(function*() {
+      const good = yield* fs.open(draft, { flag: "w", mode: 0o600 })
+      const rest = yield* fs.open(`${file}.damaged`, { flag: "a", mode: 0o600 })
+      yield* Stream.runForEach(fs.stream(file, { chunkSize: 1024 * 1024 }), (bytes) => {
+        let kept = ""
+        let moved = ""
+        for (const text of splitter.push(bytes) ?? []) {
+          if (bad.has(++number)) moved += `${text}\n`
+          else kept += `${text}\n`
+        }
+        return Effect.zipRight(
+          kept === "" ? Effect.void : good.writeAll(encoder.encode(kept)),
+          moved === "" ? Effect.void : rest.writeAll(encoder.encode(moved))
         )
-      }
-      yield* fs.remove(name, { force: true })
-      yield* take
-    })
-    yield* Effect.acquireRelease(
-      Effect.catchIf(take, (error) => error._tag === "SystemError" && error.reason === "AlreadyExists", () => taken),
-      () => Effect.ignore(fs.remove(name, { force: true }))
-    ).pipe(
-      Effect.mapError((error) =>
-        error._tag === "NotPossible" ? error : notPossible(`The output ${file} cannot be written: ${error.message}`)
-      )
-    )
-  })
+      })
+      yield* good.sync
+    }))
+    yield* fs.rename(draft, file)
+  }).pipe(Effect.mapError(({ message }) => notPossible(`The output ${file} cannot be repaired: ${message}`)))
 
 /**
  * Opens the output. A file that is there is continued, if it belongs to the same request; a torn last line is cut off.
+ * Nobody but its owner can read it: it names devices.
  */
 export const open = (
   file: string,
-  request: string
+  request: string,
+  options: { readonly repair: boolean; readonly say: (message: string) => Effect.Effect<void> }
 ): Effect.Effect<Journal, NotPossible, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const failed = ({ message }: { readonly message: string }): NotPossible =>
       notPossible(`The output ${file} cannot be written: ${message}`)
-    yield* lock(file)
+    const lock = yield* Lock.make(file, options.say)
     const exists = yield* Effect.mapError(fs.exists(file), failed)
-    const found: Found = exists
-      ? yield* read(file, request)
-      : { run: Option.none(), done: new Fingerprints(), counts: new Counts(), complete: 0 }
-    if (exists) yield* Effect.mapError(fs.truncate(file, found.complete), failed)
-    const output = yield* Effect.mapError(fs.open(file, { flag: "a" }), failed)
-    const run = Option.getOrElse(found.run, () => randomUUID())
-    const write = (text: string) => Effect.mapError(output.writeAll(encoder.encode(text)), failed)
-    if (Option.isNone(found.run)) {
-      yield* write(JSON.stringify({ apns: "bulk", version: 1, run, request }) + "\n")
+    let found: Found = {
+      run: Option.none(),
+      known: new Known(),
+      counts: new Counts(),
+      complete: 0,
+      damaged: []
     }
-    const { counts, done } = found
+    if (exists) {
+      found = yield* read(file, request, options.repair)
+      yield* Effect.mapError(fs.chmod(file, 0o600), failed)
+      if (found.damaged.length > 0) yield* repaired(file, found)
+      else yield* Effect.mapError(fs.truncate(file, found.complete), failed)
+    }
+    const output = yield* Effect.mapError(fs.open(file, { flag: "a", mode: 0o600 }), failed)
+    const run = Option.getOrElse(found.run, () => randomUUID())
+    const write = (text: string) =>
+      Effect.zipRight(lock.check, Effect.mapError(output.writeAll(encoder.encode(text)), failed))
+    if (Option.isNone(found.run)) {
+      yield* write(JSON.stringify({ apns: "bulk", version: 2, run, request }) + "\n")
+    }
+    const { counts, known } = found
     return {
       run,
-      done,
+      known,
       counts,
       resumed: counts.total,
-      append: (outcomes) =>
+      append: (entries) =>
         Effect.suspend(() => {
           // a write of nothing is an error
-          if (outcomes.length === 0) return Effect.void
+          if (entries.length === 0) return Effect.void
           let text = ""
-          for (const { line, outcome, token } of outcomes) {
-            text += JSON.stringify({ line, token, ...outcome }) + "\n"
-          }
+          for (const entry of entries) text += encodeLine(entry)
           return Effect.map(write(text), () => {
-            for (const { outcome } of outcomes) counts.add(outcome.outcome, reasonOf(outcome))
+            for (const { line, outcome } of entries) {
+              const before = known.get(line)
+              if (before !== undefined) counts.add(before, -1)
+              counts.add({ outcome: outcome.outcome, reason: reasonOf(outcome), final: isFinal(outcome) }, 1)
+            }
           })
         }),
       sync: Effect.mapError(output.sync, failed)
@@ -223,14 +342,11 @@ export const requestOf = (parts: ReadonlyArray<string | Uint8Array | undefined>)
   return hash.digest("hex")
 }
 
-/** The UUID (version 5, RFC 9562 section 5.5) of a line within a run: the same whenever it is asked for. */
+/**
+ * The UUID of a line within a run, the same whenever it is asked for: of version 8 (RFC 9562 section 5.8), the random
+ * bits of the run and the number of the line.
+ */
 export const apnsIdOf = (run: string): (line: number) => string => {
-  const namespace = Buffer.from(run.replaceAll("-", ""), "hex")
-  return (line) => {
-    const bytes = createHash("sha1").update(namespace).update(String(line)).digest()
-    bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50
-    bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-    const hex = bytes.toString("hex", 0, 16)
-    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
-  }
+  const prefix = `${run.slice(0, 14)}8${run.slice(15, 24)}`
+  return (line) => prefix + line.toString(16).padStart(12, "0")
 }

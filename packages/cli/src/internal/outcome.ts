@@ -95,3 +95,13 @@ export const obstacleOf = (error: Send.SendError): Option.Option<string> => {
 export const isUnreachable = (result: Either.Either<unknown, Send.SendError>): boolean =>
   Either.isLeft(result) && result.left._tag !== "ParseError" && !Rejection.isRejection(result.left) &&
   result.left.processed === "no"
+
+/**
+ * Whether sending it again could not end otherwise. What was rejected for a reason that passes, and what has failed,
+ * can be sent again.
+ */
+export const isFinal = (line: {
+  readonly outcome: "accepted" | "rejected" | "failed"
+  readonly action?: string | undefined
+  readonly error?: string | undefined
+}): boolean => line.outcome === "failed" ? line.error === "ParseError" : line.action !== "retry"

@@ -1,27 +1,17 @@
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import stringWidth from "string-width"
+import * as Terminal from "./terminal.js"
 
-/** Where progress goes: standard error. */
-export interface Screen {
-  readonly isTerminal: boolean
-  readonly columns: () => number
-  readonly write: (text: string) => void
+/** There is no connection. */
+export interface Waiting {
+  /** Milliseconds since the UNIX epoch. */
+  readonly since: number
+  readonly why: string
 }
-
-export const Screen: Context.Tag<Screen, Screen> = Context.GenericTag<Screen>("@effect-apns/cli/Screen")
-
-export const stderr: Screen = {
-  isTerminal: process.stderr.isTTY === true,
-  columns: () => process.stderr.columns ?? 80,
-  write: (text) => void process.stderr.write(text)
-}
-
-export const layerStderr: Layer.Layer<Screen> = Layer.succeed(Screen, stderr)
 
 /** How far a bulk is. */
 export interface State {
@@ -32,6 +22,7 @@ export interface State {
   readonly settled: number
   /** From 0 to 1, of the input that was read; `undefined` where its size is unknown. */
   readonly fraction: number | undefined
+  readonly waiting: Waiting | undefined
 }
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 })
@@ -45,8 +36,19 @@ const time = (seconds: number): string => {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${padded}` : `${minutes}:${padded}`
 }
 
-const words = (state: State, seconds: number, startedAt: number): string => {
-  const { accepted, failed, fraction, rejected, settled } = state
+const span = (seconds: number): string => seconds < 60 ? `${Math.max(0, Math.round(seconds))} s` : time(seconds)
+
+/** What there is to say, the most important first. */
+const pieces = (state: State, seconds: number, startedAt: number, now: number): ReadonlyArray<string> => {
+  const { accepted, failed, fraction, rejected, settled, waiting } = state
+  const totals = [
+    `${count(accepted)} accepted`,
+    ...rejected > 0 ? [`${count(rejected)} rejected`] : [],
+    ...failed > 0 ? [`${count(failed)} failed`] : []
+  ]
+  if (waiting !== undefined) {
+    return [`waiting for a connection since ${span((now - waiting.since) / 1000)}: ${waiting.why}`, ...totals]
+  }
   const rate = seconds > 0 ? settled / seconds : 0
   const left = fraction !== undefined && fraction > startedAt
     ? (seconds * (1 - fraction)) / (fraction - startedAt)
@@ -55,49 +57,91 @@ const words = (state: State, seconds: number, startedAt: number): string => {
     ...left === undefined ? [] : [`${time(left)} left`],
     `${count(accepted + rejected + failed)} done`,
     `${count(rate)}/s`,
-    `${count(accepted)} accepted`,
-    ...rejected > 0 ? [`${count(rejected)} rejected`] : [],
-    ...failed > 0 ? [`${count(failed)} failed`] : []
-  ].join("  ")
+    ...totals
+  ]
 }
 
-const barWidth = 24
-
-const bar = (fraction: number): string => {
-  const full = Math.round(fraction * barWidth)
-  return `${"█".repeat(full)}${"░".repeat(barWidth - full)} ${String(Math.floor(fraction * 100)).padStart(3)} %  `
+/** As much of a text as has room, cut between two words. */
+const cut = (text: string, room: number): string => {
+  if (stringWidth(text) <= room) return text
+  let kept = ""
+  for (const word of text.split(" ")) {
+    const longer = kept === "" ? word : `${kept} ${word}`
+    if (stringWidth(longer) + 1 > room) break
+    kept = longer
+  }
+  return `${kept.replace(/:$/, "")}…`
 }
 
-/** One line: a bar, how many, how fast, and how long it still takes. */
-export const draw = (state: State, seconds: number, startedAt: number, columns: number): string =>
-  ((state.fraction === undefined ? "" : bar(state.fraction)) + words(state, seconds, startedAt)).slice(0, columns - 1)
-
-const clearLine = "\r\u001b[K"
+const barOf = (fraction: number, width: number): string => {
+  const full = Math.round(fraction * width)
+  return `${"█".repeat(full)}${"░".repeat(width - full)} ${String(Math.floor(fraction * 100)).padStart(3)} %`
+}
 
 /**
- * Shows progress until the scope closes: one line that changes on a terminal, a line every ten seconds elsewhere. The
- * result writes a message of its own without tearing the bar.
+ * One line: a bar, how many, how fast, and how long it still takes, or what it waits for. On a narrow screen the least
+ * important is left out.
  */
-export const show = (
-  state: (() => State) | undefined
-): Effect.Effect<(message: string) => Effect.Effect<void>, never, Screen | Scope.Scope> =>
+export const draw = (state: State, seconds: number, startedAt: number, now: number, columns: number): string => {
+  // some terminals go to the next line as soon as the last column is written
+  const room = columns - 1
+  const { fraction, waiting } = state
+  const [first = "", ...others] = pieces(state, seconds, startedAt, now)
+  const bar = fraction === undefined || (waiting !== undefined && columns < 80)
+    ? ""
+    : `${barOf(fraction, columns >= 100 ? 24 : columns >= 60 ? 12 : 6)}  `
+  let line = bar + cut(first, room - stringWidth(bar))
+  for (const piece of others) {
+    if (stringWidth(line) + 2 + stringWidth(piece) > room) break
+    line += `  ${piece}`
+  }
+  return line
+}
+
+/** What shows how far it is. */
+export interface Shown {
+  /** Writes a message of its own, above the bar. */
+  readonly say: (message: string) => Effect.Effect<void>
+  /** There is no connection any more. */
+  readonly waiting: Effect.Effect<void>
+  /** There is one again. */
+  readonly connected: Effect.Effect<void>
+}
+
+/** Shows progress until the scope closes: one line that changes on a terminal, a line every ten seconds elsewhere. */
+export const show = (state: (() => State) | undefined): Effect.Effect<Shown, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const screen = yield* Screen
-    const say = (message: string) => Console.error(screen.isTerminal ? clearLine + message : message)
-    if (state === undefined) return say
+    const terminal = yield* Terminal.Current
+    const say = (message: string) => Console.error(message)
+    if (state === undefined) return { say, waiting: Effect.void, connected: Effect.void }
     const started = yield* Clock.currentTimeMillis
     let startedAt: number | undefined = undefined
+    /** Milliseconds that it was not waiting. */
+    let working = 0
+    let last = started
     const paint = Effect.map(Clock.currentTimeMillis, (now) => {
       const current = state()
+      if (current.waiting === undefined) working += now - last
+      last = now
       startedAt ??= current.fraction ?? 0
-      const seconds = (now - started) / 1000
-      screen.write(
-        screen.isTerminal
-          ? clearLine + draw(current, seconds, startedAt, screen.columns())
-          : words(current, seconds, startedAt) + "\n"
-      )
+      return { current, seconds: working / 1000, startedAt, now }
     })
-    if (screen.isTerminal) yield* Effect.addFinalizer(() => Effect.sync(() => screen.write(clearLine)))
-    yield* Effect.forkScoped(Effect.schedule(paint, Schedule.spaced(screen.isTerminal ? "200 millis" : "10 seconds")))
-    return say
+    const live = Effect.map(
+      paint,
+      ({ current, now, seconds, startedAt }) =>
+        terminal.show(draw(current, seconds, startedAt, now, terminal.columns()))
+    )
+    const plain = Effect.flatMap(
+      paint,
+      ({ current, now, seconds, startedAt }) => say(pieces(current, seconds, startedAt, now).join("  "))
+    )
+    if (terminal.isLive) yield* Effect.addFinalizer(() => Effect.sync(() => terminal.show(undefined)))
+    yield* Effect.forkScoped(
+      terminal.isLive
+        ? Effect.schedule(live, Schedule.spaced("200 millis"))
+        : Effect.schedule(plain, Schedule.spaced("10 seconds"))
+    )
+    return terminal.isLive
+      ? { say, waiting: live, connected: live }
+      : { say, waiting: plain, connected: say("connected again") }
   })

@@ -1,0 +1,64 @@
+import type { ConnectError, Failure } from "@effect-apns/core"
+import type { ApnsPool } from "@effect-apns/pool"
+import type { Waiting } from "./progress.js"
+
+const words: { readonly [R in ConnectError.Reason]: string } = {
+  ClientCertificateExpired: "the client certificate has expired",
+  ClientCertificateRefused: "the client certificate was refused",
+  Dns: "the host name has no address",
+  HostnameMismatch: "the server's certificate is for another name",
+  Http2: "the server does not speak HTTP/2 as it should",
+  InvalidCa: "the authorities to trust cannot be read",
+  InvalidProxy: "the proxy's address is not usable",
+  KeyLog: "the key log cannot be written",
+  NoH2: "the server does not speak HTTP/2",
+  Proxy: "the proxy gives no connection",
+  ProxyAuthenticationRequired: "the proxy wants other credentials",
+  Refused: "connection refused",
+  Reset: "connection closed by the other side",
+  Socket: "network error",
+  Timeout: "no answer",
+  Tls: "the TLS handshake failed",
+  Unreachable: "no route to the host",
+  UntrustedServer: "the server's certificate is not trusted"
+}
+
+/** In a few words, for a line that must not be long. */
+export const describe = (cause: Failure.CloseCause): string => {
+  switch (cause._tag) {
+    case "ConnectFailed":
+      return cause.error._tag === "ConnectError" ? words[cause.error.reason] : cause.error.message
+    case "Dropped":
+      return "the connection was lost"
+    case "PingTimeout":
+      return "no answer any more"
+    default:
+      return "the connection was closed"
+  }
+}
+
+/** What a person must repair: it is no use to wait. */
+const forPeople = new Set<ConnectError.Reason>([
+  "ClientCertificateExpired",
+  "ClientCertificateRefused",
+  "HostnameMismatch",
+  "InvalidCa",
+  "InvalidProxy",
+  "KeyLog",
+  "NoH2",
+  "ProxyAuthenticationRequired",
+  "UntrustedServer"
+])
+
+/** Why waiting is no use, before a first connection has shown that it can be opened. */
+export const hopeless = (stats: ApnsPool.Stats, cause: Failure.CloseCause | undefined): string | undefined => {
+  if (cause?._tag !== "ConnectFailed" || stats.connectionsOpened > 0) return undefined
+  const { error } = cause
+  return error._tag !== "ConnectError" || forPeople.has(error.reason) ? error.message : undefined
+}
+
+/** Since when there is no connection; `undefined` while there is one, or the first one is being opened. */
+export const waitingOf = (stats: ApnsPool.Stats, before: Waiting | undefined, now: number): Waiting | undefined =>
+  stats.active > 0 || stats.connectionsFailed + stats.connectionsLost === 0
+    ? undefined
+    : before ?? { since: now, why: "no connection" }
