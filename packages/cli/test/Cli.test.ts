@@ -329,6 +329,51 @@ describe("apns mock", () => {
       assert.deepStrictEqual(last, { event: "stopped", received: 2, accepted: 1, rejected: 1 })
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  it.scopedLive("with --dir, is known by the same key, ids and authority at its next start", () =>
+    Effect.gen(function*() {
+      const dir = `${yield* directory}/mock`
+      const fs = yield* FileSystem.FileSystem
+      const once = Effect.gen(function*() {
+        const printed = { out: "", err: "" }
+        const running = yield* Effect.fork(apns(["mock", "--json", "--dir", dir], {}, printed))
+        yield* Effect.repeat(Effect.yieldNow(), { until: () => printed.out.includes("\n") })
+        const { variables } = JSON.parse(printed.out.split("\n")[0] ?? "")
+        const ran = yield* apns(["send", token(1), "--body", "Hello"], variables)
+        yield* Fiber.interrupt(running)
+        assert.strictEqual(ran.code, ExitCode.accepted, ran.err)
+        const { APNS_ENDPOINT: _, ...rest } = variables
+        const files = yield* Effect.forEach(
+          [rest.APNS_CA_FILE, rest.APNS_KEY_FILE],
+          (file: string) => fs.readFileString(file)
+        )
+        return { files, rest }
+      })
+      assert.deepStrictEqual(yield* once, yield* once)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("prints time, method, path and outcome; what a client sends cannot move the cursor", () =>
+    Effect.gen(function*() {
+      const dir = yield* directory
+      const fs = yield* FileSystem.FileSystem
+      const printed = { out: "", err: "" }
+      const running = yield* Effect.fork(apns(["mock", "--dir", `${dir}/mock`, "--unregister", token(2)], {}, printed))
+      yield* Effect.repeat(Effect.yieldNow(), { until: () => printed.out.includes("APNS_TOPIC") })
+      const variables = Object.fromEntries(
+        Array.from(printed.out.matchAll(/^export (\w+)=(.*)$/gm), ([, name, value]) => [name, value])
+      )
+      const payload = `${dir}/payload.json`
+      yield* fs.writeFileString(payload, "{\"aps\":{\"alert\":\"\u001b[2J\u009b\u202eevil\"}}")
+      yield* apns(["send", token(1), "--payload", payload, "--raw"], variables)
+      yield* apns(["send", token(2), "--body", "Hello"], variables)
+      yield* Effect.repeat(Effect.yieldNow(), { until: () => printed.out.includes("Unregistered") })
+      yield* Fiber.interrupt(running)
+      assert.match(printed.out, /^\d\d:\d\d:\d\d\.\d{3} {2}POST \/3\/device\/00000000\.\.\.00000001 {2}200 accepted$/m)
+      assert.match(printed.out, /POST \/3\/device\/00000000\.\.\.00000002 {2}410 Unregistered$/m)
+      assert.include(printed.out, "\\u001b[2J\\u009b\\u202eevil")
+      // eslint-disable-next-line no-control-regex
+      assert.notMatch(printed.out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
   it.scopedLive("says so when the port is taken", () =>
     Effect.gen(function*() {
       const { mock } = yield* rig

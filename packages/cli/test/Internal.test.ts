@@ -231,6 +231,21 @@ describe("Progress", () => {
   )
 })
 
+describe("Terminal.print", () => {
+  it("writes colors, and shows what else a terminal would obey as text", () => {
+    const texts: Array<string> = []
+    const stream = { isTTY: true, columns: 80, write: (text: string) => texts.push(text) }
+    const red = "\u001b[31mred\u001b[39m"
+    const terminal = Terminal.make({ stdout: stream, stderr: stream, environment: {} })
+    terminal.print(`${red}\n\u001b[2J\u0007\r\u009b2J`)
+    terminal.result("\u001b]0;title\u0007")
+    assert.deepStrictEqual(texts, [
+      `${red}\n\\u001b[2J\\u0007\\u000d\\u009b2J\n`,
+      "\\u001b]0;title\\u0007\n"
+    ])
+  })
+})
+
 describe("Terminal.hasColors", () => {
   const terminal = { isTTY: true, write: () => undefined }
   const pipe = { isTTY: false, write: () => undefined }

@@ -18,6 +18,11 @@ export * as Certificates from "./Certificates.js"
 export * as ConnectionInfo from "./ConnectionInfo.js"
 
 /**
+ * @since 1.0.0
+ */
+export * as Identity from "./Identity.js"
+
+/**
  * @since 0.1.0
  */
 export * as MockApns from "./MockApns.js"

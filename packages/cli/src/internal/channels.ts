@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import type { NotPossible } from "./errors.js"
 import { check, NotAccepted, notPossible, Unsaid } from "./errors.js"
 import * as Flags from "./flags.js"
+import { jsonLine } from "./json.js"
 import { isUnreachable, outcomeOf } from "./outcome.js"
 import { optionsOf, target } from "./pool.js"
 import { json, report } from "./send.js"
@@ -48,12 +49,12 @@ const ask = <A extends object>(
     )
     if (Either.isRight(result)) {
       const answer = result.right
-      const text = options.json ? JSON.stringify({ outcome: "accepted", ...answer }) : words(answer)
+      const text = options.json ? jsonLine({ outcome: "accepted", ...answer }) : words(answer)
       // no channels, no lines
       return yield* text === "" ? Effect.void : Console.log(text)
     }
     const outcome = outcomeOf(Either.left(result.left), undefined)
-    yield* options.json ? Console.log(JSON.stringify(outcome)) : Console.error(report(outcome))
+    yield* options.json ? Console.log(jsonLine(outcome)) : Console.error(report(outcome))
     return yield* isUnreachable(result) ? new Unsaid() : new NotAccepted()
   })
 

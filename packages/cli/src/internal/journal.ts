@@ -7,6 +7,7 @@ import * as Stream from "effect/Stream"
 import { createHash, randomUUID } from "node:crypto"
 import type { NotPossible } from "./errors.js"
 import { notPossible } from "./errors.js"
+import { jsonLine } from "./json.js"
 import { LineSplitter } from "./lines.js"
 import * as Lock from "./lock.js"
 import type { Outcome } from "./outcome.js"
@@ -159,7 +160,7 @@ export const encodeLine = ({ line, outcome, token }: Entry): string => {
       return `{"line":${line},"token":"${token}","outcome":"accepted","apnsId":"${apnsId}","attempts":${attempts}}\n`
     }
   }
-  return JSON.stringify({ line, token, ...outcome }) + "\n"
+  return jsonLine({ line, token, ...outcome }) + "\n"
 }
 
 interface Found {

@@ -1,4 +1,5 @@
-import { MockApns } from "@effect-apns/testing"
+import { Printable } from "@effect-apns/models"
+import { Identity, MockApns } from "@effect-apns/testing"
 import type { Received } from "@effect-apns/testing"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -9,15 +10,30 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import { notPossible } from "./errors.js"
 import * as Flags from "./flags.js"
+import { jsonLine } from "./json.js"
 import { durationOf } from "./notification.js"
 import { json } from "./send.js"
 import * as Subcommand from "./subcommand.js"
 
 const decoder = new TextDecoder()
 
+/** A time of day, as the clocks of this place show it. */
+const clock = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3
+})
+
+/** Longer than any body that APNs accepts. */
+const longest = 6000
+
+/** Everything that the client has sent can hold what a terminal would obey. */
 const line = (received: Received.Received): string => {
-  const { accepted, apnsId, body, collapseId, path, priority, pushType, reason, status, token, topic } = received
-  const to = token === undefined ? path : token.length > 20 ? `${token.slice(0, 8)}...${token.slice(-8)}` : token
+  const { apnsId, body, collapseId, method, path, priority, pushType, reason, status, time, token, topic } = received
+  const short = token !== undefined && token.length > 20
+    ? path.replace(token, `${token.slice(0, 8)}...${token.slice(-8)}`)
+    : path
   const details = [
     pushType,
     topic,
@@ -25,16 +41,18 @@ const line = (received: Received.Received): string => {
     collapseId === undefined ? undefined : `collapse-id ${collapseId}`,
     `apns-id ${apnsId}`
   ]
-  return `${accepted ? "accepted" : "rejected"} ${status ?? "unanswered"}${
-    reason === undefined ? "" : ` ${reason}`
-  }  ` +
-    `${to}  ${details.filter((detail) => detail !== undefined).join(", ")}\n  ${decoder.decode(body)}`
+  const outcome = status === undefined
+    ? "no answer"
+    : `${status} ${status === 200 ? "accepted" : reason ?? "rejected"}`
+  return `${clock.format(time)}  ${Printable.text(method)} ${Printable.text(short)}  ${outcome}\n  ${
+    Printable.text(details.filter((detail) => detail !== undefined).join(", "), longest)
+  }${body.length === 0 ? "" : `\n  ${Printable.text(decoder.decode(body), longest)}`}`
 }
 
 const record = (received: Received.Received): string => {
   const { accepted, apnsId, body, collapseId, expiration, method, path, payload, priority, pushType } = received
   const { reason, status, time, token, topic } = received
-  return JSON.stringify({
+  return jsonLine({
     event: "received",
     time: new Date(time).toISOString(),
     accepted,
@@ -75,7 +93,16 @@ export const mock = Subcommand.make("mock", {
     const received = yield* Queue.dropping<Received.Received>(backlog)
     let unseen = 0
     const delay = Option.isSome(options.delay) ? yield* durationOf("--delay", options.delay.value) : Duration.zero
+    const filesFailed = ({ message }: { readonly message: string }) =>
+      notPossible(`The files of the mock cannot be written: ${message}`)
+    const dir = Option.isSome(options.dir)
+      ? path.resolve(options.dir.value)
+      : yield* Effect.mapError(fs.makeTempDirectoryScoped({ prefix: "apns-mock-" }), filesFailed)
+    const identity = Option.isSome(options.dir)
+      ? yield* Effect.mapError(Identity.keep(dir), filesFailed)
+      : undefined
     const apns = yield* MockApns.make({
+      ...identity,
       port: Option.getOrElse(options.port, () => 0),
       delay,
       record: false,
@@ -86,13 +113,13 @@ export const mock = Subcommand.make("mock", {
     for (const token of options.unregister) yield* apns.unregister(token)
 
     const write = Effect.gen(function*() {
-      const dir = Option.isSome(options.dir)
-        ? path.resolve(options.dir.value)
-        : yield* fs.makeTempDirectoryScoped({ prefix: "apns-mock-" })
-      yield* fs.makeDirectory(dir, { recursive: true })
       const { credentials } = apns
       const file = (name: string, content: string, mode: number) =>
-        Effect.as(fs.writeFileString(path.join(dir, name), content, { mode }), path.join(dir, name))
+        fs.writeFileString(path.join(dir, name), content, { mode }).pipe(
+          // a file that was there keeps its mode otherwise
+          Effect.zipRight(fs.chmod(path.join(dir, name), mode)),
+          Effect.as(path.join(dir, name))
+        )
       const variables = {
         APNS_ENDPOINT: apns.origin,
         APNS_CA_FILE: yield* file("ca.pem", apns.ca, 0o644),
@@ -104,13 +131,10 @@ export const mock = Subcommand.make("mock", {
       const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${shellQuote(value)}\n`).join("")
       return { variables, env: yield* file("env.sh", exports, 0o644), exports }
     })
-    const { env, exports, variables } = yield* Effect.mapError(
-      write,
-      ({ message }) => notPossible(`The files of the mock cannot be written: ${message}`)
-    )
+    const { env, exports, variables } = yield* Effect.mapError(write, filesFailed)
     yield* Console.log(
       options.json
-        ? JSON.stringify({ event: "listening", origin: apns.origin, port: apns.port, env, variables })
+        ? jsonLine({ event: "listening", origin: apns.origin, port: apns.port, env, variables })
         : `A mock APNs listens on ${apns.origin}. It accepts any topic and any well-formed device token.\n\n` +
           `In another terminal:\n\n${exports}\n` +
           `or:  . ${shellQuote(env)}\n\n` +
@@ -121,7 +145,7 @@ export const mock = Subcommand.make("mock", {
       const lines = Array.from(requests, options.json ? record : line)
       if (unseen > 0) {
         lines.push(
-          options.json ? JSON.stringify({ event: "notShown", count: unseen }) : `... and ${unseen} more, not shown`
+          options.json ? jsonLine({ event: "notShown", count: unseen }) : `... and ${unseen} more, not shown`
         )
         unseen = 0
       }
@@ -131,7 +155,7 @@ export const mock = Subcommand.make("mock", {
       Effect.flatMap(apns.stats, ({ accepted, received }) =>
         Console.log(
           options.json
-            ? JSON.stringify({ event: "stopped", received, accepted, rejected: received - accepted })
+            ? jsonLine({ event: "stopped", received, accepted, rejected: received - accepted })
             : `\nReceived ${received}: ${accepted} accepted, ${received - accepted} rejected.`
         )))
   }).pipe(Effect.scoped), {

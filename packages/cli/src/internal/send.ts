@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { check, NotAccepted, Unsaid } from "./errors.js"
 import * as Flags from "./flags.js"
+import { jsonLine } from "./json.js"
 import { collapseId, delivery, message, notificationOf, sendingOf } from "./notification.js"
 import type { Outcome } from "./outcome.js"
 import { isUnreachable, outcomeOf } from "./outcome.js"
@@ -48,7 +49,7 @@ export const send = Subcommand.make("send", {
       Effect.either(sendOne({ ...sending, token: options.token, notification, apnsId }))
     )
     const outcome = outcomeOf(result, apnsId)
-    if (options.json) yield* Console.log(JSON.stringify({ token: options.token, ...outcome }))
+    if (options.json) yield* Console.log(jsonLine({ token: options.token, ...outcome }))
     else if (outcome.outcome === "accepted") yield* Console.log(report(outcome))
     else yield* Console.error(report(outcome))
     if (outcome.outcome === "accepted") return

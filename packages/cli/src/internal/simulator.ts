@@ -4,6 +4,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { check, NotAccepted, notPossible } from "./errors.js"
 import * as Flags from "./flags.js"
+import { jsonLine } from "./json.js"
 import { message, notificationOf } from "./notification.js"
 import { outcomeOf } from "./outcome.js"
 import { json, report } from "./send.js"
@@ -23,7 +24,7 @@ export const simulator = Subcommand.make("simulator", {
       Effect.catchTag("SimulatorError", (error) => notPossible(error.message))
     )
     const outcome = outcomeOf(result, undefined)
-    if (json) yield* Console.log(JSON.stringify({ device, bundleId, ...outcome }))
+    if (json) yield* Console.log(jsonLine({ device, bundleId, ...outcome }))
     else if (outcome.outcome === "accepted") yield* Console.log(`Handed to the Simulator ${device}.`)
     else yield* Console.error(report(outcome))
     if (outcome.outcome !== "accepted") return yield* new NotAccepted()

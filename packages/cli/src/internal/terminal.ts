@@ -42,6 +42,16 @@ export const columnsOf = (stream: Stream): number =>
 
 const eraseLine = "\r\u001b[K"
 
+// what colors and styles are made of stays; what else moves a cursor, clears a screen or rings is shown as it is written
+// eslint-disable-next-line no-control-regex
+const controls = /\u001b\[[0-9;]*m|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
+
+const harmless = (text: string): string =>
+  text.replace(
+    controls,
+    (found) => found.length > 1 ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+
 export const make = (options: {
   readonly stdout: Stream
   readonly stderr: Stream
@@ -54,7 +64,7 @@ export const make = (options: {
     const colors = hasColors(stream, environment)
     return (text: string) => {
       if (shown !== undefined) stderr.write(eraseLine)
-      stream.write((colors ? text : stripVTControlCharacters(text)) + "\n")
+      stream.write(harmless(colors ? text : stripVTControlCharacters(text)) + "\n")
       if (shown !== undefined) stderr.write(shown)
     }
   }
