@@ -1,15 +1,31 @@
 // Packs every package, checks the tarballs as publint and attw see them, then installs them in an empty project outside
 // the repository, compiles a program against them under strict settings, and runs it.
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const work = mkdtempSync(join(tmpdir(), "effect-apns-pack-"))
 const run = (command, args, cwd, options = {}) =>
   execFileSync(command, args, { cwd, stdio: ["ignore", "inherit", "inherit"], ...options })
+
+/** Sends to the mock, both of them the installed command. */
+const useCommand = async (cwd) => {
+  const command = join(cwd, "node_modules", ".bin", "apns")
+  const mock = spawn(command, ["mock", "--json"], { cwd, stdio: ["ignore", "pipe", "inherit"] })
+  try {
+    const [line] = await once(createInterface({ input: mock.stdout }), "line")
+    const { variables } = JSON.parse(line)
+    run(command, ["send", "0123456789abcdef", "--title", "Lunch"], cwd, { env: { ...process.env, ...variables } })
+  } finally {
+    mock.kill()
+  }
+}
+
 const versions = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).devDependencies
 
 try {
@@ -69,6 +85,7 @@ try {
   run("npx", ["tsc", "-p", "."], project)
   run("node", ["quickstart.js"], project)
   run("npx", ["apns", "--help"], project, { stdio: ["ignore", "ignore", "inherit"] })
+  await useCommand(project)
   console.log(`${packages.length} packages packed, checked, installed and used`)
 } finally {
   rmSync(work, { recursive: true, force: true })

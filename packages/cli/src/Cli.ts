@@ -32,8 +32,8 @@ import type { NotPossible } from "./internal/errors.js"
 import { notPossible } from "./internal/errors.js"
 import * as Help from "./internal/help.js"
 import { environmentHelp, rootHelp } from "./internal/rootHelp.js"
+import { Screen } from "./internal/screen.js"
 import type { Failure, Requirements, Subcommand } from "./internal/subcommand.js"
-import * as Terminal from "./internal/terminal.js"
 import { version } from "./internal/version.js"
 
 /** `There is no command apns sned: did you mean apns send?` */
@@ -72,12 +72,9 @@ const find = (
 
 const printHelp = (part: Help.Part): Effect.Effect<void> =>
   Effect.flatMap(
-    Terminal.Current,
-    (terminal) => Console.log(Help.render(part, Math.min(terminal.resultColumns(), widest)))
+    Screen,
+    (terminal) => Console.log(Help.render(part, terminal.resultColumns()))
   )
-
-/** Longer lines are hard to read. */
-const widest = 100
 
 const isHelp = (word: string): boolean => word === "--help" || word === "-h" || word === "--help-all"
 

@@ -8,6 +8,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Inspectable, Layer, Sink, Stream } from "effect"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { Screen } from "../src/internal/screen.js"
 import * as Terminal from "../src/internal/terminal.js"
 import { apns, directory, environmentOf, token } from "./utils/harness.js"
 
@@ -82,7 +83,7 @@ describe("apns", () => {
         ]
         for (const args of helps) {
           for (const word of (yield* apns(args)).out.split(/\s+/)) words.add(word)
-          const { out } = yield* Effect.provideService(apns(args), Terminal.Current, {
+          const { out } = yield* Effect.provideService(apns(args), Screen, {
             ...Terminal.standard,
             resultColumns: () => columns
           })

@@ -8,6 +8,7 @@ import { apnsIdOf, encodeLine, Known, requestOf } from "../src/internal/journal.
 import { LineSplitter, maxLineBytes, tokens } from "../src/internal/lines.js"
 import * as Lock from "../src/internal/lock.js"
 import * as Progress from "../src/internal/progress.js"
+import { Screen } from "../src/internal/screen.js"
 import * as Terminal from "../src/internal/terminal.js"
 import { FirstLines } from "../src/internal/tokens.js"
 import { directory } from "./utils/harness.js"
@@ -201,7 +202,7 @@ describe("Progress", () => {
           ...Effect.runSync(Effect.console),
           error: (text) => Effect.sync(() => terminal.print(String(text)))
         }),
-        Effect.provideService(Terminal.Current, terminal)
+        Effect.provideService(Screen, terminal)
       )
     return { texts, program }
   }

@@ -60,7 +60,10 @@ export const table = (rows: ReadonlyArray<readonly [string, string]>): Part => (
   )
 }
 
-export const render = (part: Part, columns: number): string => part(columns).join("\n")
+/** Longer lines are hard to read. */
+const widest = 100
+
+export const render = (part: Part, columns: number): string => part(Math.min(columns, widest)).join("\n")
 
 const nameOf = ({ name, value }: About): string => value === undefined ? name : `${name} ${value}`
 

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import stringWidth from "string-width"
-import * as Terminal from "./terminal.js"
+import { Screen } from "./screen.js"
 
 /** There is no connection. */
 export interface Waiting {
@@ -111,7 +111,7 @@ export interface Shown {
 /** Shows progress until the scope closes: one line that changes on a terminal, a line every ten seconds elsewhere. */
 export const show = (state: (() => State) | undefined): Effect.Effect<Shown, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const terminal = yield* Terminal.Current
+    const terminal = yield* Screen
     const say = (message: string) => Console.error(message)
     if (state === undefined) return { say, waiting: Effect.void, connected: Effect.void }
     const started = yield* Clock.currentTimeMillis

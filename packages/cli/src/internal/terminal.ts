@@ -1,4 +1,3 @@
-import * as Context from "effect/Context"
 import { stripVTControlCharacters } from "node:util"
 
 /** Where the command speaks to a person: standard error, and whatever shares its screen. */
@@ -84,7 +83,3 @@ export const make = (options: {
 
 /** The terminal of this process. */
 export const standard: Terminal = make({ stdout: process.stdout, stderr: process.stderr, environment: process.env })
-
-export class Current extends Context.Reference<Current>()("@effect-apns/cli/Terminal", {
-  defaultValue: (): Terminal => standard
-}) {}
