@@ -5,7 +5,7 @@ import { Response } from "@effect-apns/core"
 import { Notification, Rejection } from "@effect-apns/models"
 import { ApnsPool, send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
-import { Effect, Fiber, Option, Ref, TestClock, TestContext } from "effect"
+import { Effect, Fiber, Ref, TestClock, TestContext } from "effect"
 import assert from "node:assert/strict"
 import { test } from "node:test"
 
@@ -21,7 +21,7 @@ const remind = (tokens: Ref.Ref<ReadonlyArray<string>>) =>
         collapseId: "reminder"
       }).pipe(
         Effect.catchIf(
-          (error) => Option.isSome(Rejection.tokenIsDead(error)),
+          Rejection.isTokenDead,
           () => Ref.update(tokens, (all) => all.filter((other) => other !== token))
         )
       )

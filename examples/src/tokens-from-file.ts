@@ -6,16 +6,14 @@ import { sendAll } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
-import { Chunk, Console, DateTime, Effect, Either, Option, Stream } from "effect"
+import { Chunk, Console, DateTime, Effect, Either, Stream } from "effect"
 
 const hex = (n: number) => n.toString(16).padStart(64, "0")
 
 /** Where your program keeps its tokens. */
-const deleteToken = (token: string, since: Option.Option<DateTime.Utc>) =>
+const deleteToken = (token: string, since: DateTime.Utc | undefined) =>
   Console.log(
-    `  delete ${token.replace(/^0+/, "…")}, gone since ${
-      Option.match(since, { onNone: () => "some time", onSome: DateTime.formatIso })
-    }`
+    `  delete ${token.replace(/^0+/, "…")}, gone since ${since === undefined ? "some time" : DateTime.formatIso(since)}`
   )
 
 const program = Effect.gen(function*() {
@@ -33,10 +31,9 @@ const program = Effect.gen(function*() {
   const counts = yield* sendAll(tokens, { notification: Notification.alert({ alert: "We are back" }) }).pipe(
     Stream.tap(({ result, token }) => {
       if (Either.isRight(result)) return Effect.void
-      return Option.match(Rejection.tokenIsDead(result.left), {
-        onNone: () => Console.log(`  ${token}: ${result.left.message}`),
-        onSome: ({ since }) => deleteToken(token, since)
-      })
+      return Rejection.isTokenDead(result.left)
+        ? deleteToken(token, result.left.timestamp)
+        : Console.log(`  ${token}: ${result.left.message}`)
     }),
     Stream.runFold(
       { accepted: 0, others: 0 },

@@ -19,21 +19,10 @@
  */
 import { ErrorCode } from "@effect-apns/http2"
 import * as Printable from "@effect-apns/models/Printable"
+import type * as Processed from "@effect-apns/models/Processed"
 import * as Data from "effect/Data"
 import type { ConnectError } from "./ConnectError.js"
 import type { CredentialsError } from "./Credentials.js"
-
-/**
- * Did APNs process the request?
- *
- * - `"no"`: provably not. It was never written, or the server said so (RFC 9113 sections 6.8 and 8.7). Safe to repeat.
- * - `"unknown"`: it left, and no answer came. Repeating it may show the notification twice.
- * - `"yes"`: an answer came, whatever its status.
- *
- * @since 0.1.0
- * @category models
- */
-export type Processed = "no" | "unknown" | "yes"
 
 /**
  * Why a connection or a pool took no more requests, or lost those it had.
@@ -114,7 +103,7 @@ export type Failure =
  */
 export type PoolFailure = Exclude<Failure, { readonly _tag: "Blocked" }>
 
-const fate = (processed: Processed): string =>
+const fate = (processed: Processed.Processed): string =>
   processed === "no"
     ? "APNs did not process the notification; sending it again is safe."
     : processed === "unknown"

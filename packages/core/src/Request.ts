@@ -17,6 +17,7 @@
  * @since 0.1.0
  */
 import { Session } from "@effect-apns/http2"
+import { TimeSpan, UnixTime } from "@effect-apns/models"
 import * as Data from "effect/Data"
 import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -33,6 +34,15 @@ import * as Either from "effect/Either"
  * @category models
  */
 export type Retransmit = "collapsible" | "always" | "never"
+
+/**
+ * Whether the input is a {@link Retransmit}, or `undefined`, which stands for what the pool is set up for.
+ *
+ * @since 1.0.0
+ * @category guards
+ */
+export const isRetransmit = (input: unknown): input is Retransmit | undefined =>
+  input === undefined || input === "collapsible" || input === "always" || input === "never"
 
 /**
  * Everything about a request but its path. One notification for many tokens shares one.
@@ -82,8 +92,8 @@ export interface Options {
   /** Bytes and strings are sent as they are, anything else as JSON. Default: no body. */
   readonly body?: unknown
   /** How long to wait for the answer. Waiting for a free stream does not count. Default 10 seconds. */
-  readonly timeout?: Duration.DurationInput | undefined
-  /** When the request fails wherever it is. Default: none. */
+  readonly timeout?: TimeSpan.TimeSpan | undefined
+  /** Absolute time after which it fails with `Timeout`, whether queued, retrying or in flight. Default: none. */
   readonly deadline?: DateTime.DateTime | Date | undefined
   /** Default: as the pool is set up. */
   readonly retransmit?: Retransmit | undefined
@@ -96,7 +106,7 @@ export interface Options {
  * @category errors
  */
 export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
-  readonly field: "path" | "headers" | "body" | "timeout" | "deadline"
+  readonly field: "path" | "headers" | "body" | "timeout" | "deadline" | "retransmit"
   readonly description: string
 }> {
   override get message(): string {
@@ -111,6 +121,8 @@ export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
  * @category constants
  */
 export const defaultTimeoutMillis = 10_000
+
+const defaultTimeout = Duration.millis(defaultTimeoutMillis)
 
 /**
  * Headers whose values differ from request to request: Apple asks to keep them out of the HPACK dynamic table (Apple:
@@ -214,17 +226,20 @@ export const validate = (options: Options): Either.Either<Request, InvalidReques
     }
     body = encoder.encode(json)
   }
-  const timeoutMillis = options.timeout === undefined ? defaultTimeoutMillis : Duration.toMillis(options.timeout)
+  const timeout = options.timeout === undefined ? Either.right(defaultTimeout) : TimeSpan.decode(options.timeout)
+  if (Either.isLeft(timeout)) return Either.left(new InvalidRequest({ field: "timeout", description: timeout.left }))
+  const timeoutMillis = Duration.toMillis(timeout.right)
   if (!(timeoutMillis > 0)) {
     return Either.left(new InvalidRequest({ field: "timeout", description: "it must be longer than 0" }))
   }
-  const deadlineMillis = options.deadline === undefined
-    ? Infinity
-    : options.deadline instanceof Date
-    ? options.deadline.getTime()
-    : options.deadline.epochMillis
-  if (Number.isNaN(deadlineMillis)) {
-    return Either.left(new InvalidRequest({ field: "deadline", description: "it is not a date" }))
+  const deadlineMillis = options.deadline === undefined ? Infinity : UnixTime.toMillis(options.deadline)
+  if (deadlineMillis === undefined) {
+    return Either.left(new InvalidRequest({ field: "deadline", description: "give a DateTime or a valid Date" }))
+  }
+  if (!isRetransmit(options.retransmit)) {
+    return Either.left(
+      new InvalidRequest({ field: "retransmit", description: "give \"collapsible\", \"always\" or \"never\"" })
+    )
   }
   const method = options.method ?? "POST"
   return Either.right(

@@ -225,7 +225,8 @@ describe("Connection", () => {
         const connection = yield* connect(peer)
         const run = (n: number) =>
           Effect.gen(function*() {
-            const fibers = yield* Effect.forEach(Array.from({ length: n }), () => fork(connection, { timeout: 1000 }))
+            const fibers = yield* Effect.forEach(Array.from({ length: n }), () =>
+              fork(connection, { timeout: "1 second" }))
             yield* TestClock.adjust("1 second")
             yield* Effect.forEach(fibers, join)
           })

@@ -1,6 +1,6 @@
 import { Request } from "@effect-apns/core"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Either } from "effect"
+import { DateTime, Duration, Either } from "effect"
 
 const invalid = (options: Request.Options): Request.InvalidRequest => {
   const made = Request.validate(options)
@@ -45,7 +45,22 @@ describe("Request", () => {
   it("is bounded in time: 10 seconds unless told otherwise, never 0 nor NaN", () => {
     assert.strictEqual(Request.make({ path }).spec.timeoutMillis, 10_000)
     assert.strictEqual(Request.make({ path, timeout: "3 seconds" }).spec.timeoutMillis, 3000)
-    for (const timeout of [0, -1, NaN]) assert.strictEqual(invalid({ path, timeout }).field, "timeout", String(timeout))
+    for (const timeout of [Duration.zero, Duration.millis(-1), Duration.millis(NaN), "0 seconds"] as const) {
+      assert.strictEqual(invalid({ path, timeout }).field, "timeout", String(timeout))
+    }
+    const strange = { path, method: "POST" as const, headers: {} }
+    for (const timeout of [5, "30s", null, {}]) {
+      assert.strictEqual(invalid({ ...strange, ...Object.fromEntries([["timeout", timeout]]) }).field, "timeout")
+    }
+    for (const deadline of ["2020-01-01", 1704067200000, null, {}]) {
+      assert.strictEqual(invalid({ ...strange, ...Object.fromEntries([["deadline", deadline]]) }).field, "deadline")
+    }
+    for (const retransmit of ["sometimes", null, true]) {
+      assert.strictEqual(
+        invalid({ ...strange, ...Object.fromEntries([["retransmit", retransmit]]) }).field,
+        "retransmit"
+      )
+    }
     assert.strictEqual(invalid({ path, deadline: new Date(NaN) }).field, "deadline")
     assert.strictEqual(Request.make({ path, deadline: new Date(5) }).spec.deadlineMillis, 5)
     assert.strictEqual(Request.make({ path, deadline: DateTime.unsafeMake(6) }).spec.deadlineMillis, 6)

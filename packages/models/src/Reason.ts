@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 
 /**
  * What kind of trouble a reason is.
@@ -53,6 +54,27 @@ export type Class =
 export type Retry = "never" | "after-fix" | "new-connection" | "fresh-token" | "same-token" | "delay"
 
 /**
+ * Which requests can get a reason, by the pages of Apple that list it.
+ *
+ * - `device`: notifications to a device
+ * - `broadcast`: broadcasts, and channel management
+ * - `channels`: channel management alone
+ * - `all`: each of them
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export type Scope = "device" | "broadcast" | "channels" | "all"
+
+/**
+ * What is being done: a notification to a device, a broadcast to a channel, or channel management.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export type Operation = "device" | "broadcast" | "channels"
+
+/**
  * What a sender should know about a reason.
  *
  * @since 0.1.0
@@ -63,12 +85,12 @@ export interface Info {
   readonly status: number
   /** What kind of trouble it is. */
   readonly class: Class
-  /** Which requests can meet it. */
-  readonly scope: "device" | "broadcast" | "channels" | "all"
+  /** Which requests can get it. */
+  readonly scope: Scope
   /** Whether and how to send again. */
   readonly retry: Retry
-  /** How long to wait before sending again, in seconds; `undefined` where Apple names no time. */
-  readonly retryDelaySeconds: number | undefined
+  /** How long to wait before sending again; `undefined` where Apple names no time. */
+  readonly retryDelay: Duration.Duration | undefined
   /** What becomes of the device token. */
   readonly token: "keep" | "suspect" | "dead"
   /** What becomes of the connection. */
@@ -87,7 +109,7 @@ const request = {
   class: "request",
   scope: "all",
   retry: "after-fix",
-  retryDelaySeconds: undefined,
+  retryDelay: undefined,
   token: "keep",
   connection: "keep",
   credentials: "ok",
@@ -98,7 +120,7 @@ const credential = { ...request, class: "credential-fatal", connection: "close",
 
 const entitlement = { ...request, class: "entitlement", credentials: "not-entitled" } as const
 
-const server = { ...request, class: "server", retry: "delay", retryDelaySeconds: 900 } as const
+const server = { ...request, class: "server", retry: "delay", retryDelay: Duration.minutes(15) } as const
 
 const dead = { ...request, class: "token-dead", scope: "device", retry: "never", token: "dead" } as const
 
@@ -386,7 +408,7 @@ export const table = {
     status: 429,
     class: "credential-throttle",
     retry: "same-token",
-    retryDelaySeconds: 1200,
+    retryDelay: Duration.minutes(20),
     connection: "recycle-if-stuck",
     credentials: "hold",
     meaning: "the provider token changed more than once in 20 minutes",
@@ -468,6 +490,51 @@ export const known = (raw: string): Reason | undefined => {
 export const canonical = (raw: string): Canonical | undefined => {
   const reason = known(raw)
   return reason === "BadEnvironmentKeyInToken" ? "BadEnvironmentKeyIdInToken" : reason
+}
+
+/**
+ * The scopes whose reasons an operation can get.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export type ScopeOf<O extends Operation> =
+  | "all"
+  | { readonly device: "device"; readonly broadcast: "broadcast"; readonly channels: "broadcast" | "channels" }[O]
+
+/**
+ * The known reasons that an operation can get, in the spelling that Apple documents.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export type Of<O extends Operation> = {
+  readonly [R in Canonical]: (typeof table)[R]["scope"] extends ScopeOf<O> ? R : never
+}[Canonical]
+
+const scopes: Readonly<Record<Operation, ReadonlySet<Scope>>> = {
+  device: new Set<Scope>(["all", "device"]),
+  broadcast: new Set<Scope>(["all", "broadcast"]),
+  channels: new Set<Scope>(["all", "broadcast", "channels"])
+}
+
+/**
+ * Whether an operation can get a reason.
+ *
+ * @since 1.0.0
+ * @category guards
+ */
+export const isOf = (reason: Reason, operation: Operation): boolean => scopes[operation].has(table[reason].scope)
+
+/**
+ * Whether a reason that APNs sent says that the key or certificate is wrong until a person changes it.
+ *
+ * @since 1.0.0
+ * @category guards
+ */
+export const isCredentialReason = (raw: string): boolean => {
+  const reason = known(raw)
+  return reason !== undefined && table[reason].class === "credential-fatal"
 }
 
 /**

@@ -6,6 +6,7 @@
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
@@ -13,24 +14,8 @@ import * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
 import type * as Types from "effect/Types"
 import * as Printable from "./Printable.js"
+import * as Processed from "./Processed.js"
 import * as Reason from "./Reason.js"
-
-/**
- * Whether APNs can have acted on the notification: `"no"` provably not, `"unknown"` nobody can tell, `"yes"` it
- * answered.
- *
- * @since 0.1.0
- * @category models
- */
-export type Processed = "no" | "unknown" | "yes"
-
-/**
- * The Schema of {@link Processed}.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Processed: Schema.Literal<["no", "unknown", "yes"]> = Schema.Literal("no", "unknown", "yes")
 
 /**
  * The fields that every rejection has.
@@ -42,7 +27,7 @@ export const Processed: Schema.Literal<["no", "unknown", "yes"]> = Schema.Litera
  * - `attempts`: how often the notification was handed to a connection
  * - `apnsId`, `uniqueId`: the `apns-id` and `apns-unique-id` of the answer
  * - `requestId`: its `apns-request-id`, which broadcasts and channel management have instead of an `apns-id`
- * - `retryAfter`: what the answer's `Retry-After` asked for, in seconds
+ * - `retryAfter`: how long the answer's `Retry-After` asked to wait; in milliseconds where it is stored
  * - `timestamp`: when APNs confirmed that the device token was no longer valid (status 410)
  *
  * @since 0.1.0
@@ -52,12 +37,12 @@ export const fields = {
   status: Schema.Int,
   reason: Schema.String,
   origin: Schema.Literal("response", "goaway", "local"),
-  processed: Processed,
+  processed: Processed.Processed,
   attempts: Schema.NonNegativeInt,
   apnsId: Schema.optional(Schema.String),
   uniqueId: Schema.optional(Schema.String),
   requestId: Schema.optional(Schema.String),
-  retryAfter: Schema.optional(Schema.NonNegative),
+  retryAfter: Schema.optional(Schema.DurationFromMillis),
   timestamp: Schema.optional(Schema.DateTimeUtc)
 }
 
@@ -86,6 +71,12 @@ export interface RejectionClass<Self, Tag extends string, Extra extends Schema.S
   ): Schema.Struct.Type<typeof fields & Extra> & { readonly _tag: Tag } & Cause.YieldableError
 }
 
+interface Details {
+  readonly size?: number
+  readonly limit?: number
+  readonly problem?: string
+}
+
 // The one shape of all rejections. The overload names the precise class of each; the body builds it once. Its Schema is
 // built when it is first asked for: with `Schema.TaggedError`, these classes were half of what importing costs.
 function define<Self>(): {
@@ -97,7 +88,7 @@ function define<Self>(): {
 }
 function define(): object {
   return (tag: string, extra: Schema.Struct.Fields = {}) => {
-    class Rejected extends Data.TaggedError(tag)<Fields & { readonly size?: number; readonly limit?: number }> {
+    class Rejected extends Data.TaggedError(tag)<Fields & Details> {
       static readonly [Schema.TypeId] = Schema.String[Schema.TypeId]
       static readonly pipe = Schema.String.pipe
       static get ast(): AST.AST {
@@ -112,6 +103,11 @@ function define(): object {
       }
       override get message(): string {
         return explain(this)
+      }
+      /** As its Schema encodes it. */
+      override toJSON() {
+        const { retryAfter, ...rest } = { ...this }
+        return retryAfter === undefined ? rest : { ...rest, retryAfter: Duration.toMillis(retryAfter) }
       }
     }
     return Rejected
@@ -143,7 +139,7 @@ const schemaOf = (tag: string, self: new(props: Fields) => Fields, extra: Schema
   })
 }
 
-const explain = (error: Fields & { readonly size?: number; readonly limit?: number }): string => {
+const explain = (error: Fields & Details): string => {
   const info = Reason.info(error.reason, error.status)
   const since = error.timestamp === undefined ? "" : ` (since ${DateTime.formatIso(error.timestamp)})`
   const size = error.size === undefined || error.limit === undefined
@@ -154,12 +150,13 @@ const explain = (error: Fields & { readonly size?: number; readonly limit?: numb
     : error.origin === "local"
     ? "; found before anything was sent"
     : ""
-  const later = error.retryAfter === undefined ? "" : `; APNs asks to wait ${error.retryAfter} s`
+  const later = error.retryAfter === undefined ? "" : `; APNs asks to wait ${Duration.format(error.retryAfter)}`
   const id = error.apnsId !== undefined
     ? ` [apns-id ${Printable.text(error.apnsId)}]`
     : error.requestId !== undefined
     ? ` [apns-request-id ${Printable.text(error.requestId)}]`
     : ""
+  if (error.problem !== undefined) return `${error.reason}: ${error.problem} Nothing was sent.`
   return `${
     Printable.text(error.reason) || "No reason"
   } (${error.status}): ${info.meaning}${since}${size}${where}; ${info.advice}${later}${id}.`
@@ -199,11 +196,15 @@ export class BadCollapseId extends define<BadCollapseId>()("BadCollapseId") {}
 
 /**
  * Status 400: The device token is malformed or belongs to the other environment.
+ * Found locally before a byte leaves (`origin: "local"`, `processed: "no"`, with the `problem` in words), or said by
+ * APNs.
  *
  * @since 0.1.0
  * @category errors
  */
-export class BadDeviceToken extends define<BadDeviceToken>()("BadDeviceToken") {}
+export class BadDeviceToken extends define<BadDeviceToken>()("BadDeviceToken", {
+  problem: Schema.optional(Schema.String)
+}) {}
 
 /**
  * Status 403: The signing key belongs to the other environment.
@@ -561,55 +562,22 @@ const classes = {
 } satisfies Record<Reason.Canonical | "UnknownReason", object>
 
 /**
- * Any rejection.
+ * Any rejection: an instance of one of the classes of this module.
  *
  * @since 0.1.0
  * @category errors
  */
-export type Rejection =
-  | BadCertificate
-  | BadCertificateEnvironment
-  | BadChannelId
-  | BadCollapseId
-  | BadDeviceToken
-  | BadEnvironmentKeyIdInToken
-  | BadExpirationDate
-  | BadMessageId
-  | BadPath
-  | BadPriority
-  | BadRequestParams
-  | BadRequestPayload
-  | BadTopic
-  | CannotCreateChannelConfig
-  | ChannelNotRegistered
-  | DeviceTokenNotForTopic
-  | DuplicateHeaders
-  | ExpiredProviderToken
-  | ExpiredToken
-  | FeatureNotEnabled
-  | Forbidden
-  | IdleTimeout
-  | InternalServerError
-  | InvalidProviderToken
-  | InvalidPushType
-  | MethodNotAllowed
-  | MissingChannelId
-  | MissingChannelQueueSize
-  | MissingDeviceToken
-  | MissingProviderToken
-  | MissingPushType
-  | MissingTopic
-  | PayloadEmpty
-  | PayloadTooLarge
-  | ServiceUnavailable
-  | Shutdown
-  | TooManyProviderTokenUpdates
-  | TooManyRequests
-  | TopicDisallowed
-  | TopicMismatch
-  | Unregistered
-  | UnrelatedKeyIdInToken
-  | UnknownReason
+export type Rejection = InstanceType<(typeof classes)[keyof typeof classes]>
+
+/**
+ * The rejections that an operation can get: one for each reason that Apple lists for it, and {@link UnknownReason}.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type Of<O extends Reason.Operation> = Tagged<Reason.Of<O>>
+
+type Tagged<Tag extends keyof typeof classes> = Extract<Rejection, { readonly _tag: Tag | "UnknownReason" }>
 
 /**
  * The Schema of any rejection: it survives being stored, queued or sent to another process.
@@ -617,53 +585,29 @@ export type Rejection =
  * @since 0.1.0
  * @category schemas
  */
-export const Rejection: Schema.Schema<Rejection, Encoded> = Schema.suspend(() =>
-  Schema.Union(
-    BadCertificate,
-    BadCertificateEnvironment,
-    BadChannelId,
-    BadCollapseId,
-    BadDeviceToken,
-    BadEnvironmentKeyIdInToken,
-    BadExpirationDate,
-    BadMessageId,
-    BadPath,
-    BadPriority,
-    BadRequestParams,
-    BadRequestPayload,
-    BadTopic,
-    CannotCreateChannelConfig,
-    ChannelNotRegistered,
-    DeviceTokenNotForTopic,
-    DuplicateHeaders,
-    ExpiredProviderToken,
-    ExpiredToken,
-    FeatureNotEnabled,
-    Forbidden,
-    IdleTimeout,
-    InternalServerError,
-    InvalidProviderToken,
-    InvalidPushType,
-    MethodNotAllowed,
-    MissingChannelId,
-    MissingChannelQueueSize,
-    MissingDeviceToken,
-    MissingProviderToken,
-    MissingPushType,
-    MissingTopic,
-    PayloadEmpty,
-    PayloadTooLarge,
-    ServiceUnavailable,
-    Shutdown,
-    TooManyProviderTokenUpdates,
-    TooManyRequests,
-    TopicDisallowed,
-    TopicMismatch,
-    Unregistered,
-    UnrelatedKeyIdInToken,
-    UnknownReason
-  )
-)
+export const Rejection: Schema.Schema<Rejection, Encoded> = Schema.suspend(() => union(Object.values(classes)))
+
+/**
+ * Whether an operation can get a rejection.
+ *
+ * @since 1.0.0
+ * @category guards
+ */
+export const isOf = <O extends Reason.Operation>(operation: O) => (rejection: Rejection): rejection is Of<O> => {
+  const { _tag } = rejection
+  return _tag === "UnknownReason" || Reason.isOf(_tag, operation)
+}
+
+/**
+ * The Schema of the rejections that an operation can get.
+ *
+ * @since 1.0.0
+ * @category schemas
+ */
+export const of = <O extends Reason.Operation>(operation: O): Schema.Schema<Of<O>, Encoded> =>
+  Rejection.pipe(Schema.filter(isOf(operation)))
+
+const union = <S extends Schema.Schema.AnyNoContext>(members: ReadonlyArray<S>) => Schema.Union(...members)
 
 /**
  * How a rejection is stored: its fields, with the timestamp as an ISO 8601 string.
@@ -689,16 +633,18 @@ export interface Options {
   /** Where the reason came from; `"response"` when left out. */
   readonly origin?: Fields["origin"] | undefined
   /** Whether APNs can have acted on the notification; `"yes"` when left out, since an answer came. */
-  readonly processed?: Processed | undefined
+  readonly processed?: Processed.Processed | undefined
   /** How often the notification was handed to a connection; 1 when left out. */
   readonly attempts?: number | undefined
   readonly apnsId?: string | undefined
   readonly uniqueId?: string | undefined
   readonly requestId?: string | undefined
-  /** `Retry-After`, in seconds. */
-  readonly retryAfterSeconds?: number | undefined
-  /** The answer's `timestamp`, in milliseconds since 1970. */
-  readonly timestampMillis?: number | undefined
+  /** How long `Retry-After` asks to wait. */
+  readonly retryAfter?: Duration.Duration | undefined
+  /** The answer's `timestamp`. */
+  readonly timestamp?: DateTime.Utc | undefined
+  /** Only with `BadDeviceToken`: what is wrong with the token. */
+  readonly problem?: string | undefined
   /** Only with `PayloadTooLarge`: the size of the payload, in bytes. */
   readonly size?: number | undefined
   /** Only with `PayloadTooLarge`: the limit, in bytes. */
@@ -711,9 +657,9 @@ export interface Options {
  * @example
  * ```ts
  * import { Rejection } from "@effect-apns/models"
- * import { Effect } from "effect"
+ * import { DateTime, Effect } from "effect"
  *
- * const program = Effect.fail(Rejection.make({ status: 410, reason: "Unregistered", timestampMillis: 1704067200000 }))
+ * const program = Effect.fail(Rejection.make({ status: 410, reason: "Unregistered", timestamp: DateTime.unsafeMake(1704067200000) }))
  *
  * Effect.runSync(program.pipe(
  *   Effect.catchTag("Unregistered", ({ timestamp }) => Effect.log("delete the token, gone since", timestamp)),
@@ -724,8 +670,24 @@ export interface Options {
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options): Rejection => {
-  const tag = Reason.canonical(options.reason)
+export const make = (options: Options): Rejection => build(Reason.canonical(options.reason), options)
+
+/**
+ * {@link make} for an operation: a reason that Apple does not list for it gives {@link UnknownReason}, which keeps the
+ * reason and the status.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
+export const makeOf = <O extends Reason.Operation>(operation: O) => {
+  const fits = isOf(operation)
+  return (options: Options): Of<O> | UnknownReason => {
+    const rejection = make(options)
+    return fits(rejection) ? rejection : new UnknownReason(rejection)
+  }
+}
+
+const build = (tag: Reason.Canonical | undefined, options: Options): Rejection => {
   const props = {
     status: options.status ?? Reason.info(options.reason, 0).status,
     reason: options.reason,
@@ -735,31 +697,33 @@ export const make = (options: Options): Rejection => {
     ...(options.apnsId === undefined ? undefined : { apnsId: options.apnsId }),
     ...(options.uniqueId === undefined ? undefined : { uniqueId: options.uniqueId }),
     ...(options.requestId === undefined ? undefined : { requestId: options.requestId }),
-    ...(options.retryAfterSeconds === undefined ? undefined : { retryAfter: options.retryAfterSeconds }),
-    ...timestamp(options.timestampMillis)
+    ...(options.retryAfter === undefined ? undefined : { retryAfter: options.retryAfter }),
+    ...(options.timestamp === undefined ? undefined : { timestamp: options.timestamp })
   }
   // A rejection is an answer, made in a callback of the connection: its stack says nothing and would cost more than
   // all the rest.
   const stackTraceLimit = Error.stackTraceLimit
   Error.stackTraceLimit = 0
   try {
-    return tag === "PayloadTooLarge"
-      ? new PayloadTooLarge({
-        ...props,
-        ...(options.size === undefined ? undefined : { size: options.size }),
-        ...(options.limit === undefined ? undefined : { limit: options.limit })
-      })
-      : new classes[tag ?? "UnknownReason"](props)
+    switch (tag) {
+      case "PayloadTooLarge":
+        return new PayloadTooLarge({
+          ...props,
+          ...(options.size === undefined ? undefined : { size: options.size }),
+          ...(options.limit === undefined ? undefined : { limit: options.limit })
+        })
+      case "BadDeviceToken":
+        return new BadDeviceToken({
+          ...props,
+          ...(options.problem === undefined ? undefined : { problem: options.problem })
+        })
+      default:
+        return new classes[tag ?? "UnknownReason"](props)
+    }
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }
 }
-
-// A timestamp that is no instant is worth less than the rejection that carries it.
-const timestamp = (millis: number | undefined): { readonly timestamp: DateTime.Utc } | undefined =>
-  millis === undefined
-    ? undefined
-    : Option.match(DateTime.make(millis), { onNone: () => undefined, onSome: (timestamp) => ({ timestamp }) })
 
 /**
  * Whether the input is a rejection, whatever its reason.
@@ -773,20 +737,105 @@ export const isRejection = (input: unknown): input is Rejection => {
 }
 
 /**
- * Whether the device token is gone for good, and since when, as far as APNs said. Delete the token unless the app
- * registered it again after that instant. Takes any error and answers `None` for all others.
+ * The rejections after which a device token is of no use any more.
  *
- * @since 0.1.0
+ * @since 1.0.0
  * @category advice
  */
-export const tokenIsDead = (error: unknown): Option.Option<{ readonly since: Option.Option<DateTime.Utc> }> =>
-  isRejection(error) && Reason.info(error.reason, error.status).token === "dead"
-    ? Option.some({ since: Option.fromNullable(error.timestamp) })
-    : Option.none()
+export type TokenDead = Tagged<With<"token", "dead">>
 
 /**
- * When and how the notification may be sent again: `how` as {@link Reason.Retry} explains, `delaySeconds` what APNs
- * asked for in `Retry-After`, else what Apple documents. `None` where it may not, or not before something was fixed.
+ * The rejections that make a device token suspect: it is malformed, or belongs to the other environment.
+ *
+ * @since 1.0.0
+ * @category advice
+ */
+export type TokenSuspect = Tagged<With<"token", "suspect">>
+
+/**
+ * The rejections after which the same notification may be sent again, at once or later.
+ *
+ * @since 1.0.0
+ * @category advice
+ */
+export type Retryable = Tagged<
+  With<"retry", Exclude<Reason.Retry, "never" | "after-fix">>
+>
+
+/**
+ * The rejections that end when a person changes the key, the certificate or what it may do.
+ *
+ * @since 1.0.0
+ * @category advice
+ */
+export type CredentialsProblem = Tagged<
+  With<"class", "credential-fatal" | "entitlement"> | With<"credentials", "suspect">
+>
+
+/** The reasons whose entry in the table has one of these values under this key. */
+type With<Key extends keyof Reason.Info, Value> = {
+  readonly [R in Reason.Canonical]: (typeof Reason.table)[R][Key] extends Value ? R : never
+}[Reason.Canonical]
+
+const infoOf = (error: unknown): Reason.Info | undefined =>
+  isRejection(error) ? Reason.info(error.reason, error.status) : undefined
+
+/**
+ * Whether the device token is gone for good; `timestamp` says since when, as far as APNs did. Delete the token unless the
+ * app registered it again after that instant. Takes any error and any value: use it in `Effect.catchIf`.
+ *
+ * @example
+ * ```ts
+ * import { Rejection } from "@effect-apns/models"
+ * import { Effect } from "effect"
+ *
+ * declare const sending: Effect.Effect<void, Rejection.Rejection>
+ *
+ * export const program = sending.pipe(
+ *   Effect.catchIf(Rejection.isTokenDead, ({ timestamp }) => Effect.log("delete the token, gone since", timestamp))
+ * )
+ * ```
+ *
+ * @since 1.0.0
+ * @category advice
+ */
+export const isTokenDead = <E>(error: E): error is E & TokenDead => infoOf(error)?.token === "dead"
+
+/**
+ * Whether the device token is malformed or belongs to the other environment: set it aside.
+ *
+ * @since 1.0.0
+ * @category advice
+ */
+export const isTokenSuspect = <E>(error: E): error is E & TokenSuspect => infoOf(error)?.token === "suspect"
+
+/**
+ * Whether the same notification may be sent again, as {@link retry} says in detail.
+ *
+ * @since 1.0.0
+ * @category advice
+ */
+export const isRetryable = <E>(error: E): error is E & Retryable => {
+  const info = infoOf(error)
+  return info !== undefined && info.retry !== "never" && info.retry !== "after-fix"
+}
+
+/**
+ * Whether a person must change the key, the certificate or what it may do before anything can be delivered;
+ * {@link fixCredentials} says what.
+ *
+ * @since 1.0.0
+ * @category advice
+ */
+export const isCredentialsProblem = <E>(error: E): error is E & CredentialsProblem => {
+  const info = infoOf(error)
+  return info !== undefined &&
+    (info.class === "credential-fatal" || info.class === "entitlement" || info.credentials === "suspect")
+}
+
+/**
+ * When and how the notification may be sent again: `how` as {@link Reason.Retry} explains, `delay` what APNs asked for
+ * in `Retry-After`, else what Apple documents. `None` where it may not, or not before something was fixed.
  *
  * @since 0.1.0
  * @category advice
@@ -795,16 +844,13 @@ export const retry = (
   error: unknown
 ): Option.Option<{
   readonly how: Exclude<Reason.Retry, "never" | "after-fix">
-  readonly delaySeconds: Option.Option<number>
+  readonly delay: Option.Option<Duration.Duration>
 }> => {
   if (!isRejection(error)) return Option.none()
   const info = Reason.info(error.reason, error.status)
   return info.retry === "never" || info.retry === "after-fix"
     ? Option.none()
-    : Option.some({
-      how: info.retry,
-      delaySeconds: Option.fromNullable(error.retryAfter ?? info.retryDelaySeconds)
-    })
+    : Option.some({ how: info.retry, delay: Option.fromNullable(error.retryAfter ?? info.retryDelay) })
 }
 
 /**
@@ -815,11 +861,8 @@ export const retry = (
  * @category advice
  */
 export const fixCredentials = (error: unknown): Option.Option<string> => {
-  if (!isRejection(error)) return Option.none()
-  const info = Reason.info(error.reason, error.status)
-  return info.class === "credential-fatal" || info.class === "entitlement" || info.credentials === "suspect"
-    ? Option.some(info.advice)
-    : Option.none()
+  const info = infoOf(error)
+  return info !== undefined && isCredentialsProblem(error) ? Option.some(info.advice) : Option.none()
 }
 
 /**

@@ -60,6 +60,17 @@ export const fromInput = (input: Input): number => {
   return isDate(input) ? Math.floor(input.getTime() / 1000) : Number.NaN
 }
 
+/**
+ * The milliseconds since 1970 of a `DateTime` or a valid `Date`; `undefined` for anything else.
+ *
+ * @since 1.0.0
+ * @category conversions
+ */
+export const toMillis = (input: unknown): number | undefined => {
+  const millis = DateTime.isDateTime(input) ? input.epochMillis : isDate(input) ? input.getTime() : Number.NaN
+  return Number.isNaN(millis) ? undefined : millis
+}
+
 const isDate = (input: unknown): input is Date => Object.prototype.toString.call(input) === "[object Date]"
 
 /**

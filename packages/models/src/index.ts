@@ -89,6 +89,11 @@ export * as Printable from "./Printable.js"
 export * as Priority from "./Priority.js"
 
 /**
+ * @since 1.0.0
+ */
+export * as Processed from "./Processed.js"
+
+/**
  * @since 0.1.0
  */
 export * as PushType from "./PushType.js"
@@ -112,6 +117,11 @@ export * as Sound from "./Sound.js"
  * @since 0.1.0
  */
 export * as TeamId from "./TeamId.js"
+
+/**
+ * @since 1.0.0
+ */
+export * as TimeSpan from "./TimeSpan.js"
 
 /**
  * @since 0.1.0

@@ -1,6 +1,8 @@
 import { Reason, Rejection } from "@effect-apns/models"
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, DateTime, Effect, Equal, FastCheck, Option, Schema } from "effect"
+import { Arbitrary, DateTime, Duration, Effect, Equal, FastCheck, Option, Schema } from "effect"
+
+const since = DateTime.unsafeMake(1704067200123)
 
 const reasons = Object.keys(Reason.table).filter(Reason.isReason)
 
@@ -108,7 +110,7 @@ describe("Reason", () => {
     assert.strictEqual(Reason.info("Whatever", 400).retry, "after-fix")
     assert.strictEqual(Reason.info("Whatever", 410).token, "dead")
     assert.strictEqual(Reason.info("Whatever", 429).retry, "delay")
-    assert.strictEqual(Reason.info("Whatever", 502).retryDelaySeconds, 900)
+    assert.isTrue(Equal.equals(Reason.info("Whatever", 502).retryDelay, Duration.minutes(15)))
   })
 })
 
@@ -139,12 +141,12 @@ describe("Rejection", () => {
   it.effect("is caught by its tag, with its fields", () =>
     Effect.gen(function*() {
       const gone = yield* Effect.fail(
-        Rejection.make({ status: 410, reason: "Unregistered", timestampMillis: 1704067200123, attempts: 2 })
+        Rejection.make({ status: 410, reason: "Unregistered", timestamp: since, attempts: 2 })
       ).pipe(
         Effect.catchTag("Unregistered", ({ attempts, timestamp }) => Effect.succeed({ attempts, timestamp })),
         Effect.catchAll(() => Effect.succeed(undefined))
       )
-      assert.deepStrictEqual(gone, { attempts: 2, timestamp: DateTime.unsafeMake(1704067200123) })
+      assert.deepStrictEqual(gone, { attempts: 2, timestamp: since })
     }))
 
   it("keeps an unknown reason as it came", () => {
@@ -161,11 +163,6 @@ describe("Rejection", () => {
     assert.include(error.message, "No reason (502): the answer named none; send again after 15 minutes")
   })
 
-  it("survives a timestamp that is none", () => {
-    assert.isUndefined(Rejection.make({ reason: "Unregistered", timestampMillis: NaN }).timestamp)
-    assert.isUndefined(Rejection.make({ reason: "Unregistered", timestampMillis: 1e300 }).timestamp)
-  })
-
   it("survives JSON.stringify, and comes back", () => {
     const decode = Schema.decodeUnknownSync(Rejection.Rejection)
     for (const reason of [...reasons, "ShortAndStout"]) {
@@ -177,8 +174,9 @@ describe("Rejection", () => {
         attempts: 3,
         apnsId: "123e4567-e89b-12d3-a456-426655440000",
         uniqueId: "u",
-        retryAfterSeconds: 1.5,
-        timestampMillis: 1704067200123,
+        retryAfter: Duration.seconds(1.5),
+        timestamp: since,
+        problem: "It is empty.",
         size: 5000,
         limit: 4096
       })
@@ -192,44 +190,120 @@ describe("Rejection", () => {
     const decode = Schema.decodeUnknownSync(Rejection.Rejection)
     const encode = Schema.encodeSync(Rejection.Rejection)
     FastCheck.assert(
-      FastCheck.property(Arbitrary.make(Rejection.Rejection), (error) => Equal.equals(decode(encode(error)), error))
+      FastCheck.property(Arbitrary.make(Rejection.Rejection), (error) => {
+        // stored in milliseconds
+        FastCheck.pre(Equal.equals(error.retryAfter, error.retryAfter && Duration.millis(Duration.toMillis(error.retryAfter))))
+        return Equal.equals(decode(encode(error)), error)
+      })
     )
   })
 
   it("is told from all else", () => {
     for (const other of [undefined, null, 7, new Error("x"), { _tag: "Unregistered" }, { _tag: "toString" }]) {
       assert.isFalse(Rejection.isRejection(other))
-      assert.isTrue(Option.isNone(Rejection.tokenIsDead(other)))
+      assert.isFalse(Rejection.isTokenDead(other))
+      assert.isFalse(Rejection.isTokenSuspect(other))
+      assert.isFalse(Rejection.isRetryable(other))
+      assert.isFalse(Rejection.isCredentialsProblem(other))
       assert.isTrue(Option.isNone(Rejection.retry(other)))
       assert.isTrue(Option.isNone(Rejection.fixCredentials(other)))
     }
   })
 
-  it("says whether the token is dead, and since when", () => {
-    const since = DateTime.unsafeMake(1704067200123)
-    assert.deepStrictEqual(
-      Rejection.tokenIsDead(Rejection.make({ reason: "ExpiredToken", timestampMillis: 1704067200123 })),
-      Option.some({ since: Option.some(since) })
-    )
-    assert.deepStrictEqual(
-      Rejection.tokenIsDead(Rejection.make({ reason: "Unregistered" })),
-      Option.some({ since: Option.none() })
-    )
-    assert.isTrue(Option.isNone(Rejection.tokenIsDead(Rejection.make({ reason: "BadDeviceToken" }))))
+  it("says of every reason, by a guard that catchIf takes, what its table says", () => {
+    for (const reason of reasons) {
+      const error = Rejection.make({ reason })
+      const { credentials, retry, token } = Reason.table[reason]
+      assert.strictEqual(Rejection.isTokenDead(error), token === "dead", reason)
+      assert.strictEqual(Rejection.isTokenSuspect(error), token === "suspect", reason)
+      assert.strictEqual(Rejection.isRetryable(error), !["never", "after-fix"].includes(retry), reason)
+      assert.strictEqual(Rejection.isRetryable(error), Option.isSome(Rejection.retry(error)), reason)
+      assert.strictEqual(
+        Rejection.isCredentialsProblem(error),
+        ["fatal", "not-entitled", "suspect"].includes(credentials) || reason === "FeatureNotEnabled",
+        reason
+      )
+    }
+    assert.isTrue(Rejection.isTokenDead(Rejection.make({ reason: "Whatever", status: 410 })))
+    assert.isTrue(Rejection.isRetryable(Rejection.make({ reason: "Whatever", status: 503 })))
+  })
+
+  it.effect("catchIf with a guard hands over the timestamp, and lets the others through", () =>
+    Effect.gen(function*() {
+      const handled = (reason: string) =>
+        Effect.fail(Rejection.make({ reason, timestamp: since })).pipe(
+          Effect.catchIf(Rejection.isTokenDead, ({ timestamp }) => Effect.succeed(timestamp)),
+          Effect.catchAll(({ _tag }) => Effect.succeed(_tag))
+        )
+      assert.strictEqual(yield* handled("ExpiredToken"), since)
+      assert.strictEqual(yield* handled("BadTopic"), "BadTopic")
+    }))
+
+  const of = (operation: Reason.Operation) => reasons.filter((reason) => Reason.isOf(reason, operation))
+
+  it("knows which reasons a notification, a broadcast and channel management can get", () => {
+    assert.includeMembers(of("device"), ["Unregistered", "BadDeviceToken", "PayloadTooLarge", "InvalidProviderToken"])
+    assert.notIncludeMembers(of("device"), ["ChannelNotRegistered", "CannotCreateChannelConfig", "TopicMismatch"])
+    assert.includeMembers(of("broadcast"), ["ChannelNotRegistered", "PayloadTooLarge", "TopicMismatch"])
+    assert.notIncludeMembers(of("broadcast"), ["Unregistered", "CannotCreateChannelConfig"])
+    assert.includeMembers(of("channels"), ["ChannelNotRegistered", "CannotCreateChannelConfig", "TopicMismatch"])
+    assert.notIncludeMembers(of("channels"), ["Unregistered", "BadDeviceToken", "IdleTimeout"])
+    assert.strictEqual(new Set([...of("device"), ...of("channels")]).size, reasons.length)
+  })
+
+  it("makes of a reason that an operation cannot get an UnknownReason that keeps what came", () => {
+    for (const operation of ["device", "broadcast", "channels"] as const) {
+      for (const reason of reasons) {
+        const error = Rejection.makeOf(operation)({ reason, attempts: 2, apnsId: "a", timestamp: since })
+        assert.strictEqual(error._tag, Reason.isOf(reason, operation) ? Reason.canonical(reason) : "UnknownReason")
+        assert.deepInclude(error, {
+          reason,
+          status: Reason.table[reason].status,
+          attempts: 2,
+          apnsId: "a",
+          timestamp: since
+        })
+        assert.isTrue(Rejection.isRejection(error))
+        assert.isTrue(Schema.is(Rejection.of(operation))(error))
+        assert.strictEqual(
+          Schema.is(Rejection.of(operation))(Rejection.make({ reason })),
+          Reason.isOf(reason, operation)
+        )
+      }
+    }
+  })
+
+  it("names the reasons that say the credentials are wrong", () => {
+    assert.isTrue(Reason.isCredentialReason("BadCertificate"))
+    assert.isTrue(Reason.isCredentialReason("BadEnvironmentKeyInToken"))
+    for (const raw of ["Shutdown", "ExpiredProviderToken", "toString", ""]) {
+      assert.isFalse(Reason.isCredentialReason(raw), raw)
+    }
+  })
+
+  it("found before anything was sent, a bad token says what is wrong with it and nothing of APNs", () => {
+    const error = Rejection.make({
+      reason: "BadDeviceToken",
+      origin: "local",
+      processed: "no",
+      attempts: 0,
+      problem: "The device token is empty."
+    })
+    assert.strictEqual(error.message, "BadDeviceToken: The device token is empty. Nothing was sent.")
   })
 
   it("says when to retry, and lets Retry-After decide", () => {
     assert.deepStrictEqual(
       Rejection.retry(Rejection.make({ reason: "InternalServerError" })),
-      Option.some({ how: "delay", delaySeconds: Option.some(900) })
+      Option.some({ how: "delay", delay: Option.some(Duration.minutes(15)) })
     )
     assert.deepStrictEqual(
-      Rejection.retry(Rejection.make({ reason: "TooManyRequests", retryAfterSeconds: 3 })),
-      Option.some({ how: "delay", delaySeconds: Option.some(3) })
+      Rejection.retry(Rejection.make({ reason: "TooManyRequests", retryAfter: Duration.seconds(3) })),
+      Option.some({ how: "delay", delay: Option.some(Duration.seconds(3)) })
     )
     assert.deepStrictEqual(
       Rejection.retry(Rejection.make({ reason: "Shutdown" })),
-      Option.some({ how: "new-connection", delaySeconds: Option.none() })
+      Option.some({ how: "new-connection", delay: Option.none() })
     )
     assert.isTrue(Option.isNone(Rejection.retry(Rejection.make({ reason: "BadTopic" }))))
     assert.isTrue(Option.isNone(Rejection.retry(Rejection.make({ reason: "Unregistered" }))))

@@ -29,18 +29,17 @@
  *
  * @since 0.1.0
  */
+import type { Failure } from "@effect-apns/core"
 import { Request } from "@effect-apns/core"
-import type { Expiration } from "@effect-apns/models"
-import { ChannelId, Expiration as Expirations, Notification, Priority, Topic } from "@effect-apns/models"
+import type { Expiration, TimeSpan } from "@effect-apns/models"
+import { ChannelId, Notification, Priority, Rejection, Topic } from "@effect-apns/models"
 import type * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as ParseResult from "effect/ParseResult"
-import * as Schema from "effect/Schema"
 import * as ApnsPool from "./ApnsPool.js"
 import * as calls from "./internal/call.js"
-import type { SendError } from "./Send.js"
+import * as checks from "./internal/options.js"
 
 /**
  * What to broadcast, and on which channel (Apple: "Sending broadcast push notification requests to APNs").
@@ -65,8 +64,8 @@ export interface Options {
   /** `apns-request-id`, a UUID. Default: APNs makes one. */
   readonly requestId?: string | undefined
   /** How long to wait for the answer. Waiting for a free stream does not count. Default 10 seconds. */
-  readonly timeout?: Duration.DurationInput | undefined
-  /** When the broadcast fails wherever it is. Default: none. */
+  readonly timeout?: TimeSpan.TimeSpan | undefined
+  /** Absolute time after which it fails with `Timeout`, whether queued, retrying or in flight. Default: none. */
   readonly deadline?: DateTime.DateTime | Date | undefined
   /**
    * Whether to send again when nobody knows if APNs has processed it. Default: as the pool is set up; `"collapsible"`
@@ -92,19 +91,43 @@ export class Receipt {
   ) {}
 }
 
-const decodeBundleId = calls.decoder(() => Topic.Topic)
-const decodeChannelId = calls.decoder(() => ChannelId.ChannelId)
-const decodePriority = calls.decoder(() => Priority.Priority)
+/**
+ * Everything that can go wrong with a broadcast: as `SendError`, with the reasons that APNs gives a broadcast
+ * (`ChannelNotRegistered`, `FeatureNotEnabled`, ...) in place of those for a device.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type BroadcastError = Failure.PoolError | Rejection.Of<"broadcast"> | ParseResult.ParseError
+
+const reject = Rejection.makeOf("broadcast")
+const decodeBundleId = checks.decoder("bundleId", () => Topic.Topic)
+const decodeChannelId = checks.decoder("channelId", () => ChannelId.ChannelId)
+const decodePriority = checks.decoder("priority", () => Priority.Priority)
+const names = [
+  "bundleId",
+  "channelId",
+  "notification",
+  "priority",
+  "expiration",
+  "requestId",
+  "timeout",
+  "deadline",
+  "retransmit"
+]
 
 const requestOf = (
   options: Options,
   defaultBundleId: string | undefined
-): Either.Either<Request.Request, SendError | ParseResult.ParseError> =>
+): Either.Either<Request.Request, BroadcastError> =>
   Either.gen(function*() {
-    const bundleId = yield* decodeBundleId(options.bundleId ?? defaultBundleId)
-    const prepared = yield* Notification.prepareBroadcast(options.notification)
-    const priority = yield* decodePriority(options.priority ?? 10)
-    const seconds = yield* Expirations.toSeconds(options.expiration)
+    const bundleId = yield* decodeBundleId(options.bundleId === undefined ? defaultBundleId : options.bundleId)
+    const prepared = yield* Either.mapLeft(
+      Notification.prepareBroadcast(options.notification),
+      (error) => error._tag === "ParseError" ? checks.under("notification", options.notification)(error) : error
+    )
+    const priority = yield* decodePriority(options.priority === undefined ? 10 : options.priority)
+    const seconds = yield* checks.expirationSeconds(options.expiration)
     const extra = [
       "apns-channel-id",
       yield* decodeChannelId(options.channelId),
@@ -112,24 +135,15 @@ const requestOf = (
       String(seconds)
     ]
     yield* calls.pushRequestId(extra, options.requestId)
-    const { deadline } = options
-    const deadlineMillis = deadline === undefined
-      ? Infinity
-      : deadline instanceof Date
-      ? deadline.getTime()
-      : deadline.epochMillis
-    if (Number.isNaN(deadlineMillis)) {
-      return yield* calls.invalid(Schema.DateFromSelf, deadline, "deadline is not a date")
-    }
     return Request.fromSpec(`/4/broadcasts/apps/${bundleId}`, {
       head: Request.head("POST", [["apns-push-type", prepared.pushType], ["apns-priority", String(priority)]]),
       extra,
       body: prepared.body,
-      timeoutMillis: yield* calls.timeoutMillis(options.timeout, Request.defaultTimeoutMillis),
-      deadlineMillis,
+      timeoutMillis: yield* checks.timeoutMillis(options.timeout),
+      deadlineMillis: yield* checks.deadlineMillis(options.deadline),
       expirationMillis: seconds === 0 ? Infinity : seconds * 1000,
       collapsible: false,
-      retransmit: options.retransmit
+      retransmit: yield* checks.retransmit(options.retransmit)
     })
   })
 
@@ -143,13 +157,13 @@ const requestOf = (
  * @since 0.1.0
  * @category sending
  */
-export const send = (options: Options): Effect.Effect<Receipt, SendError, ApnsPool.ApnsPool> =>
-  Effect.flatMap(ApnsPool.ApnsPool, (pool) => {
-    const request = requestOf(options, pool.topic)
+export const send = (options: Options): Effect.Effect<Receipt, BroadcastError, ApnsPool.ApnsPool> =>
+  Effect.flatMap(ApnsPool.ApnsPool, (pool): Effect.Effect<Receipt, BroadcastError> => {
+    const request = checks.reading(options, names, () => requestOf(options, pool.topic))
     return Either.isLeft(request)
       ? Effect.fail(request.left)
       : Effect.map(
-        calls.call(pool, "broadcast", options.bundleId ?? pool.topic ?? "", request.right),
+        calls.call(pool, "broadcast", options.bundleId ?? pool.topic ?? "", request.right, reject),
         (response) => new Receipt(calls.requestIdOf(response) ?? "", response.uniqueId, response.attempts)
       )
   })

@@ -31,15 +31,14 @@
  *
  * @since 0.1.0
  */
-import type { Credentials } from "@effect-apns/core"
+import type { Credentials, Failure } from "@effect-apns/core"
 import { Endpoint, Request, Response } from "@effect-apns/core"
-import type { MessageStoragePolicy } from "@effect-apns/models"
-import { Channel, ChannelId, Topic } from "@effect-apns/models"
+import type { MessageStoragePolicy, TimeSpan } from "@effect-apns/models"
+import { Channel, ChannelId, Rejection, Topic } from "@effect-apns/models"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
@@ -49,8 +48,8 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ApnsPool from "./ApnsPool.js"
 import * as calls from "./internal/call.js"
+import * as checks from "./internal/options.js"
 import * as PoolConfig from "./PoolConfig.js"
-import type { SendError } from "./Send.js"
 
 /**
  * @since 0.1.0
@@ -76,7 +75,7 @@ export interface RequestOptions {
   /** `apns-request-id`, a UUID. Default: APNs makes one. */
   readonly requestId?: string | undefined
   /** How long to wait for the answer. Default 10 seconds. */
-  readonly timeout?: Duration.DurationInput | undefined
+  readonly timeout?: TimeSpan.TimeSpan | undefined
 }
 
 /**
@@ -142,12 +141,14 @@ export interface Listed extends Answer {
 /**
  * Everything that can go wrong with channel management: one tagged error for each reason that APNs gives
  * (`CannotCreateChannelConfig`, `ChannelNotRegistered`, `FeatureNotEnabled`, ...), the failures of a pool, and
- * `ParseError` for input that APNs does not take.
+ * `ParseError` for an option, whose path it names, that APNs does not take.
  *
  * @since 0.1.0
  * @category errors
  */
-export type ChannelsError = SendError
+export type ChannelsError = Failure.PoolError | Rejection.Of<"channels"> | ParseResult.ParseError
+
+const reject = Rejection.makeOf("channels")
 
 /**
  * @since 0.1.0
@@ -220,18 +221,25 @@ const managementOf: ReadonlyArray<readonly [Endpoint.Endpoint, Endpoint.Endpoint
 export const endpointOf = (endpoint: Endpoint.Endpoint): Endpoint.Endpoint =>
   managementOf.find(([from]) => Equal.equals(from, endpoint))?.[1] ?? endpoint
 
-const decodeBundleId = calls.decoder(() => Topic.Topic)
-const decodeChannelId = calls.decoder(() => ChannelId.ChannelId)
-const encodeChannel = (channel: Channel.Channel) => Schema.encodeUnknownEither(Channel.Channel)(channel)
+const decodeBundleId = checks.decoder("bundleId", () => Topic.Topic)
+const decodeChannelId = checks.decoder("channelId", () => ChannelId.ChannelId)
+const names = ["bundleId", "channelId", "messageStoragePolicy", "requestId", "timeout"]
+
+const bodyOf = (
+  messageStoragePolicy: MessageStoragePolicy.MessageStoragePolicy
+): Either.Either<Uint8Array, ParseResult.ParseError> =>
+  Either.map(
+    Schema.encodeUnknownEither(Channel.Channel)({ messageStoragePolicy }),
+    (channel) => encoder.encode(JSON.stringify(channel))
+  )
 
 interface Asking {
   readonly operation: "create channel" | "read channel" | "list channels" | "delete channel"
   readonly method: "GET" | "POST" | "DELETE"
   readonly resource: "channels" | "all-channels"
   readonly retransmit: Request.Retransmit
-  readonly options: RequestOptions
-  readonly channelId?: string | undefined
-  readonly body?: Uint8Array | undefined
+  readonly options: RequestOptions & { readonly channelId?: string | undefined }
+  readonly messageStoragePolicy?: (() => MessageStoragePolicy.MessageStoragePolicy) | undefined
 }
 
 const noBody = new Uint8Array(0)
@@ -243,15 +251,17 @@ const requestOf = (
 ): Either.Either<Request.Request, ParseResult.ParseError> =>
   Either.gen(function*() {
     const { options } = asking
-    const bundleId = yield* decodeBundleId(options.bundleId ?? defaultBundleId)
+    const bundleId = yield* decodeBundleId(options.bundleId === undefined ? defaultBundleId : options.bundleId)
     const extra: Array<string> = []
-    if (asking.channelId !== undefined) extra.push("apns-channel-id", yield* decodeChannelId(asking.channelId))
+    if (asking.operation === "read channel" || asking.operation === "delete channel") {
+      extra.push("apns-channel-id", yield* decodeChannelId(options.channelId))
+    }
     yield* calls.pushRequestId(extra, options.requestId)
     return Request.fromSpec(`/1/apps/${bundleId}/${asking.resource}`, {
       head: Request.head(asking.method, []),
       extra: extra.length === 0 ? undefined : extra,
-      body: asking.body ?? noBody,
-      timeoutMillis: yield* calls.timeoutMillis(options.timeout, Request.defaultTimeoutMillis),
+      body: asking.messageStoragePolicy === undefined ? noBody : yield* bodyOf(asking.messageStoragePolicy()),
+      timeoutMillis: yield* checks.timeoutMillis(options.timeout),
       deadlineMillis: Infinity,
       expirationMillis: Infinity,
       collapsible: false,
@@ -259,8 +269,8 @@ const requestOf = (
     })
   })
 
-const decodeChannel = calls.decoder(() => Schema.parseJson(Channel.Channel))
-const decodeList = calls.decoder(() => Schema.parseJson(Channel.List))
+const decodeChannel = (text: string) => Schema.decodeUnknownEither(Schema.parseJson(Channel.Channel))(text)
+const decodeList = (text: string) => Schema.decodeUnknownEither(Schema.parseJson(Channel.List))(text)
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 const read = <A>(
@@ -291,39 +301,32 @@ export const fromPool = (
   bundleId: string | undefined = pool.topic
 ): Channels => {
   const ask = (asking: Asking): Effect.Effect<Response.Response, ChannelsError> =>
-    Effect.suspend(() => {
-      const request = requestOf(asking, bundleId)
+    Effect.suspend((): Effect.Effect<Response.Response, ChannelsError> => {
+      const request = checks.reading(asking.options, names, () => requestOf(asking, bundleId))
       return Either.isLeft(request)
         ? Effect.fail(request.left)
-        : calls.call(pool, asking.operation, asking.options.bundleId ?? bundleId ?? "", request.right)
+        : calls.call(pool, asking.operation, asking.options.bundleId ?? bundleId ?? "", request.right, reject)
     })
   const answer = (response: Response.Response): Answer => ({ requestId: calls.requestIdOf(response) ?? "" })
   return {
     [TypeId]: TypeId,
     create: (options) =>
-      Effect.suspend(() => {
-        const body = Either.map(
-          encodeChannel({ messageStoragePolicy: options.messageStoragePolicy }),
-          (channel) => encoder.encode(JSON.stringify(channel))
-        )
-        if (Either.isLeft(body)) return Effect.fail(body.left)
-        return Effect.flatMap(
-          ask({
-            operation: "create channel",
-            method: "POST",
-            resource: "channels",
-            retransmit: "never",
-            options,
-            body: body.right
-          }),
-          (response): Effect.Effect<Created, ChannelsError> => {
-            const id = Response.header(response.headers, "apns-channel-id")
-            return ChannelId.is(id)
-              ? Effect.succeed({ channelId: id, ...answer(response) })
-              : Effect.fail(calls.malformed(response, "it created a channel and does not say which"))
-          }
-        )
-      }),
+      Effect.flatMap(
+        ask({
+          operation: "create channel",
+          method: "POST",
+          resource: "channels",
+          retransmit: "never",
+          options,
+          messageStoragePolicy: () => options.messageStoragePolicy
+        }),
+        (response): Effect.Effect<Created, ChannelsError> => {
+          const id = Response.header(response.headers, "apns-channel-id")
+          return ChannelId.is(id)
+            ? Effect.succeed({ channelId: id, ...answer(response) })
+            : Effect.fail(calls.malformed(response, "it created a channel and does not say which"))
+        }
+      ),
     read: (options) =>
       Effect.flatMap(
         ask({
@@ -331,8 +334,7 @@ export const fromPool = (
           method: "GET",
           resource: "channels",
           retransmit: "always",
-          options,
-          channelId: options.channelId
+          options
         }),
         (response) => Effect.map(read(response, decodeChannel), (channel) => ({ ...channel, ...answer(response) }))
       ),
@@ -349,8 +351,7 @@ export const fromPool = (
           method: "DELETE",
           resource: "channels",
           retransmit: "never",
-          options,
-          channelId: options.channelId
+          options
         }),
         answer
       )

@@ -21,31 +21,31 @@
  *
  * @since 0.1.0
  */
-import { Failure, Request, Response } from "@effect-apns/core"
+import type { Failure } from "@effect-apns/core"
+import { Request } from "@effect-apns/core"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
-import type { Expiration, Priority } from "@effect-apns/models"
+import type { Expiration, Priority, TimeSpan } from "@effect-apns/models"
 import {
   ApnsId,
   CollapseId,
   DeviceToken,
-  Expiration as Expirations,
   Notification,
   Priority as Priorities,
   PushType,
-  Reason,
   Rejection,
   Topic
 } from "@effect-apns/models"
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as ParseResult from "effect/ParseResult"
-import * as Schema from "effect/Schema"
+import * as Predicate from "effect/Predicate"
 import * as ApnsPool from "./ApnsPool.js"
+import * as errors from "./internal/errors.js"
+import * as options from "./internal/options.js"
 import type { Receipt } from "./Receipt.js"
 import * as Receipts from "./Receipt.js"
 import * as Tracing from "./Tracing.js"
@@ -72,8 +72,8 @@ export interface SendOptions<N extends Notification.Notification = Notification.
   /** `apns-id`, a UUID. Default: APNs makes one. */
   readonly apnsId?: string | undefined
   /** How long to wait for the answer. Waiting for a free stream does not count. Default 10 seconds. */
-  readonly timeout?: Duration.DurationInput | undefined
-  /** When the send fails wherever it is. Default: none. */
+  readonly timeout?: TimeSpan.TimeSpan | undefined
+  /** Absolute time after which it fails with `Timeout`, whether queued, retrying or in flight. Default: none. */
   readonly deadline?: DateTime.DateTime | Date | undefined
   /** Whether to send again when nobody knows if APNs has processed it. Default: as the pool is set up. */
   readonly retransmit?: Request.Retransmit | undefined
@@ -85,63 +85,27 @@ type Shared = Omit<SendOptions, "token">
 /**
  * Everything that can go wrong with a notification:
  *
- * - one tagged error for each reason that APNs gives (`Unregistered`, `BadDeviceToken`, ...), `UnknownReason` for
- *   those it invents later, and `PayloadTooLarge` found before a byte leaves;
+ * - one tagged error for each reason that APNs gives a notification to a device (`Unregistered`, `TopicDisallowed`,
+ *   ...), `UnknownReason` for those it invents later;
+ * - `BadDeviceToken` and `PayloadTooLarge`, which are found before a byte leaves too (`origin: "local"`,
+ *   `processed: "no"`);
  * - `Closed`, `Timeout`, `StreamReset`, `MalformedResponse`, `ResponseTooLarge`: no answer, or none that makes sense;
  *   `processed` says whether APNs can have processed the notification;
- * - `ParseError`: the input is not what APNs takes, and nothing was sent.
+ * - `ParseError`: the notification or an option, whose path it names, is not what APNs takes. Nothing was sent.
  *
  * @since 0.1.0
  * @category errors
  */
-export type SendError = Failure.PoolError | Rejection.Rejection | ParseResult.ParseError
+export type SendError = Failure.PoolError | Rejection.Of<"device"> | ParseResult.ParseError
+
+const reject = Rejection.makeOf("device")
 
 /** @internal */
-export const errorOfAnswer = (delivery: Delivery): SendError => {
-  const parsed = Response.fromStream(delivery, delivery.attempts, delivery.engineNow())
-  if (Either.isLeft(parsed)) {
-    return Failure.toError({
-      _tag: "MalformedResponse",
-      processed: "yes",
-      status: delivery.status,
-      description: parsed.left
-    }, delivery.attempts)
-  }
-  const { apnsId, headers, reason, retryAfterMillis, status, timestamp, uniqueId } = parsed.right
-  const requestId = Response.header(headers, "apns-request-id")
-  return Rejection.make({
-    status,
-    reason: reason ?? "",
-    processed: "yes",
-    attempts: delivery.attempts,
-    ...(apnsId === undefined ? undefined : { apnsId }),
-    ...(uniqueId === undefined ? undefined : { uniqueId }),
-    ...(requestId === undefined ? undefined : { requestId }),
-    ...(timestamp === undefined ? undefined : { timestampMillis: timestamp }),
-    ...(retryAfterMillis === undefined ? undefined : { retryAfterSeconds: Math.ceil(retryAfterMillis / 1000) })
-  })
-}
+export const errorOfAnswer = (delivery: Delivery): SendError => errors.ofAnswer(delivery, reject)
 
-/** A GOAWAY that names what is wrong with the credentials says more than "closed". @internal */
-export const errorOfFailure = (failure: Failure.PoolFailure, attempts: number): SendError => {
-  if (failure._tag === "Closed") {
-    const { closeCause, processed } = failure
-    const reason = closeCause._tag === "CredentialsRefused" || closeCause._tag === "Goaway"
-      ? closeCause.reason
-      : undefined
-    const known = reason === undefined ? undefined : Reason.known(reason)
-    if (reason !== undefined && known !== undefined && Reason.table[known].class === "credential-fatal") {
-      return Rejection.make({
-        status: Reason.table[known].status,
-        reason,
-        processed,
-        attempts,
-        origin: "goaway"
-      })
-    }
-  }
-  return Failure.toError(failure, attempts)
-}
+/** @internal */
+export const errorOfFailure = (failure: Failure.PoolFailure, attempts: number): SendError =>
+  errors.ofFailure(failure, attempts, reject)
 
 class Sending extends Delivery {
   constructor(
@@ -167,23 +131,22 @@ class Sending extends Delivery {
 }
 
 const decodeToken = ParseResult.decodeUnknownEither(DeviceToken.DeviceToken)
-const decodeTopic = ParseResult.decodeUnknownEither(Topic.Topic)
-const decodeCollapseId = ParseResult.decodeUnknownEither(CollapseId.CollapseId)
-const decodeApnsId = ParseResult.decodeUnknownEither(ApnsId.ApnsId)
-const decodePriority = ParseResult.decodeUnknownEither(Priorities.Priority)
-
-const invalid = (
-  schema: Schema.Schema.All,
-  actual: unknown,
-  message: string
-): Either.Either<never, ParseResult.ParseError> =>
-  Either.left(ParseResult.parseError(new ParseResult.Type(schema.ast, actual, message)))
+const decodeTopic = options.decoder("topic", () => Topic.Topic)
+const decodeCollapseId = options.decoder("collapseId", () => CollapseId.CollapseId)
+const decodeApnsId = options.decoder("apnsId", () => ApnsId.ApnsId)
+const decodePriority = options.decoder("priority", () => Priorities.Priority)
 
 /** What is wrong with a device token; nothing, for almost all. @internal */
-export const tokenError = (token: string): ParseResult.ParseError | undefined => {
+export const tokenError = (token: unknown): SendError | undefined => {
   if (DeviceToken.is(token)) return undefined
   const decoded = decodeToken(token)
-  return Either.isLeft(decoded) ? ParseResult.parseError(decoded.left) : undefined
+  return reject({
+    reason: "BadDeviceToken",
+    origin: "local",
+    processed: "no",
+    attempts: 0,
+    problem: Either.isLeft(decoded) ? ParseResult.TreeFormatter.formatIssueSync(decoded.left) : undefined
+  })
 }
 
 /** The path of a notification, before its device token (Apple: "Sending notification requests to APNs"). */
@@ -209,40 +172,65 @@ const same = (a: Shared, b: Shared): boolean =>
  * @internal
  */
 export const specOf = (
-  options: Shared,
+  given: Shared,
   defaultTopic: string | undefined
 ): Either.Either<Request.Spec, SendError> => {
-  const hit = known.get(options.notification)
-  if (hit !== undefined && hit.defaultTopic === defaultTopic && same(hit.options, options)) return hit.spec
-  const spec = makeSpec(options, defaultTopic)
-  known.set(options.notification, { defaultTopic, options, spec })
+  const hit = known.get(given.notification)
+  if (hit !== undefined && hit.defaultTopic === defaultTopic && same(hit.options, given)) return hit.spec
+  const spec = makeSpec(given, defaultTopic)
+  if (Predicate.isObject(given.notification)) known.set(given.notification, { defaultTopic, options: given, spec })
   return spec
 }
 
+/** The names of the options, to tell which of them cannot be read. */
+const names = [
+  "token",
+  "notification",
+  "topic",
+  "priority",
+  "expiration",
+  "collapseId",
+  "apnsId",
+  "timeout",
+  "deadline",
+  "retransmit"
+]
+
+/** The error where reading the options threw. @internal */
+export const unreadable = (given: unknown): SendError => options.unreadable(given, names)
+
+/** {@link specOf}, where reading the options may throw. @internal */
+export const specOrRefusal = (
+  given: Shared,
+  defaultTopic: string | undefined
+): Either.Either<Request.Spec, SendError> => options.reading(given, names, () => specOf(given, defaultTopic))
+
 const makeSpec = (
-  options: Shared,
+  given: Shared,
   defaultTopic: string | undefined
 ): Either.Either<Request.Spec, SendError> =>
   Either.gen(function*() {
-    const prepared = yield* Notification.prepare(options.notification)
+    const prepared = yield* Either.mapLeft(
+      Notification.prepare(given.notification),
+      (error) => error._tag === "ParseError" ? options.under("notification", given.notification)(error) : error
+    )
     const headers: Array<readonly [string, string]> = []
     const extra: Array<string> = []
-    const topic = options.topic ?? defaultTopic
+    const topic = given.topic === undefined ? defaultTopic : given.topic
     if (topic !== undefined) {
-      const valid = yield* Either.mapLeft(decodeTopic(topic), ParseResult.parseError)
       headers.push([
         "apns-topic",
-        yield* Either.mapLeft(decodeTopic(Topic.withSuffix(valid, prepared.topicSuffix)), ParseResult.parseError)
+        yield* decodeTopic(Topic.withSuffix(yield* decodeTopic(topic), prepared.topicSuffix))
       ])
     }
     headers.push(["apns-push-type", prepared.pushType])
-    const priority = options.priority ?? prepared.defaultPriority
+    const priority = given.priority === undefined ? prepared.defaultPriority : given.priority
     if (priority !== undefined) {
-      const valid = yield* Either.mapLeft(decodePriority(priority), ParseResult.parseError)
+      const valid = yield* decodePriority(priority)
       const allowed: ReadonlyArray<Priority.Priority> = PushType.info(prepared.pushType).allowedPriorities
       if (!allowed.includes(valid)) {
-        return yield* invalid(
-          Priorities.Priority,
+        return yield* options.refuse(
+          "priority",
           valid,
           `priority ${valid} is not allowed for ${prepared.pushType}: use ${allowed.join(" or ")}`
         )
@@ -250,42 +238,22 @@ const makeSpec = (
       headers.push(["apns-priority", String(valid)])
     }
     let expirationMillis = Infinity
-    if (options.expiration !== undefined) {
-      const seconds = yield* Expirations.toSeconds(options.expiration)
+    if (given.expiration !== undefined) {
+      const seconds = yield* options.expirationSeconds(given.expiration)
       extra.push("apns-expiration", String(seconds))
       if (seconds > 0) expirationMillis = seconds * 1000
     }
-    if (options.collapseId !== undefined) {
-      extra.push(
-        "apns-collapse-id",
-        yield* Either.mapLeft(decodeCollapseId(options.collapseId), ParseResult.parseError)
-      )
-    }
-    if (options.apnsId !== undefined) {
-      extra.push("apns-id", (yield* Either.mapLeft(decodeApnsId(options.apnsId), ParseResult.parseError)).toLowerCase())
-    }
-    const timeoutMillis = options.timeout === undefined
-      ? Request.defaultTimeoutMillis
-      : Duration.toMillis(options.timeout)
-    if (!(timeoutMillis > 0)) {
-      return yield* invalid(Schema.Number, timeoutMillis, "timeout must be longer than 0")
-    }
-    const { deadline } = options
-    const deadlineMillis = deadline === undefined
-      ? Infinity
-      : deadline instanceof Date
-      ? deadline.getTime()
-      : deadline.epochMillis
-    if (Number.isNaN(deadlineMillis)) return yield* invalid(Schema.DateFromSelf, deadline, "deadline is not a date")
+    if (given.collapseId !== undefined) extra.push("apns-collapse-id", yield* decodeCollapseId(given.collapseId))
+    if (given.apnsId !== undefined) extra.push("apns-id", (yield* decodeApnsId(given.apnsId)).toLowerCase())
     return {
       head: Request.head("POST", headers, pathPrefix),
       extra: extra.length === 0 ? undefined : extra,
       body: prepared.body,
-      timeoutMillis,
-      deadlineMillis,
+      timeoutMillis: yield* options.timeoutMillis(given.timeout),
+      deadlineMillis: yield* options.deadlineMillis(given.deadline),
       expirationMillis,
-      collapsible: options.collapseId !== undefined,
-      retransmit: options.retransmit
+      collapsible: given.collapseId !== undefined,
+      retransmit: yield* options.retransmit(given.retransmit)
     }
   })
 
@@ -301,11 +269,21 @@ export const send = <const N extends Notification.Notification>(
 ): Effect.Effect<Receipt, SendError, ApnsPool.ApnsPool> =>
   Effect.withFiberRuntime((fiber) => {
     const pool = Context.unsafeGet(fiber.getFiberRef(FiberRef.currentContext), ApnsPool.ApnsPool)
-    const invalidToken = tokenError(options.token)
-    if (invalidToken !== undefined) return Effect.fail(invalidToken)
-    const spec = specOf(options, pool.topic)
+    let token: string
+    let spec: Either.Either<Request.Spec, SendError>
+    try {
+      token = options.token
+      const invalidToken = tokenError(token)
+      if (invalidToken !== undefined) {
+        return Effect.fail(Predicate.isObject(options) ? invalidToken : unreadable(options))
+      }
+      spec = specOf(options, pool.topic)
+    } catch {
+      // getters are callers' code, and callers in JavaScript pass what they like
+      return Effect.fail(unreadable(options))
+    }
     if (Either.isLeft(spec)) return Effect.fail(spec.left)
-    return (pool.spans ? deliverWithSpan : deliver)(pool, options.token, spec.right)
+    return (pool.spans ? deliverWithSpan : deliver)(pool, token, spec.right)
   })
 
 const deliver = (

@@ -30,7 +30,9 @@ import type * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { dual } from "effect/Function"
 import type * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as ApnsPool from "./ApnsPool.js"
 import type { Receipt } from "./Receipt.js"
@@ -58,7 +60,7 @@ export interface Outcome<out Token extends string = string> {
  * @since 0.1.0
  * @category models
  */
-export interface ItemOutcome<out Item extends SendOptions = SendOptions> extends Outcome {
+export interface ItemOutcome<out Item extends SendOptions = SendOptions> extends Outcome<Item["token"]> {
   readonly item: Item
 }
 
@@ -105,7 +107,7 @@ class Part<In, Out> extends Delivery {
 interface Source<in In, out Out> {
   readonly tokenOf: (item: In) => string
   readonly specOf: (item: In) => Either.Either<Request.Spec, SendError>
-  readonly outcomeOf: (item: In, result: Either.Either<Receipt, SendError>) => Out
+  readonly outcomeOf: (item: In, token: string, result: Either.Either<Receipt, SendError>) => Out
 }
 
 class Bulk<In, Out, E> {
@@ -133,11 +135,17 @@ class Bulk<In, Out, E> {
     const { concurrency, input, outcomes, source, underWay } = this
     while (this.position < input.length && underWay.length + outcomes.length < concurrency) {
       const item = input[this.position++] as In
-      const token = source.tokenOf(item)
-      const invalidToken = Send.tokenError(token)
-      const spec = source.specOf(item)
-      if (invalidToken !== undefined) outcomes.push(source.outcomeOf(item, Either.left(invalidToken)))
-      else if (Either.isLeft(spec)) outcomes.push(source.outcomeOf(item, Either.left(spec.left)))
+      let token = ""
+      let spec: Either.Either<Request.Spec, SendError>
+      try {
+        token = source.tokenOf(item)
+        const invalid = Send.tokenError(token)
+        spec = invalid === undefined ? source.specOf(item) : Either.left(invalid)
+      } catch {
+        // getters are callers' code, and callers in JavaScript pass what they like
+        spec = Either.left(Send.unreadable(item))
+      }
+      if (Either.isLeft(spec)) outcomes.push(source.outcomeOf(item, token, Either.left(spec.left)))
       else {
         const part = this.part(token, spec.right, item)
         part.index = underWay.length
@@ -169,7 +177,7 @@ class Bulk<In, Out, E> {
       this.underWay[part.index] = last
       last.index = part.index
     }
-    this.outcomes.push(this.source.outcomeOf(part.item, result))
+    this.outcomes.push(this.source.outcomeOf(part.item, part.path, result))
     this.onOutcome?.()
     if (this.position < this.input.length) this.refill()
   }
@@ -230,7 +238,7 @@ class Bulk<In, Out, E> {
 
 const run = <In, Out, E, R>(
   items: Stream.Stream<In, E, R>,
-  concurrency: number | undefined,
+  options: Concurrency,
   sourceOf: (pool: ApnsPool.ApnsPool) => Source<In, Out>
 ): Stream.Stream<Out, E, R | ApnsPool.ApnsPool> =>
   Stream.fromPull(
@@ -240,13 +248,21 @@ const run = <In, Out, E, R>(
       const bulk = new Bulk<In, Out, E>(
         pool.unsafe,
         pool.spans ? yield* Tracing.bulk(pool, sourceOf(pool)) : sourceOf(pool),
-        Math.max(1, Math.floor(concurrency ?? defaultConcurrency))
+        Math.max(1, Math.floor(options.concurrency ?? defaultConcurrency))
       )
       yield* Effect.addFinalizer(() => Effect.sync(() => bulk.cancel()))
       yield* Effect.forkScoped(bulk.feed(upstream))
       return bulk.pull
     })
   )
+
+/** What a stream of tokens gives is a token, and what stands for the token of an unreadable item is taken for one. */
+const isTokenOf = <Token extends string>(_token: string): _token is Token => true
+
+const outcome = <Token extends string>(token: string, result: Either.Either<Receipt, SendError>): Outcome<Token> => {
+  if (!isTokenOf<Token>(token)) throw new Error("every token is one")
+  return { token, result }
+}
 
 /**
  * Sends one notification to many devices. The notification is validated and encoded once; outcomes come as they
@@ -256,28 +272,59 @@ const run = <In, Out, E, R>(
  * @since 0.1.0
  * @category sending
  */
-export const sendAll = <Token extends string, E, R, const N extends Notification.Notification>(
-  tokens: Stream.Stream<Token, E, R>,
-  options: BulkOptions<N>
-): Stream.Stream<Outcome, E, R | ApnsPool.ApnsPool> =>
-  run(tokens, options.concurrency, (pool) => {
-    const spec = Send.specOf(options, pool.topic)
-    return { tokenOf: (token) => token, specOf: () => spec, outcomeOf: (token, result) => ({ token, result }) }
-  })
+export const sendAll: {
+  <const N extends Notification.Notification>(
+    options: BulkOptions<N>
+  ): <Token extends string, E, R>(
+    tokens: Stream.Stream<Token, E, R>
+  ) => Stream.Stream<Outcome<Token>, E, R | ApnsPool.ApnsPool>
+  <Token extends string, E, R, const N extends Notification.Notification>(
+    tokens: Stream.Stream<Token, E, R>,
+    options: BulkOptions<N>
+  ): Stream.Stream<Outcome<Token>, E, R | ApnsPool.ApnsPool>
+} = dual(
+  2,
+  <Token extends string, E, R>(
+    tokens: Stream.Stream<Token, E, R>,
+    options: BulkOptions
+  ): Stream.Stream<Outcome<Token>, E, R | ApnsPool.ApnsPool> =>
+    run(tokens, options, (pool) => {
+      const spec = Send.specOrRefusal(options, pool.topic)
+      return {
+        tokenOf: (token) => token,
+        specOf: () => spec,
+        outcomeOf: (token, _, result) => ({ token, result })
+      }
+    })
+)
 
 /**
  * {@link sendAll} with a notification for each device. Items that share a notification object and the other options
- * are validated and encoded once.
+ * are validated and encoded once. An item that cannot be read at all, such as `null`, has the token `""` in its outcome.
  *
  * @since 0.1.0
  * @category sending
  */
-export const sendEach = <Item extends SendOptions, E, R>(
-  items: Stream.Stream<Item, E, R>,
-  options: Concurrency = {}
-): Stream.Stream<ItemOutcome<Item>, E, R | ApnsPool.ApnsPool> =>
-  run(items, options.concurrency, (pool) => ({
-    tokenOf: (item: Item) => item.token,
-    specOf: (item) => Send.specOf(item, pool.topic),
-    outcomeOf: (item, result) => ({ item, token: item.token, result })
-  }))
+export const sendEach: {
+  (options?: Concurrency): <Item extends SendOptions, E, R>(
+    items: Stream.Stream<Item, E, R>
+  ) => Stream.Stream<ItemOutcome<Item>, E, R | ApnsPool.ApnsPool>
+  <Item extends SendOptions, E, R>(
+    items: Stream.Stream<Item, E, R>,
+    options?: Concurrency
+  ): Stream.Stream<ItemOutcome<Item>, E, R | ApnsPool.ApnsPool>
+} = dual(
+  (args) => Predicate.hasProperty(args[0], Stream.StreamTypeId),
+  <Item extends SendOptions, E, R>(
+    items: Stream.Stream<Item, E, R>,
+    options: Concurrency = {}
+  ): Stream.Stream<ItemOutcome<Item>, E, R | ApnsPool.ApnsPool> =>
+    run(items, options, (pool) => ({
+      tokenOf: (item: Item) => {
+        if (!Predicate.isObject(item)) throw new TypeError("an item is an object")
+        return item.token
+      },
+      specOf: (item) => Send.specOf(item, pool.topic),
+      outcomeOf: (item, token, result) => ({ item, ...outcome<Item["token"]>(token, result) })
+    }))
+)

@@ -27,7 +27,8 @@
  *
  * @since 0.1.0
  */
-import type { Request, Response } from "@effect-apns/core"
+import type { Failure, Request, Response } from "@effect-apns/core"
+import type { Rejection } from "@effect-apns/models"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -207,7 +208,7 @@ const nameOf = (operation: string, destination: string | undefined): string =>
 const headerOf = (spec: Request.Spec, name: string): string | undefined =>
   spec.head.headers.find(([known]) => known === name)?.[1]
 
-const describeFailure = (span: Tracer.Span, error: SendError): void => {
+const describeFailure = (span: Tracer.Span, error: SendError | Rejection.Rejection): void => {
   span.attribute(ATTR_ERROR_TYPE, error._tag)
   if ("processed" in error) {
     span.attribute(ATTR_APNS_PROCESSED, error.processed)
@@ -251,14 +252,14 @@ export const send = (
 }
 
 /** The span of a broadcast, or of a request to channel management. @internal */
-export const call = (
+export const call = <E extends Failure.PoolError | Rejection.Rejection>(
   pool: ApnsPool.ApnsPool,
   operation: string,
   bundleId: string,
   spec: Request.Spec,
   requestIdOf: (response: Response.Response) => string | undefined,
-  calling: Effect.Effect<Response.Response, SendError>
-): Effect.Effect<Response.Response, SendError> => {
+  calling: Effect.Effect<Response.Response, E>
+): Effect.Effect<Response.Response, E> => {
   const isSend = operation === "broadcast"
   const attributes = attributesOf(pool, operation, isSend, bundleId)
   if (isSend) {
@@ -278,7 +279,7 @@ export const call = (
 }
 
 interface Source<In, Out> {
-  readonly outcomeOf: (item: In, result: Either.Either<Receipt, SendError>) => Out
+  readonly outcomeOf: (item: In, token: string, result: Either.Either<Receipt, SendError>) => Out
 }
 
 /** The span of a bulk, which ends with the scope; counts outcomes as they come. @internal */
@@ -302,10 +303,10 @@ export const bulk = <In, Out, S extends Source<In, Out>>(
     )
     return {
       ...source,
-      outcomeOf: (item: In, result: Either.Either<Receipt, SendError>) => {
+      outcomeOf: (item: In, token: string, result: Either.Either<Receipt, SendError>) => {
         count++
         if (Either.isRight(result)) accepted++
-        return source.outcomeOf(item, result)
+        return source.outcomeOf(item, token, result)
       }
     }
   })

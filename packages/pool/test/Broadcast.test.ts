@@ -87,7 +87,7 @@ describe("Broadcast.send", () => {
         [{ bundleId: "com.example/../x" }, "ParseError"],
         [{ channelId: "no channel!" }, "ParseError"],
         [{ requestId: "not-a-uuid" }, "ParseError"],
-        [{ timeout: 0 }, "ParseError"],
+        [{ timeout: "0 seconds" }, "ParseError"],
         [{ deadline: new Date(Number.NaN) }, "ParseError"],
         [{ expiration: 1.5 }, "ParseError"],
         [{ notification: Notification.raw({ pushType: "liveactivity", payload: "x".repeat(5121) }) }, "PayloadTooLarge"]

@@ -1,5 +1,6 @@
+import type { Processed } from "@effect-apns/models"
 import { Reason, Rejection } from "@effect-apns/models"
-import type { Receipt, Send } from "@effect-apns/pool"
+import type { Broadcast, Channels, Receipt, Send } from "@effect-apns/pool"
 import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -22,7 +23,7 @@ export type Outcome =
     readonly since?: string
     /** What to do about it. */
     readonly action: Rejection.Action
-    readonly processed: Rejection.Processed
+    readonly processed: Processed.Processed
     readonly attempts: number
     readonly message: string
   }
@@ -41,7 +42,7 @@ const idOf = (apnsId: string | undefined): { readonly apnsId?: string } => apnsI
 
 /** `apnsId` is the one that was sent, if any. */
 export const outcomeOf = (
-  result: Either.Either<Receipt.Receipt, Send.SendError>,
+  result: Either.Either<Receipt.Receipt, Send.SendError | Channels.ChannelsError | Broadcast.BroadcastError>,
   apnsId: string | undefined
 ): Outcome => {
   if (Either.isRight(result)) {

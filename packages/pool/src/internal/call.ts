@@ -1,24 +1,29 @@
 import type { Failure, Request } from "@effect-apns/core"
 import { Failure as Failures, Response } from "@effect-apns/core"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
+import type { Rejection } from "@effect-apns/models"
 import { ApnsId } from "@effect-apns/models"
-import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
-import * as ParseResult from "effect/ParseResult"
-import * as Schema from "effect/Schema"
+import type * as ParseResult from "effect/ParseResult"
 import type * as ApnsPool from "../ApnsPool.js"
-import type { SendError } from "../Send.js"
-import * as Send from "../Send.js"
 import * as Tracing from "../Tracing.js"
 import { Delivery } from "../unstable/Delivery.js"
+import * as errors from "./errors.js"
+import * as options from "./options.js"
 
-type Resume = (effect: Effect.Effect<Response.Response, SendError>) => void
+type Resume<R> = (effect: Effect.Effect<Response.Response, R | Failure.PoolError>) => void
 
 /** A request whose answer, where it is a good one, says more than that it was accepted. */
-class Calling extends Delivery {
-  constructor(path: string, spec: Request.Spec, readonly pool: ApnsPool.Unsafe, private readonly resume: Resume) {
+class Calling<R> extends Delivery {
+  constructor(
+    path: string,
+    spec: Request.Spec,
+    readonly pool: ApnsPool.Unsafe,
+    private readonly resume: Resume<R>,
+    private readonly reject: errors.Reject<R>
+  ) {
     super(path, spec)
   }
 
@@ -26,26 +31,27 @@ class Calling extends Delivery {
     this.resume(
       this.status >= 200 && this.status < 300
         ? Exit.succeed(Response.fromAccepted(this, this.attempts))
-        : Exit.fail(Send.errorOfAnswer(this))
+        : Exit.fail(errors.ofAnswer(this, this.reject))
     )
   }
 
   onFailed(failure: Failure.PoolFailure): void {
-    this.resume(Exit.fail(Send.errorOfFailure(failure, this.attempts)))
+    this.resume(Exit.fail(errors.ofFailure(failure, this.attempts, this.reject)))
   }
 }
 
-const cancel = (calling: Calling): void => calling.pool.cancel(calling)
+const cancel = (calling: { readonly pool: ApnsPool.Unsafe } & Delivery): void => calling.pool.cancel(calling)
 
 /** Sends a request and fails, with the error of its reason, unless the answer is a good one. */
-export const call = (
+export const call = <R extends Rejection.Rejection>(
   pool: ApnsPool.ApnsPool,
   operation: string,
   bundleId: string,
-  request: Request.Request
-): Effect.Effect<Response.Response, SendError> => {
-  const calling = Exchange.async((resume: Resume) => {
-    const calling = new Calling(request.path, request.spec, pool.unsafe, resume)
+  request: Request.Request,
+  reject: errors.Reject<R>
+): Effect.Effect<Response.Response, R | Failure.PoolError> => {
+  const calling = Exchange.async((resume: Resume<R>) => {
+    const calling = new Calling(request.path, request.spec, pool.unsafe, resume, reject)
     pool.unsafe.submit(calling)
     return calling
   }, cancel)
@@ -65,33 +71,7 @@ export const malformed = (response: Response.Response, description: string): Fai
     description
   })
 
-/** The decoder of a Schema, built when it is first used. */
-export const decoder = <A, I>(
-  schema: () => Schema.Schema<A, I>
-): (input: unknown) => Either.Either<A, ParseResult.ParseError> => {
-  let decode: ((input: unknown) => Either.Either<A, ParseResult.ParseIssue>) | undefined
-  return (input) => {
-    decode ??= ParseResult.decodeUnknownEither(schema())
-    return Either.mapLeft(decode(input), ParseResult.parseError)
-  }
-}
-
-export const invalid = (
-  schema: Schema.Schema.All,
-  actual: unknown,
-  message: string
-): Either.Either<never, ParseResult.ParseError> =>
-  Either.left(ParseResult.parseError(new ParseResult.Type(schema.ast, actual, message)))
-
-export const timeoutMillis = (
-  timeout: Duration.DurationInput | undefined,
-  otherwise: number
-): Either.Either<number, ParseResult.ParseError> => {
-  const millis = timeout === undefined ? otherwise : Duration.toMillis(timeout)
-  return millis > 0 ? Either.right(millis) : invalid(Schema.Number, millis, "timeout must be longer than 0")
-}
-
-const decodeRequestId = decoder(() => ApnsId.ApnsId)
+const decodeRequestId = options.decoder("requestId", () => ApnsId.ApnsId)
 
 /** Adds `apns-request-id` to the headers of one request. */
 export const pushRequestId = (

@@ -1,11 +1,11 @@
 import type { Failure } from "@effect-apns/core"
 import { ConnectError, Connection, Credentials, Endpoint, Request, Response } from "@effect-apns/core"
+import type { TimeSpan } from "@effect-apns/models"
 import { ApnsPool, send } from "@effect-apns/pool"
 import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
 import { MockApns } from "@effect-apns/testing"
 import { FileSystem } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import type { Duration } from "effect"
 import { Deferred, Effect, Either, Exit, Fiber, Layer, Redacted, Ref, Schedule, Scope, TestClock } from "effect"
 import {
   brief,
@@ -167,7 +167,7 @@ describe("servers that are no APNs", () => {
       yield* apns.refuseConnections(true)
       const pool = yield* poolAt(apns)
       yield* connectFailed(pool)
-      const attempt = (timeout: Duration.DurationInput) =>
+      const attempt = (timeout: TimeSpan.TimeSpan) =>
         Effect.provideService(one(way, { timeout }), ApnsPool.ApnsPool, pool)
       for (let i = 0; i < 3; i++) {
         const error = errorOf(yield* attempt("30 millis"))
@@ -225,7 +225,7 @@ describe("connecting, by the clock", () => {
       assert.isAtLeast(attempts - inFirstMinute, 6)
       assert.isAtMost(most, 1)
       const error = yield* Effect.flip(
-        pool.post(Request.make({ path: "/", timeout: 1 })).pipe(
+        pool.post(Request.make({ path: "/", timeout: "1 millis" })).pipe(
           Effect.zipLeft(Effect.void),
           Effect.raceFirst(Effect.zipRight(TestClock.adjust("1 second"), Effect.never))
         )

@@ -17,7 +17,7 @@ describe("send", () => {
     expect(send({ token, topic, notification: alert })).type.toBe<
       Effect.Effect<
         Receipt.Receipt,
-        Failure.PoolError | Rejection.Rejection | ParseResult.ParseError,
+        Failure.PoolError | Rejection.Of<"device"> | ParseResult.ParseError,
         ApnsPool.ApnsPool
       >
     >()

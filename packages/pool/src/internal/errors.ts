@@ -1,0 +1,54 @@
+import { Failure, Response } from "@effect-apns/core"
+import { Reason, type Rejection } from "@effect-apns/models"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type { Delivery } from "../unstable/Delivery.js"
+
+/** Makes the error of a rejection, as one operation can get it. */
+export type Reject<R> = (options: Rejection.Options) => R
+
+/** The error of an answer that is no good one. */
+export const ofAnswer = <R>(delivery: Delivery, reject: Reject<R>): R | Failure.PoolError => {
+  const parsed = Response.fromStream(delivery, delivery.attempts, delivery.engineNow())
+  if (Either.isLeft(parsed)) {
+    return Failure.toError({
+      _tag: "MalformedResponse",
+      processed: "yes",
+      status: delivery.status,
+      description: parsed.left
+    }, delivery.attempts)
+  }
+  const { apnsId, headers, reason, retryAfterMillis, status, timestamp, uniqueId } = parsed.right
+  return reject({
+    status,
+    reason: reason ?? "",
+    processed: "yes",
+    attempts: delivery.attempts,
+    apnsId,
+    uniqueId,
+    requestId: Response.header(headers, "apns-request-id"),
+    // a timestamp that is no instant is worth less than the rejection that carries it
+    timestamp: timestamp === undefined ? undefined : Option.getOrUndefined(DateTime.make(timestamp)),
+    retryAfter: retryAfterMillis === undefined ? undefined : Duration.millis(retryAfterMillis)
+  })
+}
+
+/** The error of a failure. A GOAWAY that names what is wrong with the credentials says more than "closed". */
+export const ofFailure = <R>(
+  failure: Failure.PoolFailure,
+  attempts: number,
+  reject: Reject<R>
+): R | Failure.PoolError => {
+  if (failure._tag === "Closed") {
+    const { closeCause, processed } = failure
+    const reason = closeCause._tag === "CredentialsRefused" || closeCause._tag === "Goaway"
+      ? closeCause.reason
+      : undefined
+    if (reason !== undefined && Reason.isCredentialReason(reason)) {
+      return reject({ reason, processed, attempts, origin: "goaway" })
+    }
+  }
+  return Failure.toError(failure, attempts)
+}
