@@ -333,7 +333,7 @@ export const layerConfig = <E = never, R = never>(
  */
 export const layerFromEnv = (
   options: PoolMapOptions & Partial<Omit<ApnsPool.Resolved, "size" | "endpoint" | "credentials">> = {}
-): Layer.Layer<ApnsPoolMap, ConfigError.ConfigError | ApnsPool.InvalidPoolOptions, FileSystem.FileSystem> =>
+): Layer.Layer<ApnsPoolMap, ConfigError.ConfigError | OpenError, FileSystem.FileSystem> =>
   Layer.scoped(ApnsPoolMap, Effect.flatMap(PoolConfig.mapOptions(options), (options) => make(options)))
 
 /**

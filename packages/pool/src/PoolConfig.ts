@@ -6,10 +6,12 @@
  * | `APNS_ENDPOINT` | `production` (default), `development`, or `https://host[:port]` |
  * | `APNS_KEY_FILE` or `APNS_KEY` | the token signing key: the path of the `.p8` file, or its content |
  * | `APNS_KEY_ID`, `APNS_TEAM_ID` | the 10 characters of the key, and of the team that owns it |
- * | `APNS_CERT_FILE`, `APNS_CERT_KEY_FILE` | instead of a key: a client certificate as PEM, and its key where that is in a file of its own |
- * | `APNS_P12_FILE` | instead of both: a client certificate and its key as PKCS#12 |
+ * | `APNS_KEY_PASSPHRASE` | what opens an encrypted signing key |
+ * | `APNS_CERT_FILE` or `APNS_CERT` | instead of a key: a client certificate as PEM, by its path or its content |
+ * | `APNS_CERT_KEY_FILE` or `APNS_CERT_KEY` | the certificate's key, where it is not in the same file |
+ * | `APNS_P12_FILE` or `APNS_P12` | instead of both: a client certificate and its key as PKCS#12, by the path of the file or its content as base64 |
  * | `APNS_CERT_PASSPHRASE` | what opens an encrypted certificate key or PKCS#12 file |
- * | `APNS_CA_FILE` | authorities (PEM) to trust instead of those that Node brings along |
+ * | `APNS_CA_FILE` or `APNS_CA` | authorities (PEM) to trust instead of those that Node brings along: the path of a file, or its content |
  * | `APNS_TOPIC` | the topic of notifications that name none |
  * | `APNS_PROXY` | `http://[user:password@]host:port`, `socks5://...`, or `env` for the usual variables (`HTTPS_PROXY`, `NO_PROXY`, ...) |
  * | `APNS_POOL_SIZE` | connections, default 10 |
@@ -41,19 +43,19 @@
  */
 import type { Request } from "@effect-apns/core"
 import { Credentials, Endpoint, Proxy } from "@effect-apns/core"
-import * as FileSystem from "@effect/platform/FileSystem"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
 import type * as ApnsPool from "./ApnsPool.js"
 import type * as ApnsPoolMap from "./ApnsPoolMap.js"
 
 /**
- * What the environment says of a pool, beside its credentials: those are read by `Credentials.fromConfig`.
+ * What the environment says of a pool, beside its credentials and the authorities to trust: those are read by
+ * `Credentials.fromConfig` and `Credentials.authoritiesFromConfig`.
  *
  * @since 0.1.0
  * @category models
@@ -62,12 +64,6 @@ export interface PoolConfig {
   readonly endpoint: Option.Option<Endpoint.Endpoint>
   readonly topic: Option.Option<string>
   readonly proxy: Option.Option<Proxy.Proxy | "env">
-  /** The path of a PEM file. */
-  readonly caFile: Option.Option<string>
-  /** The path of a PKCS#12 file. */
-  readonly p12File: Option.Option<string>
-  /** Opens the PKCS#12 file. */
-  readonly passphrase: Option.Option<Redacted.Redacted<string>>
   readonly size: Option.Option<number>
   readonly connectTimeout: Option.Option<Duration.Duration>
   readonly pingInterval: Option.Option<Duration.Duration>
@@ -145,11 +141,6 @@ export const config: Config.Config<PoolConfig> = Config.all({
     "http://[user:password@]host:port, socks5://[user:password@]host:port, or env",
     (text) => text === "env" ? Either.right(text) : Either.mapLeft(Proxy.make(text), ({ message }) => message)
   ),
-  caFile: text("APNS_CA_FILE", "a PEM file: the authorities to trust instead of those that Node brings along"),
-  p12File: text("APNS_P12_FILE", "a PKCS#12 file: client certificate and key"),
-  passphrase: Config.option(Config.redacted("APNS_CERT_PASSPHRASE")).pipe(
-    Config.withDescription("opens an encrypted certificate key or PKCS#12 file")
-  ),
   size: whole("APNS_POOL_SIZE", "a whole number of connections, at least 1"),
   connectTimeout: duration("APNS_CONNECT_TIMEOUT", "how long opening a connection may take, such as \"10 seconds\""),
   pingInterval: duration(
@@ -167,40 +158,6 @@ export const config: Config.Config<PoolConfig> = Config.all({
   maxConnections: whole("APNS_MAX_CONNECTIONS", "a whole number of connections, at least 1"),
   idleTimeToLive: duration("APNS_IDLE_TIME_TO_LIVE", "how long a pool that nobody uses stays open, such as \"1 hour\"")
 })
-
-const otherCredentials = () =>
-  Config.all(
-    ["APNS_KEY", "APNS_KEY_FILE", "APNS_CERT_FILE"].map((name) => Config.option(Config.nonEmptyString(name)))
-  )
-
-const credentials = (
-  { p12File, passphrase }: PoolConfig
-): Effect.Effect<
-  Credentials.Credentials,
-  ConfigError.ConfigError | Credentials.CredentialsError,
-  FileSystem.FileSystem
-> =>
-  Option.match(p12File, {
-    onNone: () => Credentials.fromConfig,
-    onSome: (file) =>
-      Effect.gen(function*() {
-        if ((yield* otherCredentials()).some(Option.isSome)) {
-          return yield* Effect.fail(ConfigError.InvalidData(
-            ["APNS_P12_FILE"],
-            "Several credentials are set: remove APNS_P12_FILE, or APNS_KEY, APNS_KEY_FILE and APNS_CERT_FILE"
-          ))
-        }
-        return yield* Credentials.pkcs12({ file, passphrase: Option.getOrUndefined(passphrase) })
-      })
-  })
-
-const readCa = (file: string): Effect.Effect<string, ConfigError.ConfigError, FileSystem.FileSystem> =>
-  Effect.flatMap(
-    FileSystem.FileSystem,
-    (fs) =>
-      Effect.mapError(fs.readFileString(file), (error) =>
-        ConfigError.InvalidData(["APNS_CA_FILE"], `The file ${file} cannot be read: ${error.message}`))
-  )
 
 /** What a pool and a map of pools have in common; what is not there is left out. */
 const common = (found: PoolConfig, ca: string | undefined) => {
@@ -221,8 +178,8 @@ const common = (found: PoolConfig, ca: string | undefined) => {
   }
 }
 
-const caOf = (found: PoolConfig, given: ApnsPool.Resolved["ca"]) =>
-  given !== undefined || Option.isNone(found.caFile) ? Effect.succeed(undefined) : readCa(found.caFile.value)
+const caOf = (given: ApnsPool.Resolved["ca"]) =>
+  given === undefined ? Credentials.authoritiesFromConfig : Effect.succeed(undefined)
 
 /** Options that are given stand before what the environment says; one that is `undefined` is not given. */
 const override = <A extends object, B extends object>(found: A, given: B): A & B => {
@@ -248,28 +205,32 @@ export const options = (
 > =>
   Effect.gen(function*() {
     const found = yield* config
-    const ca = yield* caOf(found, given.ca)
+    const ca = yield* caOf(given.ca)
     return {
       ...override(common(found, ca), given),
       endpoint: given.endpoint ?? Option.getOrElse(found.endpoint, () => Endpoint.production),
-      credentials: given.credentials ?? (yield* credentials(found))
+      credentials: given.credentials ?? (yield* Credentials.fromConfig)
     }
   })
 
 /**
  * The options of an `ApnsPoolMap`. What `given` holds takes the place of the variable.
  *
- * Fails with a `ConfigError` that names the variable.
+ * Fails with a `ConfigError` that names the variable, or a `CredentialsError` that names the file.
  *
  * @since 1.0.0
  * @category config
  */
 export const mapOptions = <A extends ApnsPoolMap.Options>(
   given: A
-): Effect.Effect<A & ApnsPoolMap.Options, ConfigError.ConfigError, FileSystem.FileSystem> =>
+): Effect.Effect<
+  A & ApnsPoolMap.Options,
+  ConfigError.ConfigError | Credentials.CredentialsError,
+  FileSystem.FileSystem
+> =>
   Effect.gen(function*() {
     const found = yield* config
-    const ca = yield* caOf(found, given.ca)
+    const ca = yield* caOf(given.ca)
     return override({
       ...common(found, ca),
       maxConnections: Option.getOrUndefined(found.maxConnections),

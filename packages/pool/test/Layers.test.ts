@@ -32,9 +32,9 @@ const environment = (variables: Readonly<Record<string, string>>) =>
 
 const files = (contents: Readonly<Record<string, string>>) =>
   FileSystem.layerNoop({
-    readFileString: (path) => {
+    readFile: (path) => {
       const content = contents[path]
-      return content === undefined ? Effect.die(`no file ${path}`) : Effect.succeed(content)
+      return content === undefined ? Effect.die(`no file ${path}`) : Effect.succeed(Buffer.from(content))
     }
   })
 

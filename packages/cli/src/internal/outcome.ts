@@ -93,7 +93,9 @@ export const obstacleOf = (error: Send.SendError): Option.Option<string> => {
 }
 
 /** No connection could be opened: nothing is known to be wrong with the notification. */
-export const isUnreachable = (result: Either.Either<unknown, Send.SendError>): boolean =>
+export const isUnreachable = (
+  result: Either.Either<unknown, Send.SendError | Channels.ChannelsError | Broadcast.BroadcastError>
+): boolean =>
   Either.isLeft(result) && result.left._tag !== "ParseError" && !Rejection.isRejection(result.left) &&
   result.left.processed === "no"
 
