@@ -192,7 +192,9 @@ describe("Rejection", () => {
     FastCheck.assert(
       FastCheck.property(Arbitrary.make(Rejection.Rejection), (error) => {
         // stored in milliseconds
-        FastCheck.pre(Equal.equals(error.retryAfter, error.retryAfter && Duration.millis(Duration.toMillis(error.retryAfter))))
+        FastCheck.pre(
+          Equal.equals(error.retryAfter, error.retryAfter && Duration.millis(Duration.toMillis(error.retryAfter)))
+        )
         return Equal.equals(decode(encode(error)), error)
       })
     )

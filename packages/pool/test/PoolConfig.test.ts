@@ -108,7 +108,7 @@ describe("PoolConfig", () => {
     { variables: { APNS_POOL_SIZE: "0" }, hint: "at least 1" },
     { variables: { APNS_POOL_SIZE: "many" }, hint: "APNS_POOL_SIZE" },
     { variables: { APNS_PROXY: "ftp://localhost" }, hint: "http: (CONNECT) or a socks5: proxy" },
-    { variables: { APNS_P12_FILE: "client.p12", APNS_KEY_FILE: "key.p8" }, hint: "remove one of them" }
+    { variables: { APNS_P12_FILE: "client.p12", APNS_KEY_FILE: "key.p8" }, hint: "keep one of" }
   ])("$variables fails and says what to change", ({ hint, variables }) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(optionsOf(variables))
