@@ -127,6 +127,8 @@ export type TypeId = "~@effect-apns/testing/MockApns"
  * - `"silentHttp2"`: TLS with ALPN h2, then never a byte
  * - `"garbageHttp2"`: TLS with ALPN h2, then bytes that are not HTTP/2
  * - `"http1"`: TLS with ALPN h2, then an HTTP/1.1 answer
+ * - `"closeAfterTls"`: TLS with ALPN h2, then closed
+ * - `"closeAfterSettings"`: HTTP/2, closed once the client has acknowledged the first SETTINGS
  *
  * @since 0.1.0
  * @category models
@@ -146,6 +148,8 @@ export type TlsFault =
   | "silentHttp2"
   | "garbageHttp2"
   | "http1"
+  | "closeAfterTls"
+  | "closeAfterSettings"
 
 /**
  * Running totals since the mock started (the request counts since the last `clear`).
@@ -301,6 +305,14 @@ export interface MockApns {
   readonly trickle: (
     pace: { readonly bytes: number; readonly every?: Duration.DurationInput | undefined } | undefined
   ) => Effect.Effect<void>
+  /**
+   * `true` stops reading and writing, as a process that is stopped or a network that loses every packet does: TCP stays
+   * open and nothing comes. `false` goes on where it stopped. Without `connection` for later connections too, whose
+   * handshakes wait.
+   *
+   * @since 1.0.0
+   */
+  readonly freeze: (on: boolean, options?: { readonly connection?: number | undefined }) => Effect.Effect<void>
   /** Writes bytes between two frames: what no other method does. */
   readonly write: (bytes: Uint8Array, options?: { readonly connection?: number | undefined }) => Effect.Effect<void>
   /** Stops listening, so that connecting fails with ECONNREFUSED, or listens again. Open connections stay. */
@@ -532,7 +544,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       receivedCount: Effect.sync(() => server.totals().received),
       acceptedCount: Effect.sync(() => server.totals().accepted),
       stats: Effect.sync(() => server.totals()),
-      connections: Effect.sync(() => server.all().map((connection) => connection.info())),
+      connections: Effect.sync(() => server.infos()),
       clear: Effect.sync(() => server.clear()),
       until: (ready) =>
         Effect.async<void>((resume) => {
@@ -617,6 +629,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
             : { bytes: Math.max(1, Math.floor(pace.bytes)), everyMillis: Duration.toMillis(pace.every ?? 0) }
           for (const connection of server.select(undefined)) connection.duplex.pace = server.pace
         }),
+      freeze: (on, where) => Effect.sync(() => server.freeze(on, where?.connection)),
       write: (bytes, where) =>
         Effect.sync(() => {
           for (const connection of server.select(where?.connection)) connection.duplex.inject(bytes)

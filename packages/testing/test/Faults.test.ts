@@ -441,6 +441,39 @@ describe("connection faults", () => {
       yield* client.until((frames) => of(frames, 3).length > 0)
     }).pipe(withMock()))
 
+  it.scopedLive("freeze stops reading and writing, and goes on where it stopped", () =>
+    Effect.gen(function*() {
+      const { apns, client, headers } = yield* rawSetup
+      const other = yield* connectRaw(apns)
+      yield* client.until((frames) => frames.length >= 2)
+      yield* apns.freeze(true, { connection: 1 })
+      client.request(1, headers)
+      yield* apns.write(frame(0xbe, 0, 0, Buffer.from("late")))
+      // the other one lives, and its answer shows that the frozen one had time for its own
+      other.request(1, headers)
+      yield* other.until((frames) => of(frames, 1).length > 0)
+      assert.deepStrictEqual(client.frames.filter(({ streamId, type }) => streamId === 1 || type === 0xbe), [])
+      yield* apns.freeze(false, { connection: 1 })
+      yield* client.until((frames) => frames.some(({ type }) => type === 0xbe) && of(frames, 1).length > 0)
+      assert.strictEqual((yield* apns.stats).accepted, 2)
+    }).pipe(withMock()))
+
+  it.scopedLive("freeze of everything lets new connections wait, and a frozen connection be closed", () =>
+    Effect.gen(function*() {
+      const { apns, client } = yield* rawSetup
+      yield* apns.freeze(true)
+      const late = yield* Effect.fork(connectRaw(apns))
+      yield* apns.until(({ attempts }) => attempts === 2)
+      assert.strictEqual((yield* apns.stats).openConnections, 1)
+      yield* apns.freeze(false)
+      const next = yield* Fiber.join(late)
+      yield* next.until((frames) => frames.some(({ type }) => type === Type.SETTINGS))
+      yield* apns.freeze(true)
+      yield* apns.dropConnections()
+      assert.strictEqual(yield* client.ended, "end")
+      assert.strictEqual((yield* apns.stats).openConnections, 0)
+    }).pipe(withMock()))
+
   it.scopedLive("write puts bytes between two frames", () =>
     Effect.gen(function*() {
       const { apns, client } = yield* rawSetup

@@ -6,7 +6,7 @@ import * as net from "node:net"
 import * as tls from "node:tls"
 import { fileURLToPath } from "node:url"
 import { connect, good } from "./utils/client.js"
-import { connectRaw } from "./utils/raw.js"
+import { connectRaw, frame, Type } from "./utils/raw.js"
 
 const withMock = (options?: MockApns.Options) => Effect.provide(MockApns.layer(options))
 
@@ -136,6 +136,30 @@ describe("TLS", () => {
         if (said === undefined) assert.strictEqual(client.bytes(), 0)
       }).pipe(withMock()))
   }
+
+  it.scopedLive("closeAfterTls completes the handshake, and that is all", () =>
+    Effect.gen(function*() {
+      const apns = yield* MockApns.MockApns
+      yield* apns.failTls("closeAfterTls", { times: 1 })
+      const client = yield* connectRaw(apns)
+      assert.strictEqual(client.socket.alpnProtocol, "h2")
+      assert.strictEqual(yield* client.ended, "end")
+      assert.lengthOf(client.frames, 0)
+      assert.strictEqual((yield* (yield* connect(apns)).send(yield* good(apns))).status, 200)
+    }).pipe(withMock()))
+
+  it.scopedLive("closeAfterSettings closes once its SETTINGS are acknowledged", () =>
+    Effect.gen(function*() {
+      const apns = yield* MockApns.MockApns
+      yield* apns.failTls("closeAfterSettings", { times: 1 })
+      const client = yield* connectRaw(apns)
+      yield* client.until((frames) => frames.some(({ type }) => type === Type.SETTINGS))
+      assert.strictEqual((yield* apns.stats).openConnections, 1)
+      client.write(frame(Type.SETTINGS, 1, 0, Buffer.alloc(0)))
+      assert.strictEqual(yield* client.ended, "end")
+      assert.deepInclude((yield* apns.connections)[0], { open: false, settingsAcks: 1, requests: 0 })
+      assert.strictEqual((yield* (yield* connect(apns)).send(yield* good(apns))).status, 200)
+    }).pipe(withMock()))
 
   it.scopedLive("refuseConnections stops listening, keeps what is open, and listens again on the same port", () =>
     Effect.gen(function*() {

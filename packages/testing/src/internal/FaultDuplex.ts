@@ -46,6 +46,8 @@ export class FaultDuplex extends Duplex {
   /** Keep the acknowledgements of SETTINGS back. */
   settingsAckHeld = false
   pace: Pace | undefined = undefined
+  /** Nothing is read and nothing leaves: the process behind the socket might as well be stopped. */
+  private frozen = false
   bytesIn = 0
   bytesOut = 0
 
@@ -145,6 +147,17 @@ export class FaultDuplex extends Duplex {
     for (const [streamId, increment] of this.heldWindows.splice(0)) this.inject(windowUpdate(streamId, increment))
   }
 
+  /** Stops reading and writing, or goes on with both. The client's TCP sees a peer that lives. */
+  setFrozen(frozen: boolean): void {
+    if (this.frozen === frozen || this.gone) return
+    this.frozen = frozen
+    if (frozen) this.socket.pause()
+    else {
+      this.socket.resume()
+      this.sendPaced()
+    }
+  }
+
   /** Ends the TCP connection: with FIN when `reset` is false, with RST when it is true. */
   cut(reset: boolean): void {
     // Node cannot reset a socket that is being shut down: it would keep the handle, and never say that it is closed
@@ -154,7 +167,7 @@ export class FaultDuplex extends Duplex {
   }
 
   override _read(): void {
-    this.socket.resume()
+    if (!this.frozen) this.socket.resume()
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
@@ -232,7 +245,7 @@ export class FaultDuplex extends Duplex {
 
   private send(bytes: Uint8Array, done: (() => void) | undefined): void {
     this.bytesOut += bytes.length
-    if (this.pace === undefined && this.paced.length === 0) {
+    if (this.pace === undefined && this.paced.length === 0 && !this.frozen) {
       if (this.socket.writable) this.socket.write(bytes, () => done?.())
       else done?.()
       return
@@ -245,7 +258,7 @@ export class FaultDuplex extends Duplex {
   }
 
   private sendPaced(): void {
-    while (!this.pacing) {
+    while (!this.pacing && !this.frozen) {
       const next = this.paced.shift()
       if (next === undefined) return
       if (!this.socket.writable) {

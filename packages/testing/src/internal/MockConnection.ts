@@ -44,6 +44,8 @@ export interface ConnectionHooks {
   /** Something changed that somebody may be waiting for. */
   readonly onChange: () => void
   readonly onClose: () => void
+  /** The session has begun, or has come to its end. */
+  readonly onSession: (on: boolean) => void
 }
 
 const readCertificate = (socket: TLSSocket): Principal["certificate"] => {
@@ -68,8 +70,8 @@ export class MockConnection {
   /** Streams above are not processed: a GOAWAY said so. */
   goawayAt = Infinity
   open = true
-  /** The session has not come to its end yet. */
-  serving = false
+  /** Close as soon as the client has acknowledged our SETTINGS. */
+  closeAfterSettings = false
   private closedAt: number | undefined = undefined
   private requests = 0
   private maxOpenStreams = 0
@@ -115,6 +117,7 @@ export class MockConnection {
       },
       onSettingsAck: () => {
         this.settingsAcks++
+        if (this.closeAfterSettings) setImmediate(() => this.duplex.cut(false))
         hooks.onChange()
       },
       onGone: () => {
@@ -132,9 +135,9 @@ export class MockConnection {
 
   attach(session: ServerHttp2Session): void {
     this.session = session
-    this.serving = true
+    this.hooks.onSession(true)
     session.on("error", () => {})
-    session.once("close", () => (this.serving = false))
+    session.once("close", () => this.hooks.onSession(false))
     session.on(
       "stream",
       (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, rawHeaders: ReadonlyArray<string>) =>

@@ -11,6 +11,7 @@ import * as net from "node:net"
 import { setImmediate as nextTurn } from "node:timers/promises"
 import * as tls from "node:tls"
 import type { Behavior } from "../Behavior.js"
+import type { ConnectionInfo } from "../ConnectionInfo.js"
 import type { Received } from "../Received.js"
 import { check, hasDuplicates, type Rules, type Verdict } from "./checks.js"
 import type { Pace } from "./FaultDuplex.js"
@@ -36,6 +37,8 @@ export type TlsFault =
   | "silentHttp2"
   | "garbageHttp2"
   | "http1"
+  | "closeAfterTls"
+  | "closeAfterSettings"
 
 /** @internal */
 export interface ServerOptions {
@@ -104,6 +107,9 @@ export class MockServer {
   muffled = false
   windowsHeld = false
   settingsAckHeld = false
+  private frozen = false
+  /** Sockets that were accepted while everything was frozen. */
+  private readonly unserved: Array<net.Socket> = []
   port = 0
   received: Array<ReceivedRequest> = []
   private tlsFault: TlsFault | undefined = undefined
@@ -115,7 +121,11 @@ export class MockServer {
   private acceptedCount = 0
   private nextConnection = 1
   private gone = { pings: 0, pingAcks: 0, settingsAcks: 0, resets: 0, goaways: 0 }
-  private readonly connections: Array<MockConnection> = []
+  /** Those that are open. */
+  private readonly connections = new Set<MockConnection>()
+  private readonly closed: Array<ConnectionInfo> = []
+  /** Sessions that have not come to their end. */
+  private sessions = 0
   private readonly sockets = new Set<net.Socket>()
   private readonly listeners: Array<net.Server> = []
   private readonly closing: Array<Promise<void>> = []
@@ -202,8 +212,13 @@ export class MockServer {
       this.sockets.delete(socket)
       this.changed()
     })
-    const fault = this.takeFault()
     this.changed()
+    if (this.frozen) this.unserved.push(socket)
+    else this.welcome(socket)
+  }
+
+  private welcome(socket: net.Socket): void {
+    const fault = this.takeFault()
     switch (fault) {
       case "close":
         socket.destroy()
@@ -270,18 +285,24 @@ export class MockServer {
         socket.end("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         socket.resume()
         return
+      case "closeAfterTls":
+        socket.end()
+        socket.resume()
+        return
       default:
-        this.serve(socket, raw)
+        this.serve(socket, raw, fault === "closeAfterSettings")
     }
   }
 
-  private serve(socket: tls.TLSSocket, raw: net.Socket): void {
+  private serve(socket: tls.TLSSocket, raw: net.Socket, closeAfterSettings: boolean): void {
     const connection = new MockConnection(this.nextConnection++, socket, raw, this.options.timeline, {
       onHeaders: (exchange, rawHeaders) => this.onHeaders(exchange, rawHeaders),
       onChange: () => this.changed(),
-      onClose: () => this.onClosed()
+      onClose: () => this.onClosed(connection),
+      onSession: (on) => (this.sessions += on ? 1 : -1)
     })
-    this.connections.push(connection)
+    this.connections.add(connection)
+    connection.closeAfterSettings = closeAfterSettings
     connection.duplex.muffled = this.muffled
     connection.duplex.settingsAckHeld = this.settingsAckHeld
     connection.duplex.pace = this.pace
@@ -292,31 +313,37 @@ export class MockServer {
     this.changed()
   }
 
-  private onClosed(): void {
-    const closed = this.connections.filter((other) => !other.open)
-    if (closed.length > maxClosedRemembered) {
-      const [oldest] = closed
-      if (oldest !== undefined) {
-        const { counts } = oldest
-        this.gone = {
-          pings: this.gone.pings + counts.pings,
-          pingAcks: this.gone.pingAcks + counts.pingAcks,
-          settingsAcks: this.gone.settingsAcks + counts.settingsAcks,
-          resets: this.gone.resets + counts.resets,
-          goaways: this.gone.goaways + counts.goaways
-        }
-        this.connections.splice(this.connections.indexOf(oldest), 1)
-      }
+  /** Stops reading and writing, on one connection or on all and on those to come; or goes on. */
+  freeze(on: boolean, id: number | undefined): void {
+    if (id === undefined) this.frozen = on
+    for (const connection of this.select(id)) connection.duplex.setFrozen(on)
+    if (on) return
+    for (const socket of this.unserved.splice(0)) if (!socket.destroyed) this.welcome(socket)
+  }
+
+  /** A connection that has ended is kept as what can be asked about it: its sockets and its session are free to go. */
+  private onClosed(connection: MockConnection): void {
+    this.connections.delete(connection)
+    const { counts } = connection
+    this.gone = {
+      pings: this.gone.pings + counts.pings,
+      pingAcks: this.gone.pingAcks + counts.pingAcks,
+      settingsAcks: this.gone.settingsAcks + counts.settingsAcks,
+      resets: this.gone.resets + counts.resets,
+      goaways: this.gone.goaways + counts.goaways
     }
+    this.closed.push(connection.info())
+    if (this.closed.length > maxClosedRemembered) this.closed.shift()
     this.changed()
   }
 
   select(id: number | undefined): ReadonlyArray<MockConnection> {
-    return this.connections.filter((connection) => connection.open && (id === undefined || connection.id === id))
+    return [...this.connections].filter((connection) => id === undefined || connection.id === id)
   }
 
-  all(): ReadonlyArray<MockConnection> {
-    return this.connections
+  /** All connections, the oldest first; of those that have ended the latest. */
+  infos(): ReadonlyArray<ConnectionInfo> {
+    return [...this.closed, ...[...this.connections].map((connection) => connection.info())].sort((a, b) => a.id - b.id)
   }
 
   updateSettings(settings: http2.Settings, id: number | undefined): void {
@@ -351,7 +378,7 @@ export class MockServer {
     })
     await Promise.all(this.closing)
     // a session ends by itself a few turns after its socket
-    for (let turn = 0; turn < 100 && this.connections.some((connection) => connection.serving); turn++) await nextTurn()
+    for (let turn = 0; turn < 100 && this.sessions > 0; turn++) await nextTurn()
     // a handle that was closed is gone a turn later
     await nextTurn()
     this.waiters.clear()
@@ -588,7 +615,6 @@ export class MockServer {
   totals(): Totals {
     const sum = { ...this.gone }
     let inFlight = 0
-    let openConnections = 0
     for (const connection of this.connections) {
       const { counts } = connection
       sum.pings += counts.pings
@@ -597,11 +623,10 @@ export class MockServer {
       sum.resets += counts.resets
       sum.goaways += counts.goaways
       inFlight += connection.exchanges.size
-      if (connection.open) openConnections++
     }
     return {
       attempts: this.attempts,
-      openConnections,
+      openConnections: this.connections.size,
       requests: this.requests,
       arrived: this.arrived,
       received: this.receivedCount,
