@@ -2,7 +2,8 @@
  * The storm's book-keeping: what the caller was told of each notification, and what the server did with it.
  *
  * The ledger knows nothing of pools and connections. It hears of events, one notification number each, and says at
- * the end (or, where that is possible, at once) which of them contradict each other. A few bytes a notification.
+ * the end (or, where that is possible, at once) which of them contradict each other. It takes two bytes for each
+ * notification, all of them from the start, so that what else grows in a storm can be seen.
  */
 
 /** What the caller got to know. The numbers are what the ledger stores. */
@@ -47,83 +48,107 @@ export interface Verdict {
 }
 
 const maxExamples = 20
-const most = 255
+
+// the first byte: the outcome in its lowest three bits, and one bit each for
+const outcomeBits = 7
+const settledTwice = 8
+const isLie = 16
+const isDoubled = 32
+const mayRepeat = 64
+const isRejected = 128
+
+/** The second byte holds two counts up to this one: acceptances, and above them doubts. */
+const most = 15
 
 export class Ledger {
   /** Total of outcomes so far. */
   settledCount = 0
   /** Outcomes so far, by kind. */
   readonly byOutcome = [0, 0, 0, 0, 0, 0]
-  private readonly outcomes: Uint8Array
-  private readonly extra: Uint8Array
-  private readonly lies: Uint8Array
-  private readonly twice: Uint8Array
-  private readonly permits: Uint8Array
-  private readonly doubts: Uint8Array
-  private readonly acceptances: Uint8Array
-  private readonly rejections: Uint8Array
+  private readonly marks: Uint8Array
+  private readonly counts: Uint8Array
   private readonly examples: Array<string> = []
   private closed = false
 
   constructor(readonly notifications: number) {
-    const column = (): Uint8Array => new Uint8Array(notifications)
-    this.outcomes = column()
-    this.extra = column()
-    this.lies = column()
-    this.twice = column()
-    this.permits = column()
-    this.doubts = column()
-    this.acceptances = column()
-    this.rejections = column()
+    // written to, so that the memory is there from the start
+    this.marks = new Uint8Array(notifications).fill(0)
+    this.counts = new Uint8Array(notifications).fill(0)
   }
 
-  /** The caller hands notification `n` over; `mayRepeat` where its policy allows to send it again from an unknown fate. */
-  handed(n: number, mayRepeat: boolean): void {
-    this.permits[n] = mayRepeat ? 1 : 0
+  /** The memory that it takes, in bytes. */
+  get bytes(): number {
+    return this.marks.length + this.counts.length
+  }
+
+  private has(n: number, mark: number): boolean {
+    return ((this.marks[n] ?? 0) & mark) !== 0
+  }
+
+  private mark(n: number, mark: number): void {
+    this.marks[n] = (this.marks[n] ?? 0) | mark
+  }
+
+  private outcomeOf(n: number): number {
+    return (this.marks[n] ?? 0) & outcomeBits
+  }
+
+  private acceptances(n: number): number {
+    return (this.counts[n] ?? 0) & most
+  }
+
+  private doubts(n: number): number {
+    return (this.counts[n] ?? 0) >>> 4
+  }
+
+  /** The caller hands notification `n` over; `repeatable` where its policy allows to send it again from an unknown fate. */
+  handed(n: number, repeatable: boolean): void {
+    if (repeatable) this.mark(n, mayRepeat)
+    else this.marks[n] = (this.marks[n] ?? 0) & ~mayRepeat
   }
 
   /** One attempt to send `n` ended, and nobody knows whether the server has processed it. */
   doubted(n: number): void {
-    bump(this.doubts, n)
+    if (this.doubts(n) < most) this.counts[n] = (this.counts[n] ?? 0) + 16
   }
 
   /** The server has processed `n` and accepted it. */
   acceptedByServer(n: number): void {
-    bump(this.acceptances, n)
-    const times = this.acceptances[n] ?? 0
-    const allowed = 1 + (this.permits[n] === 1 ? this.doubts[n] ?? 0 : 0)
+    if (this.acceptances(n) < most) this.counts[n] = (this.counts[n] ?? 0) + 1
+    const times = this.acceptances(n)
+    const allowed = 1 + (this.has(n, mayRepeat) ? this.doubts(n) : 0)
     if (times <= allowed) return
-    this.twice[n] = 1
+    this.mark(n, isDoubled)
     this.example(n, `accepted by the server ${times} times, where ${allowed} could be right`)
   }
 
   /** The server has processed `n` and rejected it. */
   rejectedByServer(n: number): void {
-    bump(this.rejections, n)
+    this.mark(n, isRejected)
   }
 
   /** The caller got to know what became of `n`. */
   settled(n: number, outcome: Outcome): void {
     if (this.closed) return
     this.settledCount++
-    const before = this.outcomes[n] ?? 0
+    const before = this.outcomeOf(n)
     if (before !== 0) {
-      this.extra[n] = 1
-      this.example(n, `settled twice: ${names[before]}, then ${names[outcome]}`)
+      this.mark(n, settledTwice)
+      this.example(n, `settled twice: ${names[before] ?? ""}, then ${names[outcome]}`)
       return
     }
-    this.outcomes[n] = outcome
+    this.mark(n, outcome)
     this.byOutcome[outcome] = (this.byOutcome[outcome] ?? 0) + 1
   }
 
   /** The outcome of `n` says something that is not so, in words. */
   lied(n: number, what: string): void {
-    this.lies[n] = 1
+    this.mark(n, isLie)
     this.example(n, what)
   }
 
   isSettled(n: number): boolean {
-    return this.outcomes[n] !== 0
+    return this.outcomeOf(n) !== 0
   }
 
   /** No outcome counts any more: whoever still waits has been given up. */
@@ -139,25 +164,24 @@ export class Ledger {
     let serverAccepted = 0
     let repeated = 0
     for (let n = 0; n < this.notifications; n++) {
-      const outcome = this.outcomes[n] ?? 0
-      const acceptances = this.acceptances[n] ?? 0
-      const answers = acceptances + (this.rejections[n] ?? 0)
+      const outcome = this.outcomeOf(n)
+      const acceptances = this.acceptances(n)
       if (acceptances > 0) serverAccepted++
-      if (this.twice[n] === 1) doubled++
+      if (this.has(n, isDoubled)) doubled++
       else if (acceptances > 1) repeated++
-      if (outcome === 0 || this.extra[n] === 1) {
+      if (outcome === 0 || this.has(n, settledTwice)) {
         lost++
         if (outcome === 0) this.example(n, "no outcome")
       }
       const lie = outcome === Outcome.accepted && acceptances === 0
         ? "a receipt for what the server never accepted"
-        : outcome === Outcome.answered && answers === 0
+        : outcome === Outcome.answered && acceptances === 0 && !this.has(n, isRejected)
         ? "an answer that the server never gave"
         : outcome === Outcome.unprocessed && acceptances > 0
         ? "\"not processed\", and the server has accepted it"
         : undefined
       if (lie !== undefined) this.lied(n, lie)
-      if (this.lies[n] === 1) contradicted++
+      if (this.has(n, isLie)) contradicted++
     }
     const of = (outcome: Outcome): number => this.byOutcome[outcome] ?? 0
     return {
@@ -179,9 +203,4 @@ export class Ledger {
   private example(n: number, what: string): void {
     if (this.examples.length < maxExamples) this.examples.push(`notification ${n}: ${what}`)
   }
-}
-
-const bump = (column: Uint8Array, n: number): void => {
-  const count = column[n] ?? 0
-  if (count < most) column[n] = count + 1
 }

@@ -11,6 +11,7 @@ import { MockApns } from "@effect-apns/testing"
 import type { FileSystem } from "@effect/platform"
 import {
   Clock,
+  Deferred,
   Duration,
   Effect,
   Either,
@@ -33,14 +34,24 @@ import { Weather } from "./Weather.js"
 
 export interface Options {
   readonly notifications: number
-  readonly connections: number
+  /** The size of the pool, or several: its lives take turns. */
+  readonly connections: number | readonly [number, ...Array<number>]
   readonly seed: number
+  /**
+   * How many pools live and end, one after the other, all but the last in the middle of their traffic. Default one for
+   * each 100,000 notifications, at least 3 and at most 100, and one where `eventEvery` is `Infinity`.
+   */
+  readonly lives?: number | undefined
   /** Which part of the requests meets a fault of its own: 0 to 1. Default 0.06. */
   readonly faultRate?: number | undefined
   /** Requests between two events that hit connections, on average. Default 250; `Infinity` for none. */
   readonly eventEvery?: number | undefined
+  /** How long the server accepts and closes, once in the life of a pool and at most 20 times. Default 8 seconds. */
+  readonly spellSeconds?: number | undefined
   /** How long nothing may have an outcome before the rest counts as lost. Default 30 seconds. */
   readonly patience?: Duration.DurationInput | undefined
+  /** What the pools are told beside what every storm tells them. */
+  readonly pool?: Partial<Pick<ApnsPool.PoolOptions, "reconnectSchedule">> | undefined
   /** Called once a second. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Puts something else in the place of the pool: a broken one, to test the checker. */
@@ -67,6 +78,14 @@ export interface Report extends Verdict {
   /** Live heap after a collection, when a tenth was done and at the end. */
   readonly heapStartMb: number
   readonly heapEndMb: number
+  /** What of that memory is the storm's own: the ledger, all of it from the start. */
+  readonly ledgerMb: number
+  /** Pools that were ended in the middle of their traffic. */
+  readonly ended: number
+  /** The most connections that a pool opened to a server that accepts and closes, by the minute. */
+  readonly connectsPerMinute: number
+  /** Times that it was more often than a pool may that backs off, in words. */
+  readonly reconnectStorms: ReadonlyArray<string>
   readonly seconds: number
   readonly stats: ApnsPool.Stats
   readonly faults: ReadonlyMap<string, number>
@@ -296,8 +315,8 @@ class Traffic {
       ))
   }
 
-  private block(first: number): Effect.Effect<void, never, ApnsPool.ApnsPool> {
-    const count = Math.min(blockSize, this.ledger.notifications - first)
+  private block(first: number, until: number): Effect.Effect<void, never, ApnsPool.ApnsPool> {
+    const count = Math.min(blockSize, until - first)
     const numbers = Array.from({ length: count }, (_, i) => first + i)
     const kind = this.random.number()
     if (kind < 0.35) return this.sendAll(numbers)
@@ -305,13 +324,16 @@ class Traffic {
     return kind < 0.9 ? this.sends(numbers) : this.posts(numbers)
   }
 
-  readonly all: Effect.Effect<void, never, ApnsPool.ApnsPool> = Effect.suspend(() =>
-    Effect.forEach(
-      Array.from({ length: Math.ceil(this.ledger.notifications / blockSize) }, (_, i) => i * blockSize),
-      (first) => Effect.suspend(() => this.block(first)),
-      { concurrency: blocksAtOnce, discard: true }
+  /** The notifications `from` to `until - 1`. */
+  all(from: number, until: number): Effect.Effect<void, never, ApnsPool.ApnsPool> {
+    return Effect.suspend(() =>
+      Effect.forEach(
+        Array.from({ length: Math.ceil((until - from) / blockSize) }, (_, i) => from + i * blockSize),
+        (first) => Effect.suspend(() => this.block(first, until)),
+        { concurrency: blocksAtOnce, discard: true }
+      )
     )
-  )
+  }
 }
 
 // -----------------------------------------------------------------------------
@@ -329,11 +351,72 @@ const poolOptions = {
     Schedule.intersect(Schedule.recurs(20))
   ),
   backoffSchedule: Schedule.spaced("20 millis").pipe(Schedule.jittered, Schedule.intersect(Schedule.recurs(4))),
-  reconnectSchedule: Schedule.exponential("5 millis", 2).pipe(
-    Schedule.union(Schedule.spaced("100 millis")),
+  reconnectSchedule: Schedule.exponential("20 millis", 2).pipe(
+    Schedule.union(Schedule.spaced("1 second")),
     Schedule.jittered
   )
 } as const
+
+/** How the life of a pool ends. */
+const endings = [
+  "its scope closes",
+  "its owner is interrupted",
+  "its owner fails",
+  "its owner runs out of time",
+  "its owner dies"
+] as const
+
+type Ending = typeof endings[number]
+
+/** A pool with an owner: a fiber that has it in its scope, until {@link Life.end}. */
+interface Life {
+  readonly pool: ApnsPool.ApnsPool
+  /** Ends the owner, and waits for it. */
+  readonly end: Effect.Effect<void>
+}
+
+const live = <E>(
+  ending: Ending,
+  make: Effect.Effect<ApnsPool.ApnsPool, E, Scope.Scope>
+): Effect.Effect<Life, E> =>
+  Effect.gen(function*() {
+    const ready = yield* Deferred.make<ApnsPool.ApnsPool, E>()
+    const over = yield* Deferred.make<void, "failed">()
+    const timeUp = yield* Deferred.make<void>()
+    const owner = Effect.scoped(
+      Effect.zipRight(Effect.intoDeferred(make, ready), Deferred.await(over))
+    )
+    const fiber = yield* Effect.forkDaemon(Effect.raceFirst(owner, Deferred.await(timeUp)))
+    const pool = yield* Deferred.await(ready)
+    const endIt = Effect.suspend((): Effect.Effect<unknown> => {
+      switch (ending) {
+        case "its scope closes":
+          return Deferred.succeed(over, undefined)
+        case "its owner is interrupted":
+          return Fiber.interruptFork(fiber)
+        case "its owner fails":
+          return Deferred.fail(over, "failed")
+        case "its owner runs out of time":
+          return Deferred.succeed(timeUp, undefined)
+        case "its owner dies":
+          return Deferred.die(over, new Error("a defect of the owner"))
+      }
+    })
+    return { pool, end: Effect.zipRight(endIt, Effect.asVoid(Fiber.await(fiber))) }
+  })
+
+/** The sum of what several pools did; of what they are, the last one's. */
+const addStats = (before: ApnsPool.Stats | undefined, now: ApnsPool.Stats): ApnsPool.Stats =>
+  before === undefined ? now : {
+    ...now,
+    completed: before.completed + now.completed,
+    failed: before.failed + now.failed,
+    interrupted: before.interrupted + now.interrupted,
+    attempts: before.attempts + now.attempts,
+    connectionsOpened: before.connectionsOpened + now.connectionsOpened,
+    connectionsFailed: before.connectionsFailed + now.connectionsFailed,
+    connectionsLost: before.connectionsLost + now.connectionsLost
+  }
 
 /** Once more and once more, for as long as there is something to say; what it was in the end. */
 const settleDown = (
@@ -350,7 +433,7 @@ const settleDown = (
   })
 
 /** What has to end by itself, and soon. */
-const ended = (what: string, effect: Effect.Effect<void>): Effect.Effect<ReadonlyArray<string>> =>
+const endsSoon = (what: string, effect: Effect.Effect<void>): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(
     Effect.timeoutOption(Effect.disconnect(effect), "20 seconds"),
     (result) => Option.isSome(result) ? [] : [`${what} does not end`]
@@ -362,6 +445,11 @@ const nonZero = (what: string, counts: Readonly<Record<string, number>>): Readon
 export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const { notifications, seed } = options
+    const sizes = typeof options.connections === "number" ? [options.connections] : options.connections
+    const eventEvery = options.eventEvery ?? 250
+    const lives = options.lives ?? (eventEvery === Infinity
+      ? 1
+      : Math.max(sizes.length, 3, Math.min(100, Math.round(notifications / 100_000))))
     const started = yield* Clock.currentTimeMillis
     const fibersBefore = yield* activeFibers
     const resourcesBefore = resources()
@@ -369,16 +457,20 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
     const leaked: Array<string> = []
     let rssStartMb = 0
     let heapStartMb = 0
+    let ended = 0
     let stats: ApnsPool.Stats | undefined = undefined
+    const random = new Utils.PCGRandom(seed, 3)
     const weather = new Weather({
       random: new Utils.PCGRandom(seed, 1),
       faultRate: options.faultRate ?? 0.06,
-      eventEvery: options.eventEvery ?? 250
+      eventEvery,
+      spellSeconds: options.spellSeconds ?? 8
     })
 
     yield* Effect.scoped(Effect.gen(function*() {
       yield* watchAttempts(ledger)
       const apnsScope = yield* Scope.make()
+      yield* Effect.addFinalizer((exit) => Scope.close(apnsScope, exit))
       const apns = yield* MockApns.make({
         record: false,
         onReceived: (received) => {
@@ -393,34 +485,43 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
         keyId: apns.credentials.keyId,
         teamId: apns.credentials.teamId
       })
-      const poolScope = yield* Scope.make()
-      yield* Effect.addFinalizer((exit) => Effect.zipRight(Scope.close(poolScope, exit), Scope.close(apnsScope, exit)))
-      const real = yield* ApnsPool.make({
-        ...poolOptions,
-        endpoint: apns.endpoint,
-        ca: apns.ca,
-        credentials,
-        size: options.connections
-      }).pipe(Scope.extend(poolScope))
-      const pool = options.meddle?.(real) ?? real
-      yield* settleDown(
-        Effect.map(real.stats, ({ active }) => active > 0 ? [] : ["not connected"]),
-        "30 seconds"
-      )
+      const traffic = new Traffic(ledger, new Utils.PCGRandom(seed, 2))
+      const untilSettled = (count: number): Effect.Effect<void> =>
+        Effect.repeat(Effect.sleep("10 millis"), { until: () => ledger.settledCount >= count })
 
       const weatherScope = yield* Scope.make()
-      yield* apns.script(weather.decide)
-      if (options.eventEvery !== Infinity) {
-        yield* Effect.forkIn(Scope.extend(weather.blow(apns), weatherScope), weatherScope)
-      }
+      for (let life = 0; life < lives && ledger.settledCount < notifications; life++) {
+        const last = life === lives - 1
+        const from = Math.floor(notifications * life / lives)
+        const until = Math.floor(notifications * (life + 1) / lives)
+        const size = sizes[life % sizes.length] ?? 1
+        const ending = last ? endings[0] : endings[life % endings.length] ?? endings[0]
+        weather.size = size
+        const { end, pool: real } = yield* live(
+          ending,
+          ApnsPool.make({ ...poolOptions, ...options.pool, endpoint: apns.endpoint, ca: apns.ca, credentials, size })
+        )
+        const pool = options.meddle?.(real) ?? real
+        yield* settleDown(
+          Effect.map(real.stats, ({ active }) => active > 0 ? [] : ["not connected"]),
+          "30 seconds"
+        )
+        if (life === 0) {
+          yield* apns.script(weather.decide)
+          if (eventEvery !== Infinity) {
+            yield* Effect.forkIn(Scope.extend(weather.blow(apns), weatherScope), weatherScope)
+          }
+        }
+        if (eventEvery !== Infinity && life % Math.ceil(lives / 20) === 0) {
+          const due = from + random.number() * 0.4 * (until - from)
+          yield* Effect.forkIn(Effect.zipRight(untilSettled(due), weather.acceptAndClose(apns)), weatherScope)
+        }
 
-      const traffic = new Traffic(ledger, new Utils.PCGRandom(seed, 2))
-      yield* Effect.raceFirst(
-        Effect.provideService(traffic.all, ApnsPool.ApnsPool, pool),
-        Effect.gen(function*() {
+        const before = stats
+        const watch = Effect.gen(function*() {
           const patience = Duration.toMillis(options.patience ?? "30 seconds")
           let settled = -1
-          let since = started
+          let since = yield* Clock.currentTimeMillis
           for (;;) {
             yield* Effect.sleep("1 second")
             const now = yield* Clock.currentTimeMillis
@@ -432,7 +533,7 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
               seconds: (now - started) / 1000,
               settled: ledger.settledCount,
               byOutcome: ledger.byOutcome,
-              stats: yield* real.stats,
+              stats: addStats(before, yield* real.stats),
               faults: weather.total,
               rssMb: megabytes(process.memoryUsage.rss())
             })
@@ -442,42 +543,68 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
             } else if (now - since >= patience) return ledger.close()
           }
         })
-      )
-      ledger.close()
-
-      yield* Scope.close(weatherScope, Exit.void)
-      yield* weather.clear(apns)
-      leaked.push(
-        ...yield* settleDown(
-          Effect.map(
-            real.stats,
-            ({ inFlight, queued, retrying }) => nonZero("the pool", { inFlight, queued, retrying })
-          ),
-          "3 seconds"
-        ),
-        ...yield* settleDown(
-          Effect.map(apns.stats, ({ inFlight }) => nonZero("the server", { "open streams": inFlight })),
-          "3 seconds"
+        const sending = Effect.provideService(traffic.all(from, until), ApnsPool.ApnsPool, pool)
+        if (last) yield* Effect.raceFirst(sending, watch)
+        else {
+          // what is sent after the end gets its outcome all the same
+          const middle = from + (0.4 + 0.5 * random.number()) * (until - from)
+          const ends = Effect.zipRight(untilSettled(middle), endsSoon(`ending a pool when ${ending}`, end))
+          yield* Effect.raceFirst(
+            Effect.map(Effect.all([sending, ends], { concurrency: "unbounded" }), ([, found]) => {
+              leaked.push(...found)
+            }),
+            watch
+          )
+          ended++
+        }
+        if (last) {
+          ledger.close()
+          yield* Scope.close(weatherScope, Exit.void)
+          yield* weather.clear(apns)
+        }
+        leaked.push(
+          ...yield* settleDown(
+            Effect.map(
+              real.stats,
+              ({ inFlight, queued, retrying }) => nonZero("the pool", { inFlight, queued, retrying })
+            ),
+            "3 seconds"
+          )
         )
-      )
-      stats = yield* real.stats
-      leaked.push(...yield* ended("closing the pool", Scope.close(poolScope, Exit.void)))
-      const closed = yield* real.stats
-      leaked.push(
-        ...nonZero("the closed pool", {
-          active: closed.active,
-          connecting: closed.connecting,
-          draining: closed.draining
-        }),
-        ...yield* settleDown(
-          Effect.map(
-            apns.stats,
-            ({ openConnections }) => nonZero("the server", { "open connections": openConnections })
-          ),
-          "3 seconds"
-        ),
-        ...yield* ended("closing the server", Scope.close(apnsScope, Exit.void))
-      )
+        if (last) {
+          leaked.push(
+            ...yield* settleDown(
+              Effect.map(apns.stats, ({ inFlight }) => nonZero("the server", { "open streams": inFlight })),
+              "3 seconds"
+            ),
+            ...yield* endsSoon("closing the pool", end)
+          )
+        }
+        const after = yield* real.stats
+        stats = addStats(before, after)
+        leaked.push(
+          ...nonZero(`a pool that has ended when ${ending}`, {
+            active: after.active,
+            connecting: after.connecting,
+            draining: after.draining
+          }),
+          ...yield* settleDown(
+            Effect.map(
+              apns.stats,
+              ({ openConnections }) =>
+                nonZero("the server of a pool that has ended", { "open connections": openConnections })
+            ),
+            "5 seconds"
+          )
+        )
+        // nobody connects any more
+        const connects = (yield* apns.stats).attempts
+        yield* Effect.sleep("300 millis")
+        leaked.push(
+          ...nonZero(`after a pool has ended when ${ending}`, { connects: (yield* apns.stats).attempts - connects })
+        )
+      }
+      leaked.push(...yield* endsSoon("closing the server", Scope.close(apnsScope, Exit.void)))
     }))
 
     leaked.push(
@@ -504,6 +631,12 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
       leaked.push(`the heap: ${heapStartMb} MB after a tenth, ${heapEndMb} MB at the end`)
     }
     if (stats === undefined) return yield* Effect.dieMessage("the pool was never built")
+    const reconnectStorms = weather.spells.filter(({ allowed, connects }) => connects > allowed).map((spell) =>
+      `a pool of ${spell.size} connected ${spell.connects} times in ${
+        spell.seconds.toFixed(1)
+      } seconds to a server that ` +
+      `accepts and closes; ${spell.allowed} are allowed`
+    )
     return {
       ...ledger.verdict(),
       notifications,
@@ -514,6 +647,12 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
       rssEndMb,
       heapStartMb,
       heapEndMb,
+      ledgerMb: megabytes(ledger.bytes),
+      ended,
+      connectsPerMinute: Math.round(
+        Math.max(0, ...weather.spells.map(({ connects, seconds }) => 60 * connects / seconds))
+      ),
+      reconnectStorms,
       seconds: ((yield* Clock.currentTimeMillis) - started) / 1000,
       stats,
       faults: weather.counts

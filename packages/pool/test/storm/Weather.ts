@@ -3,7 +3,7 @@
  * names no stream that was processed, and REFUSED_STREAM only answers what was not: the client may trust both.
  */
 import { type Behavior as Behaviors, MockApns } from "@effect-apns/testing"
-import { Effect, Schedule, type Scope, type Utils } from "effect"
+import { Clock, Effect, Schedule, type Scope, type Utils } from "effect"
 
 type Behavior = Behaviors.Behavior
 
@@ -38,6 +38,8 @@ export interface Options {
   readonly faultRate: number
   /** Requests between two events that hit connections, on average. */
   readonly eventEvery: number
+  /** How long the server accepts and closes, in seconds, on average. */
+  readonly spellSeconds: number
 }
 
 /** What the mock processed on a connection, so that no GOAWAY disowns it. */
@@ -46,9 +48,32 @@ interface Seen {
   goaway: number
 }
 
+/** When the server closes, in a spell of {@link Weather.acceptAndClose}. `"soon"`: 50 milliseconds after it accepted. */
+const moments = ["close", "closeAfterTls", "closeAfterSettings", "soon", "onRequest"] as const
+
+export type Moment = typeof moments[number]
+
+/** What a spell of {@link Weather.acceptAndClose} saw. */
+export interface Spell {
+  readonly moment: Moment
+  readonly size: number
+  readonly seconds: number
+  readonly connects: number
+  readonly allowed: number
+}
+
 export class Weather {
   /** How often each fault was asked for, by name. */
   readonly counts = new Map<string, number>()
+  /** Each time that the server accepted and closed for a while, what it saw of the pool. */
+  readonly spells: Array<Spell> = []
+  /** The number of connections that the pool keeps. */
+  size = 1
+  /** A spell is on: nothing else may decide how connecting goes. */
+  private closing = false
+  private closingOnRequest = false
+  /** The moment of all spells; otherwise it is random. */
+  moment: Moment | undefined = undefined
   private readonly seen = new Map<number, Seen>()
   private readonly random: Utils.PCGRandom
   private readonly requestFaults: ReadonlyArray<Choice<Behavior>>
@@ -156,6 +181,7 @@ export class Weather {
   /** For `MockApns.script`. */
   readonly decide = (): Behavior | undefined => {
     if (++this.requests >= this.nextEvent) this.onEventDue?.()
+    if (this.closingOnRequest) return MockApns.dropBefore
     if (this.random.number() >= this.options.faultRate) return undefined
     const choice = choose(this.random, this.requestFaults, this.requestTotal)
     if (choice === undefined) return undefined
@@ -250,20 +276,95 @@ export class Weather {
       ),
       event(4, "slow server", () => apns.delay(this.pick([0, 0, 0, 1, 5, 20]))),
       event(3, "PING from the server", () => apns.ping()),
-      event(1, "connecting refused", () => during(40, apns.refuseConnections(true), this.listen(apns))),
       event(
-        2,
-        "TLS fails",
-        () =>
-          apns.failTls(
-            this.pick(["close", "reset", "garbage", "closeInHandshake", "noAlpn", "garbageHttp2", "http1"]),
-            {
-              times: 1 + this.integer(3)
-            }
-          )
+        1,
+        "connecting refused",
+        () => this.unlessClosing(during(40, apns.refuseConnections(true), this.listen(apns)))
       ),
-      event(0.3, "connecting hangs", () => apns.failTls(this.pick(["silent", "silentHttp2"]), { times: 1 }))
+      event(2, "TLS fails", () =>
+        this.unlessClosing(apns.failTls(
+          this.pick([
+            "close",
+            "reset",
+            "garbage",
+            "closeInHandshake",
+            "noAlpn",
+            "garbageHttp2",
+            "http1",
+            "closeAfterTls",
+            "closeAfterSettings"
+          ]),
+          { times: 1 + this.integer(3) }
+        ))),
+      event(
+        0.3,
+        "connecting hangs",
+        () => this.unlessClosing(apns.failTls(this.pick(["silent", "silentHttp2"]), { times: 1 }))
+      ),
+      event(1, "a connection freezes for a while", () => {
+        const where = { connection: connection() ?? 0 }
+        return during(this.pick([20, 200, 600]), apns.freeze(true, where), apns.freeze(false, where))
+      }),
+      event(
+        0.2,
+        "everything freezes for a while",
+        () => during(this.pick([20, 200, 600]), apns.freeze(true), apns.freeze(false))
+      ),
+      event(0.3, "a black hole", () => {
+        const where = { connection: connection() ?? 0 }
+        // long after the pool has noticed, the flow is forgotten
+        return during(4_000, apns.freeze(true, where), apns.dropConnections({ ...where, reset: true }))
+      })
     ]
+  }
+
+  private unlessClosing<E>(effect: Effect.Effect<void, E>): Effect.Effect<void, E> {
+    return Effect.suspend(() => this.closing ? Effect.void : effect)
+  }
+
+  /**
+   * For a while the server accepts every connection and closes it, at some moment, and counts how often the pool comes
+   * back: once for each of its connections, a few times while it backs off, and then a few times a second.
+   */
+  acceptAndClose(apns: MockApns.MockApns): Effect.Effect<void, MockApns.MockApnsError> {
+    return Effect.suspend(() => {
+      if (this.closing) return Effect.void
+      this.closing = true
+      this.count("accepts and closes")
+      const seconds = this.options.spellSeconds * (0.8 + 0.4 * this.random.number())
+      const { size } = this
+      const attempts = Effect.map(apns.stats, (stats) => stats.attempts)
+      return Effect.gen(this, function*() {
+        yield* this.listen(apns)
+        yield* apns.freeze(false)
+        const moment = this.moment ?? this.pick(moments)
+        if (moment === "onRequest") this.closingOnRequest = true
+        else if (moment !== "soon") yield* apns.failTls(moment)
+        yield* apns.dropConnections({ reset: this.integer(2) === 0 })
+        const before = yield* attempts
+        const end = Effect.sleep(seconds * 1000)
+        if (moment === "soon") {
+          const dropOld = Effect.flatMap(
+            Effect.zip(apns.connections, Clock.currentTimeMillis),
+            ([connections, now]) =>
+              Effect.forEach(
+                connections.filter(({ open, openedAt }) => open && now - openedAt >= 50),
+                ({ id }) => apns.dropConnections({ connection: id }),
+                { discard: true }
+              )
+          )
+          yield* Effect.raceFirst(end, Effect.forever(Effect.zipRight(Effect.sleep("10 millis"), dropOld)))
+        } else yield* end
+        const connects = (yield* attempts) - before
+        this.spells.push({ moment, size, seconds, connects, allowed: Math.ceil(size + 12 + 1.5 * seconds) })
+      }).pipe(
+        Effect.ensuring(Effect.suspend(() => {
+          this.closing = false
+          this.closingOnRequest = false
+          return apns.failTls(undefined)
+        }))
+      )
+    })
   }
 
   /** While nobody listened, something else may have taken the port for a moment. */
@@ -312,6 +413,7 @@ export class Weather {
       apns.answerPings(true),
       apns.updateWindows(true),
       apns.failTls(undefined),
+      apns.freeze(false),
       this.listen(apns),
       apns.settings({ maxConcurrentStreams: 1000, initialWindowSize: 65_535, headerTableSize: 4096 })
     ], { discard: true })

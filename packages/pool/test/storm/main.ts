@@ -1,7 +1,8 @@
 /**
  * `npm run storm -- --notifications 500000 --connections 8 --seed 7`
  *
- * Its last line is one JSON object; it exits with 1 when any of lost, contradicted, doubled or leaks is not 0.
+ * `--connections 1,8,50` gives several sizes, which take turns: without it there are six. Its last line is one JSON
+ * object; it exits with 1 when any of lost, contradicted, doubled, leaks or reconnectStorms is not 0.
  */
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"
@@ -11,7 +12,8 @@ import * as Storm from "./Storm.js"
 const { values } = parseArgs({
   options: {
     notifications: { type: "string", default: "500000" },
-    connections: { type: "string", default: "8" },
+    connections: { type: "string", default: "8,1,4,2,50,10" },
+    lives: { type: "string" },
     seed: { type: "string" },
     "fault-rate": { type: "string" },
     "event-every": { type: "string" }
@@ -69,16 +71,23 @@ const heading = [
 
 const program = Effect.gen(function*() {
   const notifications = whole("notifications", values.notifications, 1)
-  const connections = whole("connections", values.connections, 1)
+  const [first = "", ...others] = values.connections.split(",")
+  const connections = [
+    whole("connections", first, 1),
+    ...others.map((size) => whole("connections", size, 1))
+  ] as const satisfies Storm.Options["connections"]
   const seed = whole("seed", values.seed ?? String(Date.now() % 1_000_000), 0)
   yield* Console.log(
-    `A storm over ${figure(notifications)} notifications and ${connections} connections, seed ${seed}\n\n${heading}`
+    `A storm over ${figure(notifications)} notifications and pools of ${
+      connections.join(", ")
+    } connections, seed ${seed}\n\n${heading}`
   )
   let lines = 0
   const report = yield* Storm.run({
     notifications,
     connections,
     seed,
+    ...(values.lives === undefined ? {} : { lives: whole("lives", values.lives, 1) }),
     ...(values["fault-rate"] === undefined ? {} : { faultRate: Number(values["fault-rate"]) }),
     ...(values["event-every"] === undefined ? {} : { eventEvery: Number(values["event-every"]) }),
     onProgress: (now) => {
@@ -97,11 +106,16 @@ const program = Effect.gen(function*() {
       `${report.seconds.toFixed(0)} s. ${
         figure(report.repeated)
       } notifications were accepted more than once, as their ` +
-      `policy allows. Live heap: ${report.heapStartMb} MB after a tenth, ${report.heapEndMb} MB at the end.`
+      `policy allows. ${report.ended} pools were ended in the middle. To a server that accepts and closes a pool connected ` +
+      `at most ${
+        figure(report.connectsPerMinute)
+      } times a minute. Live heap: ${report.heapStartMb} MB after a tenth, ` +
+      `${report.heapEndMb} MB at the end; beside it the ledger takes ${report.ledgerMb} MB from start to end.`
   )
-  for (const line of [...examples, ...leaked]) yield* Console.log(`VIOLATION  ${line}`)
+  for (const line of [...examples, ...leaked, ...report.reconnectStorms]) yield* Console.log(`VIOLATION  ${line}`)
   const { accepted, contradicted, doubled, leaks, lost, outcomes, rssEndMb, rssStartMb, serverAccepted } = report
-  const failed = lost + contradicted + doubled + leaks > 0
+  const reconnectStorms = report.reconnectStorms.length
+  const failed = lost + contradicted + doubled + leaks + reconnectStorms > 0
   yield* Console.log(
     failed ? "\nThe storm found violations." : "\nNothing lost, nothing contradicted, nothing doubled."
   )
@@ -116,6 +130,12 @@ const program = Effect.gen(function*() {
     leaks,
     rssStartMb,
     rssEndMb,
+    heapStartMb: report.heapStartMb,
+    heapEndMb: report.heapEndMb,
+    ledgerMb: report.ledgerMb,
+    ended: report.ended,
+    connectsPerMinute: report.connectsPerMinute,
+    reconnectStorms,
     seed
   }))
   // whatever was left open must not keep the verdict from those who wait for it

@@ -3,25 +3,28 @@ import type { ApnsPool } from "@effect-apns/pool"
 import * as Delivery from "@effect-apns/pool/unstable/Delivery"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Schedule } from "effect"
 import * as net from "node:net"
 import * as Storm from "./Storm.js"
 
 const timeout = { timeout: 180_000 }
 
 const run = (options: Partial<Storm.Options>) =>
-  Effect.provide(Storm.run({ notifications: 5000, connections: 8, seed: 7, ...options }), NodeContext.layer)
+  Effect.provide(
+    Storm.run({ notifications: 5000, connections: 8, seed: 7, spellSeconds: 3, ...options }),
+    NodeContext.layer
+  )
 
 describe("the storm", () => {
-  for (const seed of [1, 2, 3]) {
+  const sizes = [[1, 8], [2, 4, 8], [2, 50, 10, 1]] as const
+  for (const [i, connections] of sizes.entries()) {
     it.live(
-      `leaves 5,000 notifications with one true outcome each and nothing behind, seed ${seed}`,
+      `leaves 5,000 notifications with one true outcome each and nothing behind, pools of ${connections.join(", ")}`,
       () =>
         Effect.gen(function*() {
-          const { accepted, contradicted, doubled, examples, faults, leaked, lost, outcomes, stats } = yield* run({
-            seed
-          })
-          assert.deepStrictEqual([...examples, ...leaked], [])
+          const report = yield* run({ connections, seed: i + 1 })
+          const { accepted, contradicted, doubled, ended, examples, faults, leaked, lost, outcomes, stats } = report
+          assert.deepStrictEqual([...examples, ...leaked, ...report.reconnectStorms], [])
           assert.deepStrictEqual({ contradicted, doubled, lost, outcomes }, {
             contradicted: 0,
             doubled: 0,
@@ -32,6 +35,8 @@ describe("the storm", () => {
           assert.isAbove(accepted, 0)
           assert.isAbove(stats.connectionsLost, 0)
           assert.isAbove(faults.size, 10)
+          assert.strictEqual(ended, Math.max(3, connections.length) - 1)
+          assert.isAbove(report.connectsPerMinute, 0)
         }),
       timeout
     )
@@ -153,6 +158,18 @@ describe("the storm's checker", () => {
       })
       assert.isAbove(report.doubled, 0)
       assert.deepStrictEqual(found(report), { ...faultless, doubled: report.doubled })
+    }), timeout)
+
+  it.live("finds a pool that does not back off", () =>
+    Effect.gen(function*() {
+      const report = yield* run({
+        notifications: 1500,
+        connections: 4,
+        faultRate: 0,
+        pool: { reconnectSchedule: Schedule.spaced("1 millis") }
+      })
+      assert.isAbove(report.reconnectStorms.length, 0)
+      assert.deepStrictEqual(found(report), faultless)
     }), timeout)
 
   it.live("finds a client that leaves requests behind", () =>
