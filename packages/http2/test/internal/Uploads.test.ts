@@ -1,0 +1,195 @@
+import { Frame } from "@effect-apns/http2"
+import { assert, describe, it } from "@effect/vitest"
+import { HeaderBlock } from "../../src/internal/headerBlock.js"
+import { Output } from "../../src/internal/output.js"
+import { Flow, Uploads } from "../../src/internal/uploads.js"
+
+const setup = () => {
+  const output = new Output()
+  const uploads = new Uploads(output)
+  const sent: Array<string> = []
+  const reader = new Frame.Reader((type, flags, streamId, payload) => {
+    assert.strictEqual(type, Frame.FrameType.DATA)
+    sent.push(`${streamId}: ${payload.length}${flags === Frame.Flag.END_STREAM ? " end" : ""}`)
+  })
+  return {
+    uploads,
+    flow: (id: number, length: number) => {
+      const flow = new Flow({ id, _sent: 0 })
+      flow.upload = new Uint8Array(length)
+      return flow
+    },
+    /** What a pump writes. */
+    pump: (): ReadonlyArray<string> => {
+      const frames = uploads.pump()
+      const bytes = output.take()
+      if (bytes !== undefined) reader.push(bytes)
+      assert.strictEqual(sent.length, frames)
+      return sent.splice(0)
+    }
+  }
+}
+
+describe("Uploads", () => {
+  it("starts with the windows of the RFC (RFC 9113 sections 4.2 and 6.9.2)", () => {
+    const { pump, uploads } = setup()
+    assert.deepStrictEqual([uploads.window, uploads.streamWindow, uploads.maxFrameSize], [65_535, 65_535, 16_384])
+    assert.isFalse(uploads.waiting)
+    assert.deepStrictEqual(pump(), [])
+  })
+
+  it("sends bodies in order, in frames that the peer takes, and says where they end", () => {
+    const { flow, pump, uploads } = setup()
+    uploads.maxFrameSize = 100
+    uploads.enqueue(flow(1, 250))
+    uploads.enqueue(flow(3, 100))
+    assert.isTrue(uploads.waiting)
+    assert.deepStrictEqual(pump(), ["1: 100", "1: 100", "1: 50 end", "3: 100 end"])
+    assert.isFalse(uploads.waiting)
+    assert.strictEqual(uploads.window, 65_535 - 350)
+  })
+
+  it("stops where the connection's window ends, and goes on from there", () => {
+    const { flow, pump, uploads } = setup()
+    uploads.window = 120
+    uploads.enqueue(flow(1, 100))
+    uploads.enqueue(flow(3, 100))
+    uploads.enqueue(flow(5, 100))
+    assert.deepStrictEqual(pump(), ["1: 100 end", "3: 20"])
+    assert.isTrue(uploads.waiting)
+    assert.strictEqual(uploads.window, 0)
+    assert.deepStrictEqual(pump(), [])
+    uploads.window = 1
+    assert.deepStrictEqual(pump(), ["3: 1"])
+    uploads.window = 500
+    assert.deepStrictEqual(pump(), ["3: 79 end", "5: 100 end"])
+    assert.isFalse(uploads.waiting)
+  })
+
+  it("a body that waits for its stream's window holds up nobody, and gets in line behind the others", () => {
+    const { flow, pump, uploads } = setup()
+    uploads.streamWindow = 60
+    const first = flow(1, 100)
+    uploads.enqueue(first)
+    uploads.enqueue(flow(3, 50))
+    assert.deepStrictEqual(pump(), ["1: 60", "3: 50 end"])
+    assert.isFalse(uploads.waiting)
+    assert.strictEqual(uploads.windowOf(first.stream), 0)
+    // nothing to send yet
+    uploads.enqueue(first)
+    assert.isFalse(uploads.waiting)
+    first.stream._sent -= 10
+    uploads.enqueue(flow(5, 5))
+    uploads.enqueue(first)
+    // being in line twice makes no difference
+    uploads.enqueue(first)
+    assert.deepStrictEqual(pump(), ["5: 5 end", "1: 10"])
+    first.stream._sent -= 1_000
+    uploads.enqueue(first)
+    assert.deepStrictEqual(pump(), ["1: 30 end"])
+    // sent to its end, it is never in line again
+    uploads.enqueue(first)
+    assert.isFalse(uploads.waiting)
+  })
+
+  it("smaller stream windows take bodies out of line, which keep their turn among themselves", () => {
+    const { flow, pump, uploads } = setup()
+    uploads.window = 10
+    const bodies = [1, 3, 5].map((id) => flow(id, 100))
+    for (const body of bodies) uploads.enqueue(body)
+    assert.deepStrictEqual(pump(), ["1: 10"])
+    uploads.streamWindow = 10
+    uploads.requeue()
+    uploads.window = 1_000
+    assert.deepStrictEqual(pump(), ["3: 10", "5: 10"])
+    assert.isFalse(uploads.waiting)
+    uploads.streamWindow = 0
+    uploads.requeue()
+    uploads.streamWindow = 50
+    for (const body of bodies) uploads.enqueue(body)
+    assert.deepStrictEqual(pump(), ["1: 40", "3: 40", "5: 40"])
+  })
+
+  it("what has ended is not sent, wherever it stood in line", () => {
+    for (const gone of [[1], [3], [5], [1, 3], [1, 5], [3, 5], [1, 3, 5]]) {
+      const { flow, pump, uploads } = setup()
+      uploads.window = 0
+      const bodies = [1, 3, 5].map((id) => flow(id, 10))
+      for (const body of bodies) uploads.enqueue(body)
+      for (const body of bodies) if (gone.includes(body.stream.id)) uploads.end(body)
+      assert.strictEqual(uploads.waiting, gone.length < 3)
+      assert.deepStrictEqual(bodies.map(({ open }) => open), [1, 3, 5].map((id) => !gone.includes(id)))
+      uploads.window = 1_000
+      assert.deepStrictEqual(pump(), [1, 3, 5].filter((id) => !gone.includes(id)).map((id) => `${id}: 10 end`))
+      assert.isFalse(uploads.waiting)
+    }
+  })
+
+  it("is empty as soon as nobody waits, however many have ended: a request may go at once then", () => {
+    const { flow, pump, uploads } = setup()
+    uploads.window = 0
+    const bodies = Array.from({ length: 100 }, (_, i) => flow(1 + 2 * i, 10))
+    for (const body of bodies) uploads.enqueue(body)
+    const queueLength = (): number => {
+      const queue: unknown = Reflect.get(uploads, "queue")
+      return Array.isArray(queue) ? queue.length : -1
+    }
+    for (const body of bodies.slice(0, 50)) uploads.end(body)
+    assert.strictEqual(queueLength(), 100)
+    for (const [i, body] of bodies.slice(50, 99).entries()) {
+      uploads.end(body)
+      // those that have ended are never more than half
+      assert.isAtMost(queueLength(), 2 * (49 - i))
+    }
+    assert.isTrue(uploads.waiting)
+    uploads.window = 10
+    assert.deepStrictEqual(pump(), ["199: 10 end"])
+    assert.strictEqual(queueLength(), 0)
+    // one that does not wait has no place in line to give up
+    uploads.window = 0
+    uploads.enqueue(flow(301, 10))
+    uploads.end(flow(303, 10))
+    uploads.end(flow(305, 10))
+    assert.isTrue(uploads.waiting)
+    uploads.window = 10
+    assert.deepStrictEqual(pump(), ["301: 10 end"])
+  })
+
+  it("sweeps behind what was sent, so that those that ended do not pile up", () => {
+    const { flow, pump, uploads } = setup()
+    uploads.window = 0
+    const bodies = Array.from({ length: 6 }, (_, i) => flow(1 + 2 * i, 10))
+    for (const body of bodies) uploads.enqueue(body)
+    for (const body of bodies.slice(3)) uploads.end(body)
+    uploads.window = 30
+    assert.deepStrictEqual(pump(), ["1: 10 end", "3: 10 end", "5: 10 end"])
+    assert.isFalse(uploads.waiting)
+  })
+})
+
+describe("HeaderBlock", () => {
+  it("collects the parts of a block, and can begin again", () => {
+    const block = new HeaderBlock()
+    assert.deepStrictEqual([block.id, block.length], [0, 0])
+    for (const [id, endsStream] of [[3, true], [5, false]] as const) {
+      block.begin(id, endsStream)
+      assert.deepStrictEqual([block.id, block.endsStream, block.continuations, block.length], [id, endsStream, 0, 0])
+      const bytes = Buffer.from([1, 2, 3, 4, 5, 6])
+      block.add(bytes, 1, 3)
+      block.add(bytes, 3, 3)
+      block.add(bytes, 0, 6)
+      bytes.fill(0)
+      assert.deepStrictEqual([...block.bytes.subarray(0, block.length)], [2, 3, 1, 2, 3, 4, 5, 6])
+      block.continuations = 2
+    }
+    const before = block.bytes.length
+    block.begin(7, false)
+    block.add(Buffer.alloc(before + 1, 9), 0, before + 1)
+    assert.strictEqual(block.bytes.length, 2 * before)
+    block.add(Buffer.alloc(10 * before, 8), 0, 10 * before)
+    assert.strictEqual(block.bytes.length, 11 * before + 1)
+    assert.deepStrictEqual([block.bytes[0], block.bytes[before], block.bytes[before + 1]], [9, 9, 8])
+    block.drop()
+    assert.deepStrictEqual([block.id, block.length, block.bytes.length], [0, 0, 0])
+  })
+})
