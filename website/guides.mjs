@@ -16,6 +16,7 @@ const all = [
     items: [
       { text: "Sending", link: "/sending" },
       { text: "What becomes of a notification", link: "/outcomes" },
+      { text: "Send again later", link: "/retry-later" },
       { text: "Device tokens over time", link: "/tokens" },
       { text: "Wallet, Safari and device management", link: "/special-cases" }
     ]
