@@ -2,10 +2,17 @@ import { Request } from "@effect-apns/core"
 import * as Deadlines from "@effect-apns/core/unstable/Deadlines"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, FastCheck, Scope, TestClock, TestContext } from "effect"
+import { Clock, Duration, Effect, Exit, FastCheck, Logger, Scope, TestClock, TestContext } from "effect"
 import { spawn } from "node:child_process"
 
 const { path, spec } = Request.make({ path: "/" })
+
+/** How many points in time the deadlines hold, seen from outside by what they cost: private, but what memory is bounded by. */
+const bucketsOf = (deadlines: Deadlines.Deadlines): number => {
+  const buckets: unknown = "buckets" in deadlines ? deadlines.buckets : undefined
+  if (!(buckets instanceof Map)) throw new Error("the deadlines keep their buckets elsewhere")
+  return buckets.size
+}
 
 class Entry extends Exchange.Exchange {
   readonly due: Array<number> = []
@@ -137,6 +144,110 @@ describe("Deadlines", () => {
       assert.lengthOf(far.due, 0)
       yield* TestClock.adjust("1 day")
       assert.deepStrictEqual(far.due, [at])
+    }))
+
+  it.scoped("many far deadlines, nearly all removed before they are due: few buckets, each entry in its millisecond", () =>
+    Effect.gen(function*() {
+      let sleeps = 0
+      const clock = yield* Effect.clock
+      const deadlines = yield* Effect.withClock(Deadlines.make, {
+        ...clock,
+        [Clock.ClockTypeId]: Clock.ClockTypeId,
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
+        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+        sleep: (duration) => {
+          sleeps++
+          return clock.sleep(duration)
+        }
+      })
+      // a notification each millisecond, each with an hour for its answer, which comes at once
+      for (let second = 0; second < 60; second++) {
+        for (let i = 0; i < 1000; i++) {
+          const entry = new Entry()
+          deadlines.set(entry, deadlines.now() + 3_600_000 + i)
+          if (i > 0) deadlines.remove(entry)
+        }
+        yield* TestClock.adjust("1 second")
+      }
+      assert.isBelow(bucketsOf(deadlines), 100)
+      const exact = new Entry()
+      deadlines.set(exact, deadlines.now() + 1_234_567)
+      yield* TestClock.adjust(1_234_566)
+      assert.lengthOf(exact.due, 0)
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(exact.due, [60_000 + 1_234_567])
+      assert.isBelow(sleeps, 200)
+    }))
+
+  it.scoped("a clock that stands at a fraction of a millisecond makes no busy loop", () =>
+    Effect.gen(function*() {
+      const sleeps: Array<number> = []
+      const clock = yield* Effect.clock
+      const deadlines = yield* Effect.withClock(Deadlines.make, {
+        ...clock,
+        [Clock.ClockTypeId]: Clock.ClockTypeId,
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + 0.4,
+        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+        sleep: (duration) => {
+          sleeps.push(Duration.toMillis(duration))
+          return clock.sleep(duration)
+        }
+      })
+      const entry = new Entry()
+      deadlines.set(entry, 1000)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(entry.due.length, 1)
+      assert.isTrue(sleeps.every(Number.isInteger), sleeps.join())
+      assert.isAtMost(sleeps.length, 3)
+    }))
+
+  it.scoped("a clock that is set back an hour: what was a second away stays a second away", () =>
+    Effect.gen(function*() {
+      let back = 0
+      const clock = yield* Effect.clock
+      const deadlines = yield* Effect.withClock(Deadlines.make, {
+        ...clock,
+        [Clock.ClockTypeId]: Clock.ClockTypeId,
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - back,
+        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+        sleep: (duration) => clock.sleep(duration)
+      })
+      yield* TestClock.adjust("2 hours")
+      const [before, asleep, later] = [new Entry(), new Entry(), new Entry()]
+      deadlines.set(before, deadlines.now() + 1000)
+      deadlines.set(asleep, deadlines.now() + 2000)
+      yield* TestClock.adjust("500 millis")
+      back = 3_600_000
+      yield* TestClock.adjust("500 millis")
+      assert.lengthOf(before.due, 1)
+      assert.strictEqual(deadlines.ahead, 3_600_000)
+      deadlines.set(later, deadlines.now() + 5000)
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(asleep.due, 1)
+      yield* TestClock.adjust("3999 millis")
+      assert.lengthOf(later.due, 0)
+      yield* TestClock.adjust("1 millis")
+      assert.lengthOf(later.due, 1)
+    }))
+
+  it.scoped("a callback that throws is logged and harms no other entry", () =>
+    Effect.gen(function*() {
+      const messages: Array<unknown> = []
+      const logger = Logger.make(({ message }) => {
+        messages.push(message)
+        throw new Error("a logger that throws, too")
+      })
+      const deadlines = yield* Effect.provide(Deadlines.make, Logger.replace(Logger.defaultLogger, logger))
+      const [bad, same, later] = [new Entry(), new Entry(), new Entry()]
+      bad.then = () => {
+        throw new Error("a bug of the caller")
+      }
+      deadlines.set(same, 1000)
+      deadlines.set(bad, 1000)
+      deadlines.set(later, 2000)
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual([same.due, later.due.length], [[1000], 1])
+      assert.lengthOf(messages, 1)
     }))
 
   it.effect("nothing is called after the scope has ended", () =>

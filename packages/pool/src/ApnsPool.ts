@@ -95,9 +95,12 @@ export interface ApnsPool {
  * @category models
  */
 export interface Unsafe {
-  /** Takes a delivery, which hears of its outcome exactly once, perhaps before this returns. */
-  readonly submit: (delivery: Delivery) => void
-  /** Gives a delivery up; it hears nothing any more. */
+  /**
+   * Takes a delivery. Exactly one of its callbacks is called, once, perhaps before this returns. Inside a callback that was
+   * given the time, it may be passed on.
+   */
+  readonly submit: (delivery: Delivery, nowMillis?: number) => void
+  /** Gives a delivery up: none of its callbacks is called any more. */
   readonly cancel: (delivery: Delivery) => void
 }
 

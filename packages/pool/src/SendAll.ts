@@ -93,9 +93,9 @@ class Part<In, Out> extends Delivery {
     super(token, spec)
   }
 
-  onAnswered(): void {
-    if (this.status !== 200) return this.bulk.settled(this, Either.left(Send.errorOfAnswer(this)))
-    this.bulk.settled(this, Either.right(Receipts.fromStream(this, this.attempts)))
+  onAnswered(nowMillis: number): void {
+    if (this.status !== 200) return this.bulk.settled(this, Either.left(Send.errorOfAnswer(this)), nowMillis)
+    this.bulk.settled(this, Either.right(Receipts.fromStream(this, this.attempts)), nowMillis)
     if (this.attempts === 1) this.bulk.recycle(this)
   }
 
@@ -128,7 +128,7 @@ class Bulk<In, Out, E> {
   ) {}
 
   /** Sends as much of the input as there is room for. */
-  private refill(): void {
+  private refill(nowMillis?: number): void {
     // an outcome that comes while submitting must not start a second round inside the first
     if (this.submitting) return
     this.submitting = true
@@ -150,7 +150,7 @@ class Bulk<In, Out, E> {
         const part = this.part(token, spec.right, item)
         part.index = underWay.length
         underWay.push(part)
-        this.pool.submit(part)
+        this.pool.submit(part, nowMillis)
       }
     }
     this.submitting = false
@@ -171,7 +171,7 @@ class Bulk<In, Out, E> {
     this.idle.push(part)
   }
 
-  settled(part: Part<In, Out>, result: Either.Either<Receipt, SendError>): void {
+  settled(part: Part<In, Out>, result: Either.Either<Receipt, SendError>, nowMillis?: number): void {
     const last = this.underWay.pop()
     if (last !== undefined && last !== part) {
       this.underWay[part.index] = last
@@ -179,7 +179,7 @@ class Bulk<In, Out, E> {
     }
     this.outcomes.push(this.source.outcomeOf(part.item, part.path, result))
     this.onOutcome?.()
-    if (this.position < this.input.length) this.refill()
+    if (this.position < this.input.length) this.refill(nowMillis)
   }
 
   /** Takes one chunk after the other from upstream, each when the one before has been sent. */

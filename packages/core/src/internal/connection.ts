@@ -66,10 +66,10 @@ class Post extends Exchange.Exchange {
     super(request.path, request.spec)
   }
 
-  onAnswer(): void {
+  onAnswer(_connection: Connection.Connection, nowMillis: number): void {
     this.deadlines.remove(this)
     if (this.status >= 200 && this.status < 300) return this.resume(Exit.succeed(Response.fromAccepted(this, 1)))
-    const response = Response.fromStream(this, 1, this.deadlines.now())
+    const response = Response.fromStream(this, 1, nowMillis - this.deadlines.ahead)
     this.resume(
       Either.isRight(response) ? Exit.succeed(response.right) : Exit.fail(
         Failure.toError({
@@ -87,14 +87,19 @@ class Post extends Exchange.Exchange {
     this.resume(Exit.fail(Failure.toError(failure, 1)))
   }
 
-  onDue(): void {
+  override onDefect(_connection: Connection.Connection, cause: Cause.Cause<never>): void {
+    this.deadlines.remove(this)
+    this.resume(Exit.failCause(cause))
+  }
+
+  onDue(nowMillis: number): void {
     const connection = this.connection
     if (connection === undefined) return
     if (this.status !== 0) {
       // the answer's headers are here: whatever its body would have said, APNs has processed the request
       connection.unsafe.cancel(this)
       this.truncated = true
-      this.onAnswer()
+      this.onAnswer(connection, nowMillis)
       return
     }
     connection.unsafe.cancel(this)
@@ -119,12 +124,12 @@ const makePost = (
       const now = deadlines.now()
       let at = now + spec.timeoutMillis
       let limit: Failure.TimeLimit = "timeout"
-      if (spec.deadlineMillis < at) {
-        at = spec.deadlineMillis
+      if (spec.deadlineMillis + deadlines.ahead < at) {
+        at = spec.deadlineMillis + deadlines.ahead
         limit = "deadline"
       }
-      if (spec.expirationMillis < at) {
-        at = spec.expirationMillis
+      if (spec.expirationMillis + deadlines.ahead < at) {
+        at = spec.expirationMillis + deadlines.ahead
         limit = "expiration"
       }
       if (at <= now) {
@@ -211,6 +216,8 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
   private gone = false
   private onFlushed: (() => void) | undefined = undefined
 
+  /** When the chunk came that is being read. */
+  private chunkAt = 0
   /** Counts chunks from the server: a sign of life without a look at the clock. */
   private chunks = 0
   private timeouts = 0
@@ -327,10 +334,11 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
     this.flush()
     const unknown = Failure.closed("unknown", cause)
     const no = Failure.closed("no", cause)
+    const now = this.deadlines.now()
     open.forEach((exchange, i) => {
       if (exchange.status !== 0) {
         exchange.truncated = true
-        exchange.onAnswer(this.connection)
+        exchange.onAnswer(this.connection, now)
       } else exchange.onFailure(this.connection, written[i] === true ? unknown : no)
     })
     this.onReady?.()
@@ -344,7 +352,7 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
   onResponse(exchange: Exchange.Exchange): void {
     this.timeouts = 0
     this.proven = true
-    exchange.onAnswer(this.connection)
+    exchange.onAnswer(this.connection, this.chunkAt)
   }
 
   onStreamFailure(exchange: Exchange.Exchange, failure: Session.StreamFailure): void {
@@ -401,7 +409,8 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
   private onData(bytes: Uint8Array): void {
     if (this.state === "closed") return
     this.chunks++
-    this.session.receive(bytes, this.deadlines.now())
+    this.chunkAt = this.deadlines.now()
+    this.session.receive(bytes, this.chunkAt)
     this.settle()
     if (this.state === "active") this.listener.onCapacity(this.connection)
   }
@@ -650,7 +659,7 @@ class Handled implements Connection.Unsafe {
   proven = false
   cause: Failure.CloseCause | undefined = undefined
 
-  private readonly fibers = new Map<Exchange.Exchange, Fiber.RuntimeFiber<Response.Response, Failure.RequestError>>()
+  private readonly fibers = new Map<Exchange.Exchange, Fiber.RuntimeFiber<unknown, Failure.RequestError>>()
   private onIdle: (() => void) | undefined = undefined
 
   constructor(
@@ -682,7 +691,14 @@ class Handled implements Connection.Unsafe {
   exchange(exchange: Exchange.Exchange): boolean {
     if (this.available <= 0) return false
     const request = Request.fromExchange(exchange)
-    const fiber = Runtime.runFork(this.runtime)(Effect.suspend(() => this.handler(request)), { immediate: false })
+    // what is no response is a defect of the handler, like what it throws
+    const answer = Effect.map(Effect.suspend(() => this.handler(request)), ({ apnsId, body, headers, status }) => ({
+      apnsId,
+      body,
+      headers: [...headers],
+      status
+    }))
+    const fiber = Runtime.runFork(this.runtime)(answer, { immediate: false })
     exchange.connection = this.connection
     this.fibers.set(exchange, fiber)
     fiber.addObserver((exit) => {
@@ -693,18 +709,15 @@ class Handled implements Connection.Unsafe {
         this.proven = true
         exchange.status = status
         exchange.apnsId = apnsId
-        exchange.headers = [...headers]
+        exchange.headers = headers
         exchange.body = body
-        this.deadlines.now()
-        exchange.onAnswer(this.connection)
+        exchange.onAnswer(this.connection, this.deadlines.now())
       } else {
-        exchange.onFailure(
-          this.connection,
-          Option.getOrElse(
-            Cause.failureOption(exit.cause),
-            () => Failure.closed("unknown", { _tag: "Dropped", code: undefined })
-          )
-        )
+        const failure = Cause.failureOption(exit.cause)
+        const defect = Cause.keepDefects(exit.cause)
+        if (Option.isSome(failure)) exchange.onFailure(this.connection, failure.value)
+        else if (Option.isSome(defect)) exchange.onDefect(this.connection, defect.value)
+        else exchange.onFailure(this.connection, Failure.closed("unknown", { _tag: "Dropped", code: undefined }))
       }
       this.settle()
       if (this.state === "active") this.listener.onCapacity(this.connection)

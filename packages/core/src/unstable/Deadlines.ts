@@ -2,11 +2,12 @@
  * Many points in time, one sleeping fiber: how connections and pools keep every request's deadline without a timer
  * for each.
  *
- * Entries of one millisecond share a bucket (a linked list through the entries themselves), the buckets stand in a
- * heap, and one fiber sleeps on Effect's Clock until the earliest bucket that still has an entry. Adding and removing
- * an entry allocates nothing.
- *
- * Unstable: a minor version may change it.
+ * Entries that are due at about the same time share a bucket (a linked list through the entries themselves), the buckets
+ * stand in a heap, and one fiber sleeps on Effect's Clock until the earliest bucket that still has an entry. A bucket is
+ * one millisecond wide for what is due soon, and the wider the farther away it is (never more than 1/512 of the
+ * distance): when its time comes, what is left in it moves to narrower ones. So the number of buckets is bounded however
+ * far away deadlines are, and every entry is called in its own millisecond. Adding and removing an entry allocates
+ * nothing.
  *
  * @example
  * ```ts
@@ -25,6 +26,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -41,10 +43,12 @@ export interface Entry {
   /** @internal */
   dueBucket: Bucket | undefined
   /** @internal */
+  dueAt: number
+  /** @internal */
   duePrevious: Entry | undefined
   /** @internal */
   dueNext: Entry | undefined
-  /** Called when the time has come; the entry has been removed by then. */
+  /** Called when the time has come; the entry has been removed by then. What it throws is logged, and harms no other entry. */
   onDue(nowMillis: number): void
 }
 
@@ -61,13 +65,16 @@ export interface Bucket {
  * @category models
  */
 export interface Deadlines {
-  /** Adds `entry`, or moves it, to `atMillis` (milliseconds since the UNIX epoch; `Infinity` only removes it). */
+  /** Adds `entry`, or moves it, to `atMillis`, on the scale of {@link Deadlines.now}; `Infinity` only removes it. */
   readonly set: (entry: Entry, atMillis: number) => void
   readonly remove: (entry: Entry) => void
-  /** The clock's time, in milliseconds since the UNIX epoch. */
+  /**
+   * Milliseconds since the UNIX epoch as the clock says, except that it never goes back: where the system's clock is set
+   * back, it goes on from the latest time that was seen, so that what is a second away stays a second away.
+   */
   readonly now: () => number
-  /** What {@link Deadlines.now} said last: the time of the tick, where something looks at the clock in each. */
-  readonly last: number
+  /** What {@link Deadlines.now} is ahead of the clock, in milliseconds: 0 unless the clock was set back. Add it to a point in time of the world outside. */
+  readonly ahead: number
 }
 
 /** Timers are 32-bit: whatever is due later than this is looked at again then. */
@@ -79,6 +86,16 @@ const maxSleepMillis = 2_147_483_647
  */
 const lateMillis = 20
 
+/** How far the clock may be behind a sleep that it has just ended: timers end a little early. */
+const earlyMillis = 50
+
+/** Up to this distance each millisecond has its own bucket. */
+const nearMillis = 1024
+
+/** The width of a bucket, a power of two, for what is due so many milliseconds from now. */
+const widthOf = (distance: number): number =>
+  distance < 0x4000_0000 ? 1 << (22 - Math.clz32(distance)) : 2 ** (Math.floor(Math.log2(distance)) - 9)
+
 const socketsRead = Effect.async<void>((resume) => {
   setImmediate(() => resume(Effect.void))
 })
@@ -87,20 +104,35 @@ class Wheel implements Deadlines {
   private readonly buckets = new Map<number, Bucket>()
   private readonly heap: Array<Bucket> = []
   private latest: Bucket | undefined = undefined
-  last = 0
+  private last = 0
+  ahead = 0
   private sleepingUntil = -Infinity
   private wake: (() => void) | undefined = undefined
   /** Something earlier came after the sleep was computed and before it began. */
   private stale = false
+  /** What `onDue` of some entry has thrown. */
+  private defects: Array<unknown> = []
 
   constructor(private readonly clock: Clock.Clock) {}
 
-  readonly now = (): number => this.last = this.clock.unsafeCurrentTimeMillis()
+  readonly now = (): number => {
+    const now = this.clock.unsafeCurrentTimeMillis() + this.ahead
+    if (now >= this.last) return this.last = now
+    this.ahead += this.last - now
+    return this.last
+  }
 
   readonly set = (entry: Entry, atMillis: number): void => {
     if (entry.dueBucket !== undefined) this.remove(entry)
-    if (atMillis === Infinity) return
-    const at = Math.ceil(atMillis)
+    if (!(atMillis < Infinity)) return
+    const due = Math.ceil(atMillis)
+    const distance = due - this.last
+    let at = due
+    if (distance >= nearMillis) {
+      const width = widthOf(distance)
+      at = Math.floor(due / width) * width
+    }
+    entry.dueAt = due
     let bucket = this.latest
     if (bucket === undefined || bucket.at !== at) {
       bucket = this.buckets.get(at)
@@ -160,9 +192,26 @@ class Wheel implements Deadlines {
         continue
       }
       this.remove(entry)
-      entry.onDue(now)
+      if (entry.dueAt > now) this.set(entry, entry.dueAt)
+      else {
+        try {
+          entry.onDue(now)
+        } catch (defect) {
+          this.defects.push(defect)
+        }
+      }
     }
   }
+
+  private readonly logDefects: Effect.Effect<void> = Effect.suspend(() => {
+    const defects = this.defects
+    this.defects = []
+    return Effect.forEach(
+      defects,
+      (defect) => Effect.logError("A deadline's callback has thrown", Cause.die(defect)),
+      { discard: true }
+    )
+  })
 
   private push(bucket: Bucket): void {
     const heap = this.heap
@@ -214,19 +263,30 @@ class Wheel implements Deadlines {
       if (this.stale) resume(Effect.void)
       else this.wake = () => resume(Effect.void)
     })
-    const millis = next === Infinity ? Infinity : Math.min(maxSleepMillis, Math.max(0, next - this.now()))
+    // a fraction of a millisecond is slept in full: a timer that is too short would come again and again
+    const from = this.now()
+    const millis = next === Infinity ? Infinity : Math.min(maxSleepMillis, Math.max(0, Math.ceil(next - from)))
     const before = performance.now()
-    const wait = millis === Infinity
-      ? woken
-      : Effect.raceFirst(this.clock.sleep(Duration.millis(millis)), woken)
-    return Effect.zipRight(
-      wait,
-      Effect.suspend(() => {
-        const sweep = Effect.sync(() => this.sweep())
-        return performance.now() - before - millis > lateMillis ? Effect.zipRight(socketsRead, sweep) : sweep
-      })
+    const wait = millis === Infinity ? Effect.as(woken, false) : Effect.raceFirst(
+      Effect.as(this.clock.sleep(Duration.millis(millis)), true),
+      Effect.as(woken, false)
     )
+    return Effect.flatMap(wait, (slept) => {
+      if (slept) this.passed(from + millis)
+      const sweep = Effect.suspend(() => {
+        this.sweep()
+        // a logger is the program's own, and may fail
+        return this.defects.length === 0 ? Effect.void : Effect.catchAllCause(this.logDefects, () => Effect.void)
+      })
+      return performance.now() - before - millis > lateMillis ? Effect.zipRight(socketsRead, sweep) : sweep
+    })
   }).pipe(Effect.forever)
+
+  /** The clock has ended a sleep until `at`: if it says that it is much earlier, it was set back meanwhile. */
+  private passed(at: number): void {
+    const now = this.now()
+    if (at - now > earlyMillis) this.ahead += at - now
+  }
 }
 
 /**

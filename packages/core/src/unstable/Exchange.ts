@@ -27,6 +27,7 @@
  * @since 0.1.0
  */
 import { Session } from "@effect-apns/http2"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import type { Connection } from "../Connection.js"
@@ -48,6 +49,8 @@ export abstract class Exchange extends Session.Stream implements Entry {
   /** @internal */
   dueBucket: Bucket | undefined = undefined
   /** @internal */
+  dueAt = 0
+  /** @internal */
   duePrevious: Entry | undefined = undefined
   /** @internal */
   dueNext: Entry | undefined = undefined
@@ -68,11 +71,26 @@ export abstract class Exchange extends Session.Stream implements Entry {
   /** A deadline that the owner set with `Deadlines` has come. */
   abstract onDue(nowMillis: number): void
 
-  /** The response is in `status`, `apnsId`, `headers`, `body` and `truncated`. */
-  abstract onAnswer(connection: Connection): void
+  /**
+   * The response is in `status`, `apnsId`, `headers`, `body` and `truncated`. `nowMillis` is the time at which it came, on
+   * the scale of `Deadlines.now`.
+   */
+  abstract onAnswer(connection: Connection, nowMillis: number): void
 
   /** There is no response and there will be none. */
   abstract onFailure(connection: Connection, failure: Failure): void
+
+  /**
+   * The program that stands in for APNs has died (`Connection.fromHandler`): called instead of
+   * {@link Exchange.onFailure}. Unless a subclass passes the defect on, it is a `Closed` whose fate is unknown.
+   */
+  onDefect(connection: Connection, _cause: Cause.Cause<never>): void {
+    this.onFailure(connection, {
+      _tag: "Closed",
+      processed: "unknown",
+      closeCause: { _tag: "Dropped", code: undefined }
+    })
+  }
 }
 
 /**

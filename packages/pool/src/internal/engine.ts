@@ -87,8 +87,6 @@ export class Engine implements Connection.Listener {
   private onSettledAll: (() => void) | undefined = undefined
   /** Those who wait are not served before the end of this tick. */
   private pumpHeld = false
-  /** An answer is being handed out: what is submitted in its course is submitted at the time that it came. */
-  private answering = false
   /** Numbers deliveries, so that one that is sent back keeps its place in the queue. */
   private sequence = 0
 
@@ -107,16 +105,16 @@ export class Engine implements Connection.Listener {
   // deliveries
   // ---------------------------------------------------------------------------
 
-  submit(delivery: Delivery): void {
+  submit(delivery: Delivery, now = this.deadlines.now()): void {
     delivery.engine = this
     delivery.order = this.sequence++
     if (this.state !== "open") {
       this.settleFailed(delivery, Failure.closed("no", this.closeCause ?? { _tag: "ScopeClosed" }))
       return
     }
-    const now = this.answering ? this.deadlines.last : this.deadlines.now()
     const spec = delivery.spec
-    if (spec.deadlineMillis <= now || spec.expirationMillis <= now) {
+    const outside = now - this.deadlines.ahead
+    if (spec.deadlineMillis <= outside || spec.expirationMillis <= outside) {
       this.settleFailed(
         delivery,
         Failure.timeout("no", spec.deadlineMillis <= spec.expirationMillis ? "deadline" : "expiration")
@@ -150,12 +148,12 @@ export class Engine implements Connection.Listener {
     this.pump()
   }
 
-  answered(delivery: Delivery, connection: Connection.Connection): void {
+  answered(delivery: Delivery, connection: Connection.Connection, now: number): void {
     if (delivery.phase !== "inFlight") return
     if (delivery.status >= 200 && delivery.status < 300) {
       this.steady()
-      this.settleAnswered(delivery)
-    } else this.rejected(delivery, connection)
+      this.settleAnswered(delivery, now)
+    } else this.rejected(delivery, connection, now)
   }
 
   failed(delivery: Delivery, connection: Connection.Connection, failure: Failure.Failure): void {
@@ -196,7 +194,7 @@ export class Engine implements Connection.Listener {
           // the headers of the answer are here: APNs has processed the request, whatever the body would have said
           connection?.unsafe.cancel(delivery)
           delivery.truncated = true
-          if (connection !== undefined) this.answered(delivery, connection)
+          if (connection !== undefined) this.answered(delivery, connection, now)
           return
         }
         this.settleFailed(delivery, Failure.timeout("unknown", delivery.limit))
@@ -221,8 +219,8 @@ export class Engine implements Connection.Listener {
 
   // --- what an answer or a failure leads to ---
 
-  private rejected(delivery: Delivery, connection: Connection.Connection): void {
-    const parsed = Response.fromStream(delivery, delivery.attempts, this.deadlines.now())
+  private rejected(delivery: Delivery, connection: Connection.Connection, now: number): void {
+    const parsed = Response.fromStream(delivery, delivery.attempts, now - this.deadlines.ahead)
     if (Either.isLeft(parsed)) {
       return this.settleFailed(delivery, {
         _tag: "MalformedResponse",
@@ -236,7 +234,7 @@ export class Engine implements Connection.Listener {
     // credentials that a new connection would not cure are the caller's to repair: replacing it would only be a storm
     if (info.connection === "recycle") connection.unsafe.retire()
     else this.steady()
-    if (this.state === "closed") return this.settleAnswered(delivery)
+    if (this.state === "closed") return this.settleAnswered(delivery, this.deadlines.now())
     // an error inside APNs says nothing of how far it had come
     if (response.status === 500) delivery.inTrouble().doubtful = true
     switch (info.retry) {
@@ -244,23 +242,23 @@ export class Engine implements Connection.Listener {
         return this.resign(delivery, connection)
       case "same-token": {
         const token = delivery.token
-        if (this.token === undefined || token === undefined) return this.settleAnswered(delivery)
+        if (this.token === undefined || token === undefined) return this.settleAnswered(delivery, this.deadlines.now())
         this.run(this.token.tooManyUpdates(token))
         const trouble = delivery.inTrouble()
-        if (trouble.resigned) return this.settleAnswered(delivery)
+        if (trouble.resigned) return this.settleAnswered(delivery, this.deadlines.now())
         trouble.resigned = true
         return this.backoff(delivery, connection, response)
       }
       case "new-connection":
         if (info.class === "server") return this.backoff(delivery, connection, response)
-        if (delivery.inTrouble().moves >= movesAtOnce) return this.settleAnswered(delivery)
+        if (delivery.inTrouble().moves >= movesAtOnce) return this.settleAnswered(delivery, this.deadlines.now())
         delivery.inTrouble().moves++
         return this.repeat(delivery, connection)
       case "delay":
         return this.backoff(delivery, connection, response)
       case "never":
       case "after-fix":
-        return this.settleAnswered(delivery)
+        return this.settleAnswered(delivery, this.deadlines.now())
     }
   }
 
@@ -268,13 +266,13 @@ export class Engine implements Connection.Listener {
   private resign(delivery: Delivery, connection: Connection.Connection): void {
     const { token } = delivery
     if (this.token === undefined || token === undefined || delivery.inTrouble().resigned) {
-      return this.settleAnswered(delivery)
+      return this.settleAnswered(delivery, this.deadlines.now())
     }
     delivery.inTrouble().resigned = true
     this.park(delivery, Infinity)
     this.run(this.token.expired(token), (exit) => {
       if (delivery.phase !== "retrying") return
-      if (Exit.isFailure(exit)) return this.settleAnswered(delivery)
+      if (Exit.isFailure(exit)) return this.settleAnswered(delivery, this.deadlines.now())
       this.leave(delivery)
       delivery.again()
       delivery.inTrouble().avoid = connection
@@ -303,13 +301,13 @@ export class Engine implements Connection.Listener {
   private backoff(delivery: Delivery, connection: Connection.Connection, response: Response.Response): void {
     delivery.inTrouble().avoid = connection
     this.ask("backoff", delivery, this.policy.backoffSchedule, response, (scheduled) => {
-      if (scheduled === undefined) return this.settleAnswered(delivery)
+      if (scheduled === undefined) return this.settleAnswered(delivery, this.deadlines.now())
       const { retryAfterMillis } = response
       // "at once" is no answer to a server that is too busy
       const at = retryAfterMillis === undefined || retryAfterMillis <= 0
         ? scheduled
         : this.deadlines.now() + retryAfterMillis
-      if (at >= this.limitOf(delivery)) this.settleAnswered(delivery)
+      if (at >= this.limitOf(delivery)) this.settleAnswered(delivery, this.deadlines.now())
       else this.park(delivery, at)
     })
   }
@@ -351,7 +349,9 @@ export class Engine implements Connection.Listener {
 
   /** When the delivery fails, whatever it is waiting for; notes which limit that is. */
   private limitOf(delivery: Delivery): number {
-    const { deadlineMillis, expirationMillis } = delivery.spec
+    const { ahead } = this.deadlines
+    const deadlineMillis = delivery.spec.deadlineMillis + ahead
+    const expirationMillis = delivery.spec.expirationMillis + ahead
     let at = delivery.answerBy
     delivery.limit = "timeout"
     if (deadlineMillis < at) {
@@ -382,6 +382,7 @@ export class Engine implements Connection.Listener {
       return this.settleFailed(delivery, Failure.timeout("no", delivery.limit))
     }
     delivery.phase = "inFlight"
+    delivery.sentAt = now
     delivery.attempts++
     this.inFlight++
     this.attempts++
@@ -497,16 +498,13 @@ export class Engine implements Connection.Listener {
     }
   }
 
-  private settleAnswered(delivery: Delivery): void {
+  private settleAnswered(delivery: Delivery, now: number): void {
     this.leave(delivery)
     delivery.phase = "settled"
     this.completed++
     if (delivery.status >= 300) ApnsMetrics.rejected(delivery.body)
-    // the connection has looked at the clock for the chunk that brought the answer
-    ApnsMetrics.answered(delivery.status, this.deadlines.last - (delivery.answerBy - delivery.budget))
-    this.answering = true
-    delivery.onAnswered()
-    this.answering = false
+    ApnsMetrics.answered(delivery.status, now - delivery.sentAt)
+    delivery.onAnswered(now)
     this.checkSettledAll()
   }
 
@@ -607,8 +605,9 @@ export class Engine implements Connection.Listener {
     })
   }
 
+  /** The time of the world outside. */
   get now(): number {
-    return this.deadlines.now()
+    return this.deadlines.now() - this.deadlines.ahead
   }
 
   private get isClosed(): boolean {

@@ -80,6 +80,8 @@ export abstract class Delivery extends Exchange.Exchange {
   order = 0
   /** @internal Milliseconds left for the answer, while the time does not run. */
   budget: number
+  /** @internal When it was sent last. */
+  sentAt = 0
   /** @internal When the time for the answer is over; `Infinity` while it does not run. */
   answerBy = Infinity
   /** @internal Which limit the deadline that is set stands for. */
@@ -92,14 +94,17 @@ export abstract class Delivery extends Exchange.Exchange {
     this.budget = spec.timeoutMillis
   }
 
-  /** APNs has answered; the answer is in the fields of the exchange. */
-  abstract onAnswered(): void
+  /**
+   * APNs has answered; the answer is in the fields of the exchange. `nowMillis` is when: what is submitted in the course of
+   * this call may be given it, which saves a look at the clock.
+   */
+  abstract onAnswered(nowMillis: number): void
 
   /** There is no answer and there will be none. */
   abstract onFailed(failure: Failure.PoolFailure): void
 
-  onAnswer(connection: Connection.Connection): void {
-    this.engine?.answered(this, connection)
+  onAnswer(connection: Connection.Connection, nowMillis: number): void {
+    this.engine?.answered(this, connection, nowMillis)
   }
 
   onFailure(connection: Connection.Connection, failure: Failure.Failure): void {

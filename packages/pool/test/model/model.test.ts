@@ -334,9 +334,9 @@ describe("a model of the pool", () => {
       submit: (delivery) => {
         const onAnswered = delivery.onAnswered.bind(delivery)
         Object.assign(delivery, {
-          onAnswered: () => {
-            onAnswered()
-            onAnswered()
+          onAnswered: (now: number) => {
+            onAnswered(now)
+            onAnswered(now)
           }
         })
         pool.submit(delivery)

@@ -128,7 +128,7 @@ describe("the storm's checker", () => {
       const report = yield* calm((delivery) => {
         delivery.status = 200
         delivery.apnsId = delivery.spec.extra?.[delivery.spec.extra.indexOf("apns-id") + 1]
-        delivery.onAnswered()
+        delivery.onAnswered(0)
       })
       assert.isAbove(report.contradicted, 0)
       assert.deepStrictEqual(found(report), { ...faultless, contradicted: report.contradicted })
@@ -139,9 +139,9 @@ describe("the storm's checker", () => {
       const report = yield* calm((delivery, pool) => {
         const onAnswered = delivery.onAnswered.bind(delivery)
         Object.assign(delivery, {
-          onAnswered: () => {
+          onAnswered: (now: number) => {
             delivery.apnsId = "00000000-0000-4000-8000-ffffffffffff"
-            onAnswered()
+            onAnswered(now)
           }
         })
         pool.submit(delivery)
