@@ -113,7 +113,7 @@ export interface Unsafe {
   readonly inFlight: number
   /** Streams that the server allows (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 section 6.5.2). */
   readonly limit: number
-  /** An answer has come since the connection was opened. */
+  /** An answer, or a PONG, has come since the connection was opened: somebody is there. */
   readonly proven: boolean
   /**
    * Sends a request. Returns false, with nothing done, where `available` is 0. The exchange hears of its outcome once.
@@ -142,6 +142,11 @@ export interface Listener {
   onCapacity(connection: Connection): void
   /** The connection takes no more requests; it may still be answering some. */
   onRetired(connection: Connection, cause: CloseCause): void
+  /**
+   * The first answer or PONG has come. A connection whose listener has this method asks for a PONG as soon as the
+   * server's SETTINGS are here.
+   */
+  onProven?(connection: Connection): void
 }
 
 interface Common extends Omit<ConnectOptions, "credentials" | "connectTimeout" | "proxy"> {

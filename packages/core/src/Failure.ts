@@ -96,12 +96,15 @@ export type Failure =
   }
 
 /**
- * A failure that a pool can hand to its caller: pools queue where a connection is {@link Blocked}.
+ * A failure that a pool can hand to its caller: pools queue where a connection is {@link Blocked}, and may have a bound for
+ * their queue.
  *
  * @since 0.1.0
  * @category models
  */
-export type PoolFailure = Exclude<Failure, { readonly _tag: "Blocked" }>
+export type PoolFailure =
+  | Exclude<Failure, { readonly _tag: "Blocked" }>
+  | { readonly _tag: "QueueFull"; readonly processed: "no"; readonly maxQueued: number }
 
 const fate = (processed: Processed.Processed): string =>
   processed === "no"
@@ -153,6 +156,24 @@ export class Blocked extends Data.TaggedError("Blocked")<{
 }> {
   override get message(): string {
     return `The connection has no free stream; wait for an answer, or use ApnsPool. ${fate(this.processed)}`
+  }
+}
+
+/**
+ * As many requests wait in the pool as its option `maxQueued` allows: this one was not taken. Send fewer at a time
+ * (`Effect.forEach` with a `concurrency`, or `sendAll`), or send it again later.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export class QueueFull extends Data.TaggedError("QueueFull")<{
+  readonly processed: "no"
+  readonly attempts: number
+  /** The bound. */
+  readonly maxQueued: number
+}> {
+  override get message(): string {
+    return `${this.maxQueued} requests wait in the pool already, and maxQueued allows no more. ${fate(this.processed)}`
   }
 }
 
@@ -257,7 +278,7 @@ export type RequestError = Blocked | Closed | Timeout | StreamReset | MalformedR
  * @since 0.1.0
  * @category errors
  */
-export type PoolError = Exclude<RequestError, Blocked>
+export type PoolError = Exclude<RequestError, Blocked> | QueueFull
 
 /**
  * The tagged error for a failure, with the number of attempts that were made.
@@ -265,10 +286,16 @@ export type PoolError = Exclude<RequestError, Blocked>
  * @since 0.1.0
  * @category constructors
  */
+export function toError(
+  failure: Exclude<Failure, { readonly _tag: "Blocked" }>,
+  attempts: number
+): Exclude<RequestError, Blocked>
 export function toError(failure: PoolFailure, attempts: number): PoolError
 export function toError(failure: Failure, attempts: number): RequestError
-export function toError(failure: Failure, attempts: number): RequestError {
+export function toError(failure: Failure | PoolFailure, attempts: number): RequestError | PoolError {
   switch (failure._tag) {
+    case "QueueFull":
+      return new QueueFull({ processed: failure.processed, attempts, maxQueued: failure.maxQueued })
     case "Blocked":
       return new Blocked({ processed: failure.processed, attempts })
     case "Closed":
@@ -298,6 +325,16 @@ export function toError(failure: Failure, attempts: number): RequestError {
       })
   }
 }
+
+/**
+ * @since 1.0.0
+ * @category constructors
+ */
+export const queueFull = (maxQueued: number): PoolFailure & { readonly _tag: "QueueFull" } => ({
+  _tag: "QueueFull",
+  processed: "no",
+  maxQueued
+})
 
 /**
  * @since 0.1.0

@@ -35,6 +35,7 @@ import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
+import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -137,6 +138,20 @@ export interface Stats {
   readonly connectionsOpened: number
   readonly connectionsFailed: number
   readonly connectionsLost: number
+  /** Since when there is no connection to APNs, and why; `undefined` while there is one, or none has failed yet. */
+  readonly unreachable: Unreachable | undefined
+}
+
+/**
+ * There is no connection to APNs.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Unreachable {
+  readonly since: DateTime.Utc
+  /** Why connecting failed when it began. */
+  readonly cause: Failure.CloseCause
 }
 
 /**
@@ -154,6 +169,17 @@ export interface PoolOptions {
    * `"always"`, or `"never"`. One request can override it.
    */
   readonly retransmit?: Request.Retransmit | undefined
+  /**
+   * How many times a request whose fate is unknown is sent again, where `retransmit` allows it at all; then it fails with
+   * `processed: "unknown"`. Default 2: a device gets no more than three copies.
+   */
+  readonly maxRetransmits?: number | undefined
+  /**
+   * How many requests may wait in the pool, for a free stream or to be sent again; the next one fails at once with
+   * `QueueFull`, `processed: "no"`. Those of `sendAll` and `sendEach` do not count: their `concurrency` bounds them.
+   * Default: no bound.
+   */
+  readonly maxQueued?: number | undefined
   /** When a request that APNs did not process, or may be sent again, is sent again. Default {@link retrySchedule}. */
   readonly retrySchedule?: Schedule.Schedule<unknown, Failure.Failure> | undefined
   /** When a request that APNs was too busy for is sent again, unless it says so itself. Default {@link backoffSchedule}. */
@@ -196,7 +222,18 @@ export interface Resolved extends PoolOptions, Connection.Resolved {}
  * @category errors
  */
 export class InvalidPoolOptions extends Data.TaggedError("InvalidPoolOptions")<{
-  readonly field: "size" | "topic" | "maxConnections"
+  readonly field:
+    | "size"
+    | "topic"
+    | "maxConnections"
+    | "idleTimeToLive"
+    | "retransmit"
+    | "maxRetransmits"
+    | "maxQueued"
+    | "retrySchedule"
+    | "backoffSchedule"
+    | "reconnectSchedule"
+    | "drainTimeout"
   readonly description: string
 }> {
   override get message(): string {

@@ -35,6 +35,7 @@ import {
   Rejection,
   Topic
 } from "@effect-apns/models"
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -123,6 +124,10 @@ class Sending extends Delivery {
         ? Exit.succeed(Receipts.fromStream(this, this.attempts))
         : Exit.fail(errorOfAnswer(this))
     )
+  }
+
+  override onDied(cause: Cause.Cause<never>): void {
+    this.resume(Exit.failCause(cause))
   }
 
   onFailed(failure: Failure.PoolFailure): void {

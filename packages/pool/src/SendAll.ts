@@ -35,6 +35,7 @@ import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as ApnsPool from "./ApnsPool.js"
+import { Lane } from "./internal/waiting.js"
 import type { Receipt } from "./Receipt.js"
 import * as Receipts from "./Receipt.js"
 import type { SendError, SendOptions } from "./Send.js"
@@ -91,6 +92,7 @@ class Part<In, Out> extends Delivery {
 
   constructor(token: string, spec: Request.Spec, public item: In, private readonly bulk: Bulk<In, Out, unknown>) {
     super(token, spec)
+    this.lane = bulk.lane
   }
 
   onAnswered(nowMillis: number): void {
@@ -111,6 +113,8 @@ interface Source<in In, out Out> {
 }
 
 class Bulk<In, Out, E> {
+  /** Takes turns with other bulks, and with those who send one at a time. */
+  readonly lane = new Lane()
   private readonly underWay: Array<Part<In, Out>> = []
   private readonly idle: Array<Part<In, Out>> = []
   private outcomes: Array<Out> = []

@@ -223,6 +223,8 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
   private timeouts = 0
   private wakePing: (() => void) | undefined = undefined
   private onReady: (() => void) | undefined = undefined
+  /** The first PING has been sent. */
+  private asked = false
   private onIdle: (() => void) | undefined = undefined
 
   constructor(
@@ -351,7 +353,7 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
 
   onResponse(exchange: Exchange.Exchange): void {
     this.timeouts = 0
-    this.proven = true
+    if (!this.proven) this.prove()
     exchange.onAnswer(this.connection, this.chunkAt)
   }
 
@@ -378,6 +380,11 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
   }
 
   onSettings(): void {
+    // its answer shows, in one round trip, that somebody is there: a pool waits for it before it fills the connection
+    if (!this.asked && this.listener.onProven !== undefined) {
+      this.asked = true
+      this.session.ping(0)
+    }
     this.onReady?.()
   }
 
@@ -389,7 +396,14 @@ class Wire implements Connection.Unsafe, Session.Handler<Exchange.Exchange> {
     } else this.retire(cause)
   }
 
-  onPong(): void {}
+  onPong(): void {
+    if (!this.proven) this.prove()
+  }
+
+  private prove(): void {
+    this.proven = true
+    this.listener.onProven?.(this.connection)
+  }
 
   onProtocolError(error: Session.ProtocolError): void {
     this.finish({
@@ -656,7 +670,8 @@ class Handled implements Connection.Unsafe {
   readonly retired = Deferred.unsafeMake<Failure.CloseCause>(FiberId.none)
   readonly closed = Deferred.unsafeMake<Failure.CloseCause>(FiberId.none)
   state: Connection.State = "active"
-  proven = false
+  /** There is no server that could be gone. */
+  readonly proven = true
   cause: Failure.CloseCause | undefined = undefined
 
   private readonly fibers = new Map<Exchange.Exchange, Fiber.RuntimeFiber<unknown, Failure.RequestError>>()
@@ -706,7 +721,6 @@ class Handled implements Connection.Unsafe {
       this.fibers.delete(exchange)
       if (Exit.isSuccess(exit)) {
         const { apnsId, body, headers, status } = exit.value
-        this.proven = true
         exchange.status = status
         exchange.apnsId = apnsId
         exchange.headers = headers

@@ -3,22 +3,26 @@ import { Connection, Failure, ProviderToken, Response } from "@effect-apns/core"
 import * as UnstableConnection from "@effect-apns/core/unstable/Connection"
 import * as Deadlines from "@effect-apns/core/unstable/Deadlines"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
+import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import { NodeInspectSymbol } from "effect/Inspectable"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as ApnsMetrics from "../ApnsMetrics.js"
 import * as ApnsPool from "../ApnsPool.js"
 import { Delivery } from "../unstable/Delivery.js"
 import type { Around } from "./apnsPoolMap.js"
-import type { Connect } from "./engine.js"
-import { Engine, gateWidth } from "./engine.js"
+import type { Policy } from "./engine.js"
+import { Engine } from "./engine.js"
+import type { Connect } from "./roster.js"
 
 const defaultSize = 10
+const defaultMaxRetransmits = 2
 /** As long as the default time for an answer: what is under way when a program ends gets all of it. */
 const defaultDrainTimeout = Duration.seconds(10)
 
@@ -52,17 +56,99 @@ class Posting extends Delivery {
   onFailed(failure: Failure.PoolFailure): void {
     this.resume(Exit.fail(Failure.toError(failure, this.attempts)))
   }
+
+  override onDied(cause: Cause.Cause<never>): void {
+    this.resume(Exit.failCause(cause))
+  }
+}
+
+type Field = ApnsPool.InvalidPoolOptions["field"]
+
+const invalid = (field: Field, description: string): Effect.Effect<never, ApnsPool.InvalidPoolOptions> =>
+  Effect.fail(new ApnsPool.InvalidPoolOptions({ field, description }))
+
+/** What an option is, for a message: whatever it is, it is not long. */
+const shown = (value: unknown): string => {
+  const text = typeof value === "string" ? JSON.stringify(value) : typeof value === "number" ? `${value}` : typeof value
+  return text.length > 40 ? `${text.slice(0, 40)}...` : text
 }
 
 const checkSize = (size: number): Effect.Effect<number, ApnsPool.InvalidPoolOptions> =>
   Number.isSafeInteger(size) && size >= 1
     ? Effect.succeed(size)
-    : Effect.fail(
-      new ApnsPool.InvalidPoolOptions({
-        field: "size",
-        description: `a pool has a whole number of connections, at least 1, not ${size}`
-      })
-    )
+    : invalid("size", `a pool has a whole number of connections, at least 1, not ${shown(size)}`)
+
+const checkCount = (
+  field: Field,
+  value: number | undefined,
+  otherwise: number,
+  what: string
+): Effect.Effect<number, ApnsPool.InvalidPoolOptions> =>
+  value === undefined
+    ? Effect.succeed(otherwise)
+    : value === Infinity || (Number.isSafeInteger(value) && value >= 0)
+    ? Effect.succeed(value)
+    : invalid(field, `${what} is a whole number, at least 0, or Infinity, not ${shown(value)}`)
+
+const checkDuration = (
+  field: Field,
+  value: Duration.DurationInput | undefined,
+  otherwise: Duration.Duration
+): Effect.Effect<Duration.Duration, ApnsPool.InvalidPoolOptions> => {
+  if (value === undefined) return Effect.succeed(otherwise)
+  const decoded = Number.isNaN(value) ? Option.none() : Duration.decodeUnknown(value)
+  return Option.match(decoded, {
+    onNone: () => invalid(field, `it is a duration, such as "10 seconds", not ${shown(value)}`),
+    onSome: Effect.succeed
+  })
+}
+
+const checkSchedule = <In>(
+  field: Field,
+  value: Schedule.Schedule<unknown, In> | undefined,
+  otherwise: Schedule.Schedule<unknown, In>
+): Effect.Effect<Schedule.Schedule<unknown, In>, ApnsPool.InvalidPoolOptions> =>
+  value === undefined
+    ? Effect.succeed(otherwise)
+    : Schedule.isSchedule(value)
+    ? Effect.succeed(value)
+    : invalid(field, `it is a Schedule, not ${shown(value)}`)
+
+const retransmits: ReadonlyArray<unknown> = ["collapsible", "always", "never"] satisfies Array<Request.Retransmit>
+
+const checkPolicy = (
+  options: ApnsPool.PoolOptions,
+  endpoint: Endpoint.Endpoint | undefined
+): Effect.Effect<Policy, ApnsPool.InvalidPoolOptions> =>
+  Effect.gen(function*() {
+    const retransmit = options.retransmit ?? "collapsible"
+    if (!retransmits.includes(retransmit)) {
+      return yield* invalid("retransmit", `it is "collapsible", "always" or "never", not ${shown(retransmit)}`)
+    }
+    return {
+      retransmit,
+      maxRetransmits: yield* checkCount(
+        "maxRetransmits",
+        options.maxRetransmits,
+        defaultMaxRetransmits,
+        "the number of times to send again"
+      ),
+      maxQueued: yield* checkCount("maxQueued", options.maxQueued, Infinity, "the number of requests that may wait"),
+      retrySchedule: yield* checkSchedule("retrySchedule", options.retrySchedule, ApnsPool.retrySchedule),
+      backoffSchedule: yield* checkSchedule("backoffSchedule", options.backoffSchedule, ApnsPool.backoffSchedule),
+      reconnectSchedule: yield* checkSchedule(
+        "reconnectSchedule",
+        options.reconnectSchedule,
+        ApnsPool.reconnectSchedule
+      ),
+      drainTimeout: yield* checkDuration("drainTimeout", options.drainTimeout, defaultDrainTimeout),
+      annotations: {
+        package: "@effect-apns/pool",
+        module: "ApnsPool",
+        ...(endpoint === undefined ? undefined : { endpoint: endpoint.origin })
+      }
+    }
+  })
 
 const build = (
   connect: Connect,
@@ -72,28 +158,10 @@ const build = (
 ): Effect.Effect<ApnsPool.ApnsPool, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
   Effect.gen(function*() {
     const size = yield* checkSize(options.size ?? defaultSize)
+    const policy = yield* checkPolicy(options, endpoint)
     const deadlines = yield* Deadlines.make
     const scope = yield* Scope.make(ExecutionStrategy.parallel)
-    const engine = new Engine(
-      connect,
-      {
-        retransmit: options.retransmit ?? "collapsible",
-        retrySchedule: options.retrySchedule ?? ApnsPool.retrySchedule,
-        backoffSchedule: options.backoffSchedule ?? ApnsPool.backoffSchedule,
-        drainTimeout: Duration.decode(options.drainTimeout ?? defaultDrainTimeout),
-        annotations: {
-          package: "@effect-apns/pool",
-          module: "ApnsPool",
-          ...(endpoint === undefined ? undefined : { endpoint: endpoint.origin })
-        }
-      },
-      deadlines,
-      token,
-      yield* Effect.runtime(),
-      scope,
-      yield* Effect.makeSemaphore(gateWidth),
-      yield* Schedule.driver(options.reconnectSchedule ?? ApnsPool.reconnectSchedule)
-    )
+    const engine = new Engine(connect, policy, deadlines, token, yield* Effect.runtime(), scope)
     yield* Effect.addFinalizer((exit) =>
       Effect.uninterruptible(Effect.zipRight(engine.shutdown, Scope.close(scope, exit)))
     )

@@ -10,7 +10,7 @@ export class Budget {
   private readonly waiters = new Set<Waiter>()
   taken = 0
 
-  constructor(readonly max: number) {}
+  constructor(public max: number) {}
 
   /** How many wait. */
   get waiting(): number {
@@ -21,6 +21,23 @@ export class Budget {
     if (this.waiters.size > 0 || this.taken >= this.max) return false
     this.taken++
     return true
+  }
+
+  /** From now on so many may be had; those that were handed out stay so. */
+  resize(max: number): void {
+    this.max = max
+    this.release(0)
+  }
+
+  /** Runs an effect with one of them. For a region that cannot be interrupted, whose `restore` it is given. */
+  with<A, E, R>(
+    restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, R> {
+    return Effect.zipRight(
+      this.take(restore),
+      Effect.onExit(restore(effect), () => Effect.sync(() => this.release()))
+    )
   }
 
   release(count = 1): void {

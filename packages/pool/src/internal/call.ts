@@ -3,6 +3,7 @@ import { Failure as Failures, Response } from "@effect-apns/core"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import type { Rejection } from "@effect-apns/models"
 import { ApnsId } from "@effect-apns/models"
+import type * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -33,6 +34,10 @@ class Calling<R> extends Delivery {
         ? Exit.succeed(Response.fromAccepted(this, this.attempts))
         : Exit.fail(errors.ofAnswer(this, this.reject))
     )
+  }
+
+  override onDied(cause: Cause.Cause<never>): void {
+    this.resume(Exit.failCause(cause))
   }
 
   onFailed(failure: Failure.PoolFailure): void {

@@ -28,7 +28,11 @@
  */
 import type { Connection, Failure, Request } from "@effect-apns/core"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
+import type * as Cause from "effect/Cause"
+import type { Place } from "../internal/effects.js"
 import type { Engine } from "../internal/engine.js"
+import type { Member } from "../internal/roster.js"
+import type { Lane } from "../internal/waiting.js"
 
 /**
  * Where a delivery is.
@@ -49,13 +53,15 @@ export class Trouble {
   /** An earlier attempt may have been processed. */
   doubtful = false
   /** The connection that sent it back. */
-  avoid: Connection.Connection | undefined = undefined
+  avoid: Member | undefined = undefined
   /** Attempts that ended without cost, and were repeated at once. */
   moves = 0
+  /** Times that it was sent again although an earlier attempt may have been processed. */
+  copies = 0
   /** A refused provider token was replaced for it. */
   resigned = false
   /** What the schedules remember of it. */
-  schedule: { readonly kind: "retry" | "backoff"; readonly state: unknown } | undefined = undefined
+  schedule: { readonly kind: "retry" | "backoff"; readonly place: Place } | undefined = undefined
 }
 
 /**
@@ -72,10 +78,16 @@ export abstract class Delivery extends Exchange.Exchange {
 
   /** @internal */
   engine: Engine | undefined = undefined
+  /** @internal Whose turn it takes while it waits; `undefined`: of all who send one at a time. */
+  lane: Lane | undefined = undefined
+  /** @internal The connection that it was sent on last. */
+  member: Member | undefined = undefined
   /** @internal The neighbors in the queue. */
   ahead: Delivery | undefined = undefined
   /** @internal */
   behind: Delivery | undefined = undefined
+  /** @internal Its place among those that came back, or -1. */
+  place = -1
   /** @internal Its place in the order of submission. */
   order = 0
   /** @internal Milliseconds left for the answer, while the time does not run. */
@@ -103,12 +115,22 @@ export abstract class Delivery extends Exchange.Exchange {
   /** There is no answer and there will be none. */
   abstract onFailed(failure: Failure.PoolFailure): void
 
-  onAnswer(connection: Connection.Connection, nowMillis: number): void {
-    this.engine?.answered(this, connection, nowMillis)
+  /**
+   * The program that stands in for APNs in a test has died. Where a subclass has this method, it is called instead of
+   * {@link Delivery.onFailed}.
+   */
+  onDied?(cause: Cause.Cause<never>): void
+
+  onAnswer(_connection: Connection.Connection, nowMillis: number): void {
+    this.engine?.answered(this, nowMillis)
   }
 
-  onFailure(connection: Connection.Connection, failure: Failure.Failure): void {
-    this.engine?.failed(this, connection, failure)
+  onFailure(_connection: Connection.Connection, failure: Failure.Failure): void {
+    this.engine?.failed(this, failure)
+  }
+
+  override onDefect(_connection: Connection.Connection, cause: Cause.Cause<never>): void {
+    this.engine?.died(this, cause)
   }
 
   onDue(nowMillis: number): void {
@@ -120,8 +142,8 @@ export abstract class Delivery extends Exchange.Exchange {
     return this.trouble ??= new Trouble()
   }
 
-  /** @internal */
-  again(): void {
+  /** Forgets the answer of the last attempt. @internal */
+  prepareRetry(): void {
     this.renew()
   }
 
@@ -139,6 +161,7 @@ export abstract class Delivery extends Exchange.Exchange {
     this.budget = spec.timeoutMillis
     this.answerBy = Infinity
     this.connection = undefined
+    this.member = undefined
     this.token = undefined
   }
 

@@ -22,7 +22,9 @@ class Recorded extends Delivery.Delivery {
   }
 
   onFailed(failure: Failure.PoolFailure): void {
-    if (failure._tag === "MalformedResponse" || failure._tag === "ResponseTooLarge") {
+    if (
+      failure._tag === "MalformedResponse" || failure._tag === "ResponseTooLarge" || failure._tag === "QueueFull"
+    ) {
       throw new Error(`a failure that no peer here can cause: ${failure._tag}`)
     }
     const { _tag, processed } = failure

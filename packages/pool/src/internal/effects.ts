@@ -1,0 +1,44 @@
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Runtime from "effect/Runtime"
+import type * as Schedule from "effect/Schedule"
+import * as ScheduleDecision from "effect/ScheduleDecision"
+import * as ScheduleIntervals from "effect/ScheduleIntervals"
+
+/** Where a schedule is: its state, which it alone understands. */
+export interface Place {
+  readonly state: unknown
+  /** When, in milliseconds since the UNIX epoch; `undefined` when it is done. */
+  readonly at: number | undefined
+}
+
+/** One step of a schedule, without sleeping. What a schedule throws is a defect of the effect. */
+export const step = <In>(
+  schedule: Schedule.Schedule<unknown, In>,
+  nowMillis: number,
+  input: In,
+  before: Place | undefined
+): Effect.Effect<Place> =>
+  Effect.suspend(() =>
+    Effect.map(
+      schedule.step(nowMillis, input, before === undefined ? schedule.initial : before.state),
+      ([state, , decision]) => ({
+        state,
+        at: ScheduleDecision.isDone(decision)
+          ? undefined
+          : Math.max(nowMillis, ScheduleIntervals.start(decision.intervals))
+      })
+    )
+  )
+
+/** Runs an effect at once, as far as it goes; it belongs to nobody. */
+export const run = <A, E>(
+  runtime: Runtime.Runtime<never>,
+  effect: Effect.Effect<A, E>,
+  then?: (exit: Exit.Exit<A, E>) => void
+): void => {
+  Runtime.runCallback(runtime)(effect, then === undefined ? undefined : { onExit: then })
+}
+
+/** Writes to the log; a logger is the program's own, and what it throws harms nobody here. */
+export const log = (effect: Effect.Effect<void>): Effect.Effect<void> => Effect.catchAllCause(effect, () => Effect.void)
