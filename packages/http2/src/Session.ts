@@ -42,8 +42,7 @@ import {
   maxInt31,
   minMaxFrameSize,
   preface,
-  SettingId,
-  writeHeader
+  SettingId
 } from "./Frame.js"
 import { Allowance } from "./internal/allowance.js"
 import { checkName, checkValue } from "./internal/fields.js"
@@ -51,7 +50,7 @@ import { FrameReader } from "./internal/frameReader.js"
 import { HeaderBlock } from "./internal/headerBlock.js"
 import { entryOverhead, HpackDecoder } from "./internal/hpackDecoder.js"
 import { HpackEncoder, writeInteger } from "./internal/hpackEncoder.js"
-import { Output } from "./internal/output.js"
+import { Output, writeHeader } from "./internal/output.js"
 import { Resets } from "./internal/resets.js"
 import { SettingsUpdate } from "./internal/settings.js"
 import { StreamTable } from "./internal/streamTable.js"
@@ -556,12 +555,12 @@ export class Session<S extends Stream> {
     const length = offset - start - headerLength
     const endsStream = bodyLength === 0 ? Flag.END_STREAM : 0
     if (length <= peer.maxFrameSize) {
-      writeHeader(slab, start, length, FrameType.HEADERS, Flag.END_HEADERS | endsStream, id)
+      writeHeader(output.memory, start, length, FrameType.HEADERS, Flag.END_HEADERS | endsStream, id)
     } else {
       const block = new Uint8Array(slab.subarray(start + headerLength, offset))
       const frames = Math.ceil(length / peer.maxFrameSize)
       slab = output.reserve(frames * headerLength + length + headerLength + bodyLength)
-      offset = writeBlock(slab, start, block, peer.maxFrameSize, endsStream, id)
+      offset = writeBlock(output.memory, start, block, peer.maxFrameSize, endsStream, id)
     }
 
     this.lastId = id
@@ -571,7 +570,7 @@ export class Session<S extends Stream> {
 
     if (sendsAll) {
       if (bodyLength > 0) {
-        writeHeader(slab, offset, bodyLength, FrameType.DATA, Flag.END_STREAM, id)
+        writeHeader(output.memory, offset, bodyLength, FrameType.DATA, Flag.END_STREAM, id)
         slab.set(body, offset + headerLength)
         offset += headerLength + bodyLength
         this.uploads.window -= bodyLength
@@ -727,13 +726,13 @@ export class Session<S extends Stream> {
     const hello = preface()
     const slab = output.reserve(hello.length + headerLength + entries.length * 6 + headerLength + 4)
     slab.set(hello, 0)
-    let offset = writeHeader(slab, hello.length, entries.length * 6, FrameType.SETTINGS, 0, 0)
+    let offset = writeHeader(output.memory, hello.length, entries.length * 6, FrameType.SETTINGS, 0, 0)
     for (const [id, value] of entries) {
       slab.writeUInt16BE(id, offset)
       slab.writeUInt32BE(value, offset + 2)
       offset += 6
     }
-    offset = writeHeader(slab, offset, 4, FrameType.WINDOW_UPDATE, 0, 0)
+    offset = writeHeader(output.memory, offset, 4, FrameType.WINDOW_UPDATE, 0, 0)
     output.length = slab.writeUInt32BE(receiveWindow - initialWindowSize, offset)
   }
 
@@ -1032,7 +1031,8 @@ export class Session<S extends Stream> {
   private writeSettingsAck(): void {
     const { output } = this
     const wasEmpty = output.length === 0
-    output.length = writeHeader(output.reserve(headerLength), output.length, 0, FrameType.SETTINGS, Flag.ACK, 0)
+    output.reserve(headerLength)
+    output.length = writeHeader(output.memory, output.length, 0, FrameType.SETTINGS, Flag.ACK, 0)
     if (wasEmpty) this.tellOutput()
   }
 
@@ -1313,7 +1313,7 @@ export class Session<S extends Stream> {
     const wasEmpty = output.length === 0
     const length = (second === undefined ? 4 : 8) + (text === undefined ? 0 : text.length)
     const slab = output.reserve(headerLength + length)
-    let offset = writeHeader(slab, output.length, length, type, flags, id)
+    let offset = writeHeader(output.memory, output.length, length, type, flags, id)
     offset = slab.writeUInt32BE(first >>> 0, offset)
     if (second !== undefined) offset = slab.writeUInt32BE(second >>> 0, offset)
     if (text !== undefined) {
@@ -1376,7 +1376,7 @@ const writeValue = (memory: Text.Memory, offset: number, name: string, value: st
 
 /** A header block in as many frames as the peer wants (RFC 9113 section 4.3). */
 const writeBlock = (
-  slab: Uint8Array,
+  memory: Text.Memory,
   offset: number,
   block: Uint8Array,
   maxFrameSize: number,
@@ -1387,9 +1387,9 @@ const writeBlock = (
     const part = block.subarray(at, at + maxFrameSize)
     const ends = at + maxFrameSize >= block.length ? Flag.END_HEADERS : 0
     offset = at === 0
-      ? writeHeader(slab, offset, part.length, FrameType.HEADERS, ends | endsStream, id)
-      : writeHeader(slab, offset, part.length, FrameType.CONTINUATION, ends, id)
-    slab.set(part, offset)
+      ? writeHeader(memory, offset, part.length, FrameType.HEADERS, ends | endsStream, id)
+      : writeHeader(memory, offset, part.length, FrameType.CONTINUATION, ends, id)
+    memory.bytes.set(part, offset)
     offset += part.length
   }
   return offset

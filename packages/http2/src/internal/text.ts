@@ -32,16 +32,16 @@ export const read = (bytes: Buffer, start: number, end: number): string => slice
 export const write = (bytes: Buffer, text: string, offset: number): number =>
   latin1Write.call(bytes, text, offset, text.length)
 
-/** Memory to write to: the same bytes, and as words. */
+/** Memory to write to: the same bytes, and several of them at once. */
 export interface Memory {
   readonly bytes: Buffer
-  readonly words: Int32Array
+  readonly view: DataView
 }
 
-/** `size` is a multiple of 4. The memory is never from Node's shared pool. */
+/** The memory is never from Node's shared pool. */
 export const allocate = (size: number): Memory => {
   const bytes = Buffer.allocUnsafeSlow(size)
-  return { bytes, words: new Int32Array(bytes.buffer, bytes.byteOffset, size >>> 2) }
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, size) }
 }
 
 /** Below this length a loop is quicker than a call of native code. */
@@ -69,21 +69,14 @@ export const writeAscii = (memory: Memory, text: string, offset: number, lowest:
   // as UTF-8, because Latin-1 would cut the upper byte off and hide what is not ASCII
   if (utf8Write.call(bytes, text, offset, length) !== length) return false
   const end = offset + length
-  for (; (offset & 3) !== 0; offset++) {
-    const code = bytes[offset] as number
-    outside |= code | code + 1 | ~((code | 0x80) - lowest)
-  }
-  outside &= 0x80
-  const words = memory.words
+  const view = memory.view
   const lowestOfFour = lowest * 0x0101_0101
-  const lastWord = end >>> 2
-  let word = offset >>> 2
-  for (; word < lastWord; word++) {
-    const four = words[word] as number
+  for (; offset + 4 <= end; offset += 4) {
+    const four = view.getInt32(offset)
     outside |= four | four + 0x0101_0101 | ~((four | highBits) - lowestOfFour)
   }
   outside &= highBits
-  for (offset = word << 2; offset < end; offset++) {
+  for (; offset < end; offset++) {
     const code = bytes[offset] as number
     outside |= (code | code + 1 | ~((code | 0x80) - lowest)) & 0x80
   }

@@ -1,8 +1,8 @@
 /**
  * Request bodies on their way out, under flow control (RFC 9113 section 5.2).
  */
-import { Flag, FrameType, headerLength, initialWindowSize, minMaxFrameSize, writeHeader } from "../Frame.js"
-import type { Output } from "./output.js"
+import { Flag, FrameType, headerLength, initialWindowSize, minMaxFrameSize } from "../Frame.js"
+import { type Output, writeHeader } from "./output.js"
 
 /** What of a stream flow control needs. */
 export interface FlowStream {
@@ -111,7 +111,7 @@ export class Uploads {
       if (count <= 0) return frames
       const slab = output.reserve(headerLength + count)
       const flags = count === left ? Flag.END_STREAM : 0
-      const offset = writeHeader(slab, output.length, count, FrameType.DATA, flags, stream.id)
+      const offset = writeHeader(output.memory, output.length, count, FrameType.DATA, flags, stream.id)
       slab.set(body.subarray(flow.uploaded, flow.uploaded + count), offset)
       output.length = offset + count
       flow.uploaded += count
