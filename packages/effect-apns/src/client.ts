@@ -1,0 +1,491 @@
+/**
+ * A client for programs without Effect: promises, async iterables and `AbortSignal`. It sends through the same pool as
+ * the rest of the library, and adds nothing to it.
+ *
+ * A promise is rejected with the very error that tells what happened: it is an `Error`, its `_tag` names what went
+ * wrong, `processed` says whether APNs can have processed the request, and its stack points at the caller.
+ *
+ * @example
+ * ```ts
+ * import { createClient, Notification, Rejection } from "effect-apns/client"
+ *
+ * declare const deleteToken: (token: string) => Promise<void>
+ *
+ * const client = await createClient({
+ *   endpoint: "production",
+ *   keyFile: "AuthKey_ABC123DEFG.p8",
+ *   keyId: "ABC123DEFG",
+ *   teamId: "DEF123GHIJ",
+ *   topic: "com.example.app"
+ * })
+ * const token = "00fc13adff785122b4ad28809a3420982341241421348097878e577c991de8f0"
+ * try {
+ *   const { apnsId } = await client.send({ token, notification: Notification.alert({ alert: "Hello" }) })
+ *   console.log("accepted as", apnsId)
+ * } catch (error) {
+ *   if (Rejection.isTokenDead(error)) await deleteToken(token)
+ *   else console.error(error)
+ * }
+ * await client.close()
+ * ```
+ *
+ * @since 1.0.0
+ */
+import { Credentials, Endpoint, Failure, Proxy } from "@effect-apns/core"
+import type { Notification as Notifications } from "@effect-apns/models"
+import type { Receipt, Send, SendAll } from "@effect-apns/pool"
+import { ApnsPool, Broadcast, Channels, send, sendAll, sendEach } from "@effect-apns/pool"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Chunk from "effect/Chunk"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as failures from "./internal/failures.js"
+import * as files from "./internal/files.js"
+
+export {
+  /**
+   * @since 1.0.0
+   */
+  Either
+}
+
+export {
+  /**
+   * @since 1.0.0
+   */
+  LiveActivity,
+  /**
+   * @since 1.0.0
+   */
+  Notification,
+  /**
+   * @since 1.0.0
+   */
+  Rejection
+} from "@effect-apns/models"
+
+/**
+ * Who is sending, in one of these ways: a token signing key, a client certificate as PEM, one as PKCS#12, or
+ * credentials that were made before.
+ *
+ * @since 1.0.0
+ * @category options
+ */
+export type Sender =
+  | {
+    /** The path of the `.p8` file that Apple's developer site gave. */
+    readonly keyFile: string
+    readonly keyId: string
+    readonly teamId: string
+    /** Opens an encrypted key. */
+    readonly passphrase?: string | undefined
+  }
+  | {
+    /** The content of the `.p8` file. */
+    readonly key: string | Uint8Array
+    readonly keyId: string
+    readonly teamId: string
+    /** Opens an encrypted key. */
+    readonly passphrase?: string | undefined
+  }
+  | {
+    /** The path of a PEM file: the certificate; may hold the key too. */
+    readonly certFile: string
+    /** The path of a PEM file with the private key. Default: the key in `certFile`. */
+    readonly certKeyFile?: string | undefined
+    readonly passphrase?: string | undefined
+  }
+  | {
+    /** The certificate as PEM; may hold the key too. */
+    readonly cert: string
+    /** The private key as PEM. Default: the key in `cert`. */
+    readonly certKey?: string | undefined
+    readonly passphrase?: string | undefined
+  }
+  | {
+    /** The path of the `.p12` or `.pfx` file. */
+    readonly pkcs12File: string
+    readonly passphrase?: string | undefined
+  }
+  | {
+    /** The content of a `.p12` or `.pfx` file. */
+    readonly pkcs12: Uint8Array
+    readonly passphrase?: string | undefined
+  }
+  | { readonly credentials: Credentials.Credentials }
+
+/**
+ * Everything else that {@link createClient} takes; what is left out is as in `ApnsPool`.
+ *
+ * @since 1.0.0
+ * @category options
+ */
+export interface Settings extends Omit<ApnsPool.Resolved, "endpoint" | "credentials" | "proxy"> {
+  /** `"production"` (default), `"development"`, `"https://host[:port]"`, or an `Endpoint`. */
+  readonly endpoint?: Endpoint.Endpoint | string | undefined
+  /** The proxy to go through: its URL, a `Proxy`, or `"env"` for the one in the usual variables. Default: none. */
+  readonly proxy?: Proxy.Proxy | string | undefined
+}
+
+/**
+ * @since 1.0.0
+ * @category options
+ */
+export type ClientOptions = Sender & Settings
+
+/**
+ * What can be aborted. The promise is then rejected with the signal's `reason`; what APNs has not seen yet is taken back.
+ *
+ * @since 1.0.0
+ * @category options
+ */
+export interface Abortable {
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * An option of {@link createClient}, or of a call, that is none; `field` names it and `message` says what to give.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export class InvalidOptions extends Data.TaggedError("InvalidOptions")<{
+  readonly field: string
+  readonly description: string
+  readonly processed: "no"
+}> {
+  override get message(): string {
+    return `Invalid ${this.field}: ${this.description}`
+  }
+}
+
+/**
+ * What `createClient` is rejected with.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type CreateError = InvalidOptions | ApnsPool.InvalidPoolOptions | Credentials.CredentialsError
+
+/**
+ * What `send` is rejected with.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type SendError = Send.SendError
+
+/**
+ * Channel management by promises: see `Channels`.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface ChannelsClient {
+  /** Makes a channel. */
+  readonly create: (options: Channels.CreateOptions & Abortable) => Promise<Channels.Created>
+  /** What APNs knows of a channel. */
+  readonly read: (options: Channels.ChannelOptions & Abortable) => Promise<Channels.Found>
+  /** All channels of an app. */
+  readonly list: (options?: Channels.RequestOptions & Abortable) => Promise<Channels.Listed>
+  /** Deletes a channel. */
+  readonly delete: (options: Channels.ChannelOptions & Abortable) => Promise<Channels.Answer>
+}
+
+/**
+ * @since 1.0.0
+ * @category models
+ */
+export interface Client {
+  /** Sends one notification, and resolves when APNs has accepted it. */
+  readonly send: <const N extends Notifications.Notification>(
+    options: Send.SendOptions<N> & Abortable
+  ) => Promise<Receipt.Receipt>
+
+  /**
+   * Sends one notification to many devices. Outcomes come as they arrive, one for each token; a failure is the `Left` of
+   * its outcome and never ends the loop. No more tokens are read than can be under way (`concurrency`), and leaving the
+   * loop takes back what is.
+   */
+  readonly sendAll: <Token extends string, const N extends Notifications.Notification>(
+    tokens: Iterable<Token> | AsyncIterable<Token>,
+    options: SendAll.BulkOptions<N> & Abortable
+  ) => AsyncIterableIterator<SendAll.Outcome<Token>>
+
+  /** {@link Client.sendAll} with a notification for each device. */
+  readonly sendEach: <Item extends Send.SendOptions>(
+    items: Iterable<Item> | AsyncIterable<Item>,
+    options?: SendAll.Concurrency & Abortable
+  ) => AsyncIterableIterator<SendAll.ItemOutcome<Item>>
+
+  /** Sends one broadcast to a channel, and resolves when APNs has accepted it. */
+  readonly broadcast: (options: Broadcast.Options & Abortable) => Promise<Broadcast.Receipt>
+
+  /** Channel management, over a connection of its own that is opened when it is first used. */
+  readonly channels: ChannelsClient
+
+  /** What the pool is doing. */
+  readonly stats: () => Promise<ApnsPool.Stats>
+
+  /** Waits for outcomes, up to `drainTimeout`, and closes every connection. What is sent later is rejected with `Closed`. */
+  readonly close: () => Promise<void>
+
+  /** {@link Client.close}, for `await using`. */
+  readonly [Symbol.asyncDispose]: () => Promise<void>
+}
+
+const invalid = (field: string, description: string): InvalidOptions =>
+  new InvalidOptions({ field, description, processed: "no" })
+
+const secret = (text: string | undefined): Redacted.Redacted<string> | undefined =>
+  text === undefined ? undefined : Redacted.make(text)
+
+const senders = ["keyFile", "key", "certFile", "cert", "pkcs12File", "pkcs12", "credentials"]
+
+const textOf = (content: string | Uint8Array): string =>
+  typeof content === "string" ? content : new TextDecoder().decode(content)
+
+const checkText = (
+  options: object,
+  names: ReadonlyArray<string>,
+  optional: boolean
+): Either.Either<void, InvalidOptions> => {
+  for (const name of names) {
+    const value: unknown = Reflect.get(options, name)
+    if (typeof value !== "string" && !(optional && value === undefined)) {
+      return Either.left(invalid(name, "give a string"))
+    }
+  }
+  return Either.void
+}
+
+const credentialsOf = (
+  options: Sender
+): Effect.Effect<Credentials.Credentials, InvalidOptions | Credentials.CredentialsError, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const given = senders.filter((name) => Reflect.get(options, name) !== undefined)
+    if (given.length !== 1) {
+      return yield* invalid(
+        given.join(" and ") || "credentials",
+        `say who is sending by exactly one of ${senders.join(", ")}`
+      )
+    }
+    yield* checkText(options, ["passphrase", "certKey", "certKeyFile"], true)
+    if ("credentials" in options) {
+      return Credentials.isCredentials(options.credentials)
+        ? options.credentials
+        : yield* invalid("credentials", "give what Credentials.token, certificate or pkcs12 has made")
+    }
+    const passphrase = secret(options.passphrase)
+    if ("keyFile" in options) {
+      yield* checkText(options, ["keyFile", "keyId", "teamId"], false)
+      const { keyFile, keyId, teamId } = options
+      return yield* Credentials.token({ keyFile, keyId, teamId, passphrase })
+    }
+    if ("key" in options) {
+      yield* checkText(options, ["keyId", "teamId"], false)
+      const { key, keyId, teamId } = options
+      if (typeof key !== "string" && !(key instanceof Uint8Array)) {
+        return yield* invalid("key", "give the content of the .p8 file, as a string or as bytes")
+      }
+      return yield* Credentials.token({ key: Redacted.make(textOf(key)), keyId, teamId, passphrase })
+    }
+    if ("certFile" in options) {
+      yield* checkText(options, ["certFile"], false)
+      return yield* Credentials.certificate({ certFile: options.certFile, keyFile: options.certKeyFile, passphrase })
+    }
+    if ("cert" in options) {
+      yield* checkText(options, ["cert"], false)
+      return yield* Credentials.certificate({ cert: options.cert, key: secret(options.certKey), passphrase })
+    }
+    if ("pkcs12File" in options) {
+      yield* checkText(options, ["pkcs12File"], false)
+      return yield* Credentials.pkcs12({ file: options.pkcs12File, passphrase })
+    }
+    return options.pkcs12 instanceof Uint8Array
+      ? yield* Credentials.pkcs12({ data: options.pkcs12, passphrase })
+      : yield* invalid("pkcs12", "give the bytes of the .p12 file")
+  })
+
+const endpointOf = (given: unknown): Either.Either<Endpoint.Endpoint, InvalidOptions> =>
+  given === undefined
+    ? Either.right(Endpoint.production)
+    : Endpoint.isEndpoint(given)
+    ? Either.right(given)
+    : typeof given === "string"
+    ? Either.mapLeft(Endpoint.parse(given), ({ message }) => invalid("endpoint", message))
+    : Either.left(invalid("endpoint", "give \"production\", \"development\", \"https://host[:port]\" or an Endpoint"))
+
+const proxyOf = (given: unknown): Either.Either<Proxy.Proxy | "env" | undefined, InvalidOptions> =>
+  given === undefined || given === "env" || Proxy.isProxy(given)
+    ? Either.right(given)
+    : typeof given === "string"
+    ? Either.mapLeft(Proxy.make(given), ({ message }) => invalid("proxy", message))
+    : Either.left(invalid("proxy", "give the URL of the proxy, a Proxy, or \"env\""))
+
+const resolve = (
+  options: ClientOptions
+): Effect.Effect<ApnsPool.Resolved, InvalidOptions | Credentials.CredentialsError, FileSystem.FileSystem> =>
+  Effect.suspend(() =>
+    Effect.gen(function*() {
+      if (!Predicate.isObject(options)) return yield* invalid("options", "give an object with the options")
+      return {
+        ...options,
+        endpoint: yield* endpointOf(options.endpoint),
+        proxy: yield* proxyOf(options.proxy),
+        credentials: yield* credentialsOf(options)
+      }
+    })
+  )
+
+function* each<A>(items: Iterable<A>): Generator<A, void, undefined> {
+  yield* items
+}
+
+const streamOf = <A>(items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A, failures.Thrown | InvalidOptions> => {
+  if (Predicate.isObject(items) && Symbol.asyncIterator in items) {
+    return Stream.fromAsyncIterable(items, (cause) => new failures.Thrown(cause))
+  }
+  // a string is an iterable too, and nobody means its characters
+  return Predicate.isObject(items) && Symbol.iterator in items
+    ? Stream.suspend(() => Stream.fromIteratorSucceed(each(items), 256))
+    : Stream.fail(invalid("tokens", "give an iterable or an async iterable, such as an array"))
+}
+
+/** Getters are callers' code. */
+const unreadable = (defect: unknown): Effect.Effect<never, InvalidOptions> =>
+  Effect.fail(invalid("options", `they cannot be read: ${String(defect)}`))
+
+type Runtime<R> = ManagedRuntime.ManagedRuntime<R, CreateError>
+
+/** Runs what a caller asked for; a rejection carries the stack of that caller. */
+const run = async <A, E, R>(
+  runtime: Runtime<R>,
+  effect: Effect.Effect<A, E, R>,
+  signal: AbortSignal | undefined,
+  caller: failures.Caller
+): Promise<A> => {
+  if (signal?.aborted === true) throw signal.reason
+  const exit = await runtime.runPromiseExit(effect, signal === undefined ? undefined : { signal })
+  if (Exit.isSuccess(exit)) return exit.value
+  throw failures.of(exit.cause, signal, caller)
+}
+
+const signalOf = (options: unknown): AbortSignal | undefined => {
+  const signal: unknown = Predicate.isObject(options) && "signal" in options ? options.signal : undefined
+  return signal instanceof AbortSignal ? signal : undefined
+}
+
+/** Outcomes, chunk by chunk; leaving the loop closes the stream. */
+async function* iterate<A, E>(
+  runtime: Runtime<ApnsPool.ApnsPool>,
+  stream: () => Stream.Stream<A, E, ApnsPool.ApnsPool>,
+  signal: AbortSignal | undefined,
+  caller: failures.Caller
+): AsyncGenerator<A, void, undefined> {
+  const scope = Effect.runSync(Scope.make())
+  try {
+    const pull = await run(runtime, Scope.extend(Stream.toPull(Stream.suspend(stream)), scope), signal, caller)
+    for (;;) {
+      const chunk = await run(
+        runtime,
+        Effect.catchAll(pull, Option.match({ onNone: () => Effect.succeed(Chunk.empty<A>()), onSome: Effect.fail })),
+        signal,
+        caller
+      )
+      if (Chunk.isEmpty(chunk)) return
+      yield* chunk
+    }
+  } finally {
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}
+
+const closed = (): Failure.PoolError => Failure.toError(Failure.closed("no", { _tag: "ScopeClosed" }), 0)
+
+/**
+ * A client with a pool of connections. It is rejected where the options or the credentials cannot work; connections are
+ * opened in the background, and what is sent waits for them.
+ *
+ * Close it when it is not needed any more: until then its connections keep the process alive.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
+export const createClient = async (options: ClientOptions): Promise<Client> => {
+  const caller = failures.callerOf(createClient)
+  const resolved = await Effect.runPromiseExit(
+    Effect.catchAllDefect(Effect.provide(resolve(options), files.layer), unreadable)
+  )
+  if (Exit.isFailure(resolved)) throw failures.of(resolved.cause, undefined, caller)
+  const settings = resolved.value
+  const runtime: Runtime<ApnsPool.ApnsPool> = ManagedRuntime.make(ApnsPool.layer(settings))
+  try {
+    await run(runtime, Effect.void, undefined, caller)
+  } catch (error) {
+    await runtime.dispose()
+    throw error
+  }
+  let management: Runtime<Channels.Channels> | undefined
+  let closing: Promise<void> | undefined
+
+  const call = <A, E>(
+    effect: () => Effect.Effect<A, E, ApnsPool.ApnsPool>,
+    given: unknown,
+    caller: failures.Caller
+  ): Promise<A> =>
+    // a runtime that is disposed of knows no typed error
+    closing === undefined
+      ? run(runtime, Effect.suspend(effect), signalOf(given), caller)
+      : Promise.reject(failures.withCaller(closed(), caller))
+
+  const manage = <A, E>(
+    ask: (channels: Channels.Channels) => Effect.Effect<A, E>,
+    given: unknown,
+    caller: failures.Caller
+  ): Promise<A> => {
+    if (closing !== undefined) return Promise.reject(failures.withCaller(closed(), caller))
+    const { topic, ...rest } = settings
+    management ??= ManagedRuntime.make(Channels.layer({ ...rest, size: 1, bundleId: topic }))
+    return run(management, Effect.flatMap(Channels.Channels, ask), signalOf(given), caller)
+  }
+
+  const client: Client = {
+    send: (options) => call(() => send(options), options, failures.callerOf(client.send)),
+    sendAll: (tokens, options) =>
+      iterate(
+        runtime,
+        () => sendAll(streamOf(tokens), options),
+        signalOf(options),
+        failures.callerOf(client.sendAll)
+      ),
+    sendEach: (items, options = {}) =>
+      iterate(
+        runtime,
+        () => sendEach(streamOf(items), options),
+        signalOf(options),
+        failures.callerOf(client.sendEach)
+      ),
+    broadcast: (options) => call(() => Broadcast.send(options), options, failures.callerOf(client.broadcast)),
+    channels: {
+      create: (options) => manage(({ create }) => create(options), options, failures.callerOf(client.channels.create)),
+      read: (options) => manage(({ read }) => read(options), options, failures.callerOf(client.channels.read)),
+      list: (options) => manage(({ list }) => list(options), options, failures.callerOf(client.channels.list)),
+      delete: (options) =>
+        manage((channels) => channels.delete(options), options, failures.callerOf(client.channels.delete))
+    },
+    stats: () =>
+      call(() => Effect.flatMap(ApnsPool.ApnsPool, ({ stats }) => stats), undefined, failures.callerOf(client.stats)),
+    close: () => closing ??= Promise.all([runtime.dispose(), management?.dispose()]).then(() => undefined),
+    [Symbol.asyncDispose]: () => client.close()
+  }
+  return client
+}
