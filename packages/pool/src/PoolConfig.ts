@@ -19,6 +19,8 @@
  * | `APNS_PING_INTERVAL`, `APNS_PING_DEADLINE` | keep-alive: how long a connection may be silent before a PING, and how long to wait for its answer |
  * | `APNS_DRAIN_TIMEOUT` | how long closing waits for outcomes |
  * | `APNS_RETRANSMIT` | what is sent again when nobody knows if APNs has processed it: `collapsible` (default), `always` or `never` |
+ * | `APNS_MAX_RETRANSMITS` | how many times that is done at most, default 2 |
+ * | `APNS_MAX_QUEUED` | how many requests may wait in the pool; the next one fails with `QueueFull`; default: no bound |
  * | `APNS_SPANS` | `true` for a span of each send; default `false` |
  * | `APNS_MAX_CONNECTIONS` | `ApnsPoolMap` alone: connections for all tenants together, default 1000 |
  * | `APNS_IDLE_TIME_TO_LIVE` | `ApnsPoolMap` alone: how long a pool that nobody uses stays open, default `1 hour` |
@@ -70,6 +72,8 @@ export interface PoolConfig {
   readonly pingDeadline: Option.Option<Duration.Duration>
   readonly drainTimeout: Option.Option<Duration.Duration>
   readonly retransmit: Option.Option<Request.Retransmit>
+  readonly maxRetransmits: Option.Option<number>
+  readonly maxQueued: Option.Option<number>
   readonly spans: Option.Option<boolean>
   readonly maxConnections: Option.Option<number>
   readonly idleTimeToLive: Option.Option<Duration.Duration>
@@ -93,12 +97,12 @@ const variable = <A>(
 
 const text = (name: string, description: string) => variable(name, description, Either.right)
 
-const whole = (name: string, description: string) =>
+const whole = (name: string, description: string, least = 1) =>
   variable(name, description, (text) => {
-    const value = /^[0-9]+$/.test(text) ? Number(text) : 0
-    return Number.isSafeInteger(value) && value >= 1
+    const value = /^[0-9]+$/.test(text) ? Number(text) : -1
+    return Number.isSafeInteger(value) && value >= least
       ? Either.right(value)
-      : Either.left("Give a whole number, at least 1")
+      : Either.left(`Give a whole number, at least ${least}`)
   })
 
 /** A bare number would be milliseconds, which nobody means who writes 5. */
@@ -154,6 +158,8 @@ export const config: Config.Config<PoolConfig> = Config.all({
     "collapsible, always or never",
     new Map(retransmits.map((name) => [name, name]))
   ),
+  maxRetransmits: whole("APNS_MAX_RETRANSMITS", "how many times to send again what APNs may have processed", 0),
+  maxQueued: whole("APNS_MAX_QUEUED", "how many requests may wait in the pool", 0),
   spans: oneOf("APNS_SPANS", "true or false", new Map([["true", true], ["false", false]])),
   maxConnections: whole("APNS_MAX_CONNECTIONS", "a whole number of connections, at least 1"),
   idleTimeToLive: duration("APNS_IDLE_TIME_TO_LIVE", "how long a pool that nobody uses stays open, such as \"1 hour\"")
@@ -174,6 +180,8 @@ const common = (found: PoolConfig, ca: string | undefined) => {
     ping: ping.interval === undefined && ping.deadline === undefined ? undefined : ping,
     drainTimeout: Option.getOrUndefined(found.drainTimeout),
     retransmit: Option.getOrUndefined(found.retransmit),
+    maxRetransmits: Option.getOrUndefined(found.maxRetransmits),
+    maxQueued: Option.getOrUndefined(found.maxQueued),
     spans: Option.getOrUndefined(found.spans)
   }
 }

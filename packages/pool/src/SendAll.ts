@@ -240,6 +240,20 @@ class Bulk<In, Out, E> {
   }
 }
 
+/** Callers in JavaScript pass what they like: what is no number of notifications is the default, and the log says so. */
+const concurrencyOf = (options: unknown): Effect.Effect<number> =>
+  Effect.suspend(() => {
+    const given = Predicate.hasProperty(options, "concurrency") ? options.concurrency : undefined
+    if (given === undefined) return Effect.succeed(defaultConcurrency)
+    if (Predicate.isNumber(given) && given >= 1) return Effect.succeed(Math.floor(given))
+    return Effect.as(
+      Effect.logWarning(`concurrency is a number, at least 1: ${defaultConcurrency} is taken`).pipe(
+        Effect.annotateLogs({ package: "@effect-apns/pool", module: "SendAll" })
+      ),
+      defaultConcurrency
+    )
+  })
+
 const run = <In, Out, E, R>(
   items: Stream.Stream<In, E, R>,
   options: Concurrency,
@@ -252,7 +266,7 @@ const run = <In, Out, E, R>(
       const bulk = new Bulk<In, Out, E>(
         pool.unsafe,
         pool.spans ? yield* Tracing.bulk(pool, sourceOf(pool)) : sourceOf(pool),
-        Math.max(1, Math.floor(options.concurrency ?? defaultConcurrency))
+        yield* concurrencyOf(options)
       )
       yield* Effect.addFinalizer(() => Effect.sync(() => bulk.cancel()))
       yield* Effect.forkScoped(bulk.feed(upstream))

@@ -290,6 +290,8 @@ describe("layerFromEnv", () => {
     "APNS_PING_DEADLINE",
     "APNS_DRAIN_TIMEOUT",
     "APNS_RETRANSMIT",
+    "APNS_MAX_RETRANSMITS",
+    "APNS_MAX_QUEUED",
     "APNS_SPANS",
     "APNS_MAX_CONNECTIONS",
     "APNS_IDLE_TIME_TO_LIVE"
@@ -328,6 +330,8 @@ describe("layerFromEnv", () => {
         APNS_PING_DEADLINE: "2 seconds",
         APNS_DRAIN_TIMEOUT: "500 millis",
         APNS_RETRANSMIT: "always",
+        APNS_MAX_RETRANSMITS: "0",
+        APNS_MAX_QUEUED: "5000",
         APNS_SPANS: "true",
         APNS_MAX_CONNECTIONS: "50",
         APNS_IDLE_TIME_TO_LIVE: "5 minutes"
@@ -340,6 +344,8 @@ describe("layerFromEnv", () => {
       assert.deepStrictEqual(pool.ping, { interval: Duration.seconds(30), deadline: Duration.seconds(2) })
       assert.deepStrictEqual(pool.drainTimeout, Duration.millis(500))
       assert.strictEqual(pool.retransmit, "always")
+      assert.strictEqual(pool.maxRetransmits, 0)
+      assert.strictEqual(pool.maxQueued, 5000)
       assert.strictEqual(pool.spans, true)
       assert.strictEqual(pools.maxConnections, 50)
       assert.deepStrictEqual(pools.idleTimeToLive, Duration.minutes(5))

@@ -2,7 +2,7 @@ import { Response } from "@effect-apns/core"
 import { DeviceToken, Notification, Rejection } from "@effect-apns/models"
 import { ApnsPool, Broadcast, Channels, send, type SendAll, sendAll, sendEach } from "@effect-apns/pool"
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Effect, Either, ParseResult, Stream } from "effect"
+import { Chunk, Effect, Either, Logger, LogLevel, ParseResult, Stream } from "effect"
 
 const token = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 const notification = Notification.alert({ alert: "Hello" })
@@ -175,6 +175,29 @@ describe("reasons that do not belong", () => {
 })
 
 describe("sendAll and sendEach", () => {
+  it.effect.each([Number.NaN, 0, -1, "many", null, {}])(
+    "a concurrency that is none (%j) is the default",
+    (concurrency) =>
+      Effect.gen(function*() {
+        const given = { notification, topic: "com.example.app", concurrency }
+        const all: Stream.Stream<SendAll.Outcome, never, ApnsPool.ApnsPool> = Reflect.apply(sendAll, undefined, [
+          Stream.make(token, token),
+          given
+        ])
+        const each: Stream.Stream<SendAll.ItemOutcome, never, ApnsPool.ApnsPool> = Reflect.apply(sendEach, undefined, [
+          Stream.make(good),
+          { concurrency }
+        ])
+        assert.strictEqual(yield* Stream.runCount(all), 2)
+        assert.strictEqual(yield* Stream.runCount(each), 1)
+        const none: Stream.Stream<SendAll.ItemOutcome, never, ApnsPool.ApnsPool> = Reflect.apply(sendEach, undefined, [
+          Stream.make(good),
+          null
+        ])
+        assert.strictEqual(yield* Stream.runCount(none), 1)
+      }).pipe(Effect.provide(accepted), Logger.withMinimumLogLevel(LogLevel.None))
+  )
+
   it.effect("are pipeable, with options and without", () =>
     Effect.gen(function*() {
       const tokens = Stream.make(DeviceToken.DeviceToken.make(token))
