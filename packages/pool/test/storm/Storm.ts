@@ -597,7 +597,8 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
             "5 seconds"
           )
         )
-        // nobody connects any more
+        // nobody connects any more, once the server has taken what came before
+        yield* Effect.sleep("100 millis")
         const connects = (yield* apns.stats).attempts
         yield* Effect.sleep("300 millis")
         leaked.push(

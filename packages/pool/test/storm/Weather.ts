@@ -356,7 +356,9 @@ export class Weather {
           yield* Effect.raceFirst(end, Effect.forever(Effect.zipRight(Effect.sleep("10 millis"), dropOld)))
         } else yield* end
         const connects = (yield* attempts) - before
-        this.spells.push({ moment, size, seconds, connects, allowed: Math.ceil(size + 12 + 1.5 * seconds) })
+        // a connection that was open for a while has answered something, and is replaced at the pool's own pace
+        const allowed = moment === "soon" ? 2 * size + 12 + 2.5 * seconds : size + 12 + 1.5 * seconds
+        this.spells.push({ moment, size, seconds, connects, allowed: Math.ceil(allowed) })
       }).pipe(
         Effect.ensuring(Effect.suspend(() => {
           this.closing = false
