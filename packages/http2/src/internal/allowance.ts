@@ -3,7 +3,7 @@
  * more in each second. What is useful earns more.
  */
 
-/** What can be saved at most: frames that were expected once may come late, but a flood is never paid for in advance. */
+/** Credit that can be saved at most: frames that were expected may come late, but no credit is large enough for a flood. */
 const maxCredit = 16_384
 
 export class Allowance {

@@ -1,6 +1,6 @@
 /**
- * What the server and the network do to the storm: everything that the mock can, at random, and never a lie. A GOAWAY
- * names no stream that was processed, and REFUSED_STREAM only answers what was not: the client may trust both.
+ * What the server and the network do in the storm: every fault that the mock has, at random. The server says nothing that
+ * is not so: a GOAWAY never disowns a stream that was processed, and REFUSED_STREAM answers only what was not processed.
  */
 import { type Behavior as Behaviors, MockApns } from "@effect-apns/testing"
 import { Clock, Effect, Schedule, type Scope, type Utils } from "effect"
@@ -406,7 +406,7 @@ export class Weather {
     }))
   }
 
-  /** The sun comes out: nothing new happens, and what was held back is let go. */
+  /** Ends every fault that lasts: the server behaves as APNs does from now on. */
   clear(apns: MockApns.MockApns): Effect.Effect<void, MockApns.MockApnsError> {
     return Effect.all([
       apns.script(undefined),

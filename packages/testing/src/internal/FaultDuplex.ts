@@ -46,7 +46,7 @@ export class FaultDuplex extends Duplex {
   /** Keep the acknowledgements of SETTINGS back. */
   settingsAckHeld = false
   pace: Pace | undefined = undefined
-  /** Nothing is read and nothing leaves: the process behind the socket might as well be stopped. */
+  /** Nothing is read from the socket and nothing is written to it. */
   private frozen = false
   bytesIn = 0
   bytesOut = 0
@@ -200,7 +200,7 @@ export class FaultDuplex extends Duplex {
     this.gone = true
     this.socket.off("data", this.onData)
     this.socket.off("end", this.hungUp)
-    // nobody hears what comes behind, but it has to be read for the socket to close
+    // what comes now is dropped, but it has to be read for the socket to close
     this.socket.resume()
     // what the session has written last, such as its GOAWAY, leaves before the socket closes
     if (!this.socket.destroyed) this.socket.end(() => this.socket.destroy())

@@ -1,5 +1,5 @@
 /**
- * The server: sockets, sessions, and what becomes of each request. Plain callbacks; `MockApns` dresses it in Effect.
+ * The server: sockets, sessions, and what becomes of each request. Plain callbacks; `MockApns` makes Effects of them.
  *
  * @internal
  */
@@ -139,7 +139,7 @@ export class MockServer {
   constructor(private readonly options: ServerOptions) {
     this.maxStreams = options.maxConcurrentStreams
     this.settings = options.settings
-    // a mock is hit by design: what node:http2 would count as abuse must not end its connections
+    // tests do to a mock what node:http2 would count as abuse: that must not end a connection
     const lenient = {
       settings: options.settings,
       maxSessionMemory: 100_000,
@@ -321,7 +321,7 @@ export class MockServer {
     for (const socket of this.unserved.splice(0)) if (!socket.destroyed) this.welcome(socket)
   }
 
-  /** A connection that has ended is kept as what can be asked about it: its sockets and its session are free to go. */
+  /** A connection that has ended is kept as the answer to `connections` alone, so that its sockets and its session can be collected. */
   private onClosed(connection: MockConnection): void {
     this.connections.delete(connection)
     const { counts } = connection
