@@ -107,7 +107,7 @@ export interface Connection {
  */
 export interface Unsafe {
   readonly state: State
-  /** Requests that can be sent right now. */
+  /** Requests that can be sent right now. 0 while the connection is suspect: it has been silent, and a PING is out. */
   readonly available: number
   /** Requests that wait for their answer. */
   readonly inFlight: number
@@ -116,12 +116,20 @@ export interface Unsafe {
   /** An answer, or a PONG, has come since the connection was opened: somebody is there. */
   readonly proven: boolean
   /**
-   * Sends a request. Returns false, with nothing done, where `available` is 0. The exchange hears of its outcome once.
+   * Sends a request. Returns false, with nothing done, where no stream is free. Exactly one of the exchange's callbacks is
+   * called, once.
+   *
+   * A suspect connection takes the request and keeps it until the server has answered the PING. If it does not, the
+   * request fails with `Closed`, `processed: "no"`.
    */
-  readonly exchange: (exchange: Exchange) => boolean
-  /**
-   * Gives a request up: RST_STREAM CANCEL, and the slot is free. The exchange hears nothing any more.
-   */
+  readonly exchange: (
+    exchange: Exchange,
+    /** The time, on the scale of `Deadlines.now`. Default: asks for it. */
+    nowMillis?: number
+  ) => boolean
+  /** It keeps this request back until the server has answered a PING: nothing of it has been sent. */
+  readonly holds: (exchange: Exchange) => boolean
+  /** Gives a request up: RST_STREAM CANCEL, and the slot is free. No callback of the exchange is called any more. */
   readonly cancel: (exchange: Exchange) => void
   /** A request timed out: asks the server for a sign of life, and retires the connection after several in a row. */
   readonly suspect: () => void
@@ -153,10 +161,19 @@ interface Common extends Omit<ConnectOptions, "credentials" | "connectTimeout" |
   /** For DNS, TCP, proxy, TLS and the server's SETTINGS together. Default 10 seconds. */
   readonly connectTimeout?: Duration.DurationInput | undefined
 
-  /** Keep-alive: a PING (RFC 9113 section 6.7) after `interval` (default 1 minute) without a byte from the server; the connection is closed when nothing comes within `deadline` (default 10 seconds). */
+  /**
+   * Keep-alive by PING (RFC 9113 section 6.7). Silence is counted from the last byte that the server sent. A connection
+   * whose PING is not answered in time is closed.
+   */
   readonly ping?: {
+    /** Without a request in flight: silence for so long, and a PING is sent. Default 1 minute. */
     readonly interval?: Duration.DurationInput | undefined
+    /** Without a request in flight: how long the server may take for the answer. Default 10 seconds. */
     readonly deadline?: Duration.DurationInput | undefined
+    /** With requests in flight: silence for so long, and a PING is sent. Default 2 seconds, at most `interval`. */
+    readonly busyInterval?: Duration.DurationInput | undefined
+    /** With requests in flight, or waiting: how long the server may take for the answer. Default 3 seconds, at most `deadline`. */
+    readonly busyDeadline?: Duration.DurationInput | undefined
   } | undefined
   /** How long closing waits for answers. Default 10 seconds, as long as the default timeout of a request. */
   readonly drainTimeout?: Duration.DurationInput | undefined

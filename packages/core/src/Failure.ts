@@ -46,8 +46,8 @@ export type CloseCause =
   | { readonly _tag: "PingTimeout"; readonly afterMillis: number }
   /** The server broke HTTP/2 (RFC 9113) or HPACK (RFC 7541). */
   | { readonly _tag: "ProtocolError"; readonly code: number; readonly codeName: string; readonly description: string }
-  /** The connection had been taken out of use: replaced, or resized away. */
-  | { readonly _tag: "Retired" }
+  /** The connection had been taken out of use: replaced, resized away, or since so many requests in a row got no answer (`timeouts`). */
+  | { readonly _tag: "Retired"; readonly timeouts?: number | undefined }
   /** The request's headers are larger than the server takes (SETTINGS_MAX_HEADER_LIST_SIZE, RFC 9113 section 6.5.2), or may not be sent at all. */
   | { readonly _tag: "HeadersRefused" }
   /** The scope that owned the connection or pool was closed. */
@@ -113,6 +113,8 @@ const fate = (processed: Processed.Processed): string =>
     ? "APNs may have processed the notification; sending it again may show it twice."
     : "APNs answered."
 
+const statusOf = ({ status }: { readonly status: number }): string => status === 0 ? "" : ` (status ${status})`
+
 /**
  * One sentence about a {@link CloseCause}.
  *
@@ -132,7 +134,9 @@ export const describeCause = (cause: CloseCause): string => {
     case "ProtocolError":
       return `the server broke the HTTP/2 protocol (${cause.codeName}: ${Printable.text(cause.description)})`
     case "Retired":
-      return "the connection was retired"
+      return cause.timeouts === undefined
+        ? "the connection was retired"
+        : `the connection was retired: ${cause.timeouts} requests in a row got no answer in time`
     case "HeadersRefused":
       return "the request's headers are larger than the server takes, or hold characters that may not be sent"
     case "ScopeClosed":
@@ -242,7 +246,9 @@ export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
   readonly description: string
 }> {
   override get message(): string {
-    return `The server's answer cannot be understood: ${Printable.text(this.description)}. ${fate(this.processed)}`
+    return `The server's answer${statusOf(this)} cannot be understood: ${Printable.text(this.description)}. ${
+      fate(this.processed)
+    }`
   }
 }
 
@@ -260,7 +266,9 @@ export class ResponseTooLarge extends Data.TaggedError("ResponseTooLarge")<{
   readonly description: string
 }> {
   override get message(): string {
-    return `The server's answer is too large: ${Printable.text(this.description)}. ${fate(this.processed)}`
+    return `The server's answer${statusOf(this)} is too large: ${Printable.text(this.description)}. ${
+      fate(this.processed)
+    }`
   }
 }
 

@@ -2,7 +2,7 @@ import { Connection, Credentials, Failure, ProviderToken, Request } from "@effec
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import { ErrorCode, Frame } from "@effect-apns/http2"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, Exit, Fiber, Option, Redacted, Scope, TestClock } from "effect"
+import { Clock, type Duration, Effect, Either, Exit, Fiber, Option, Redacted, Scope, TestClock } from "effect"
 import * as fixtures from "./fixtures/index.js"
 import { Peer, settled } from "./utils/peer.js"
 
@@ -54,6 +54,18 @@ class Recorder extends Exchange.Exchange {
   onFailure(_connection: Connection.Connection, failure: Failure.Failure): void {
     this.heard.push(`${failure._tag} ${failure.processed}`)
   }
+}
+
+/** A clock that is ahead of another one. */
+class Jumping implements Clock.Clock {
+  readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
+  millis = 0
+  constructor(private readonly clock: Clock.Clock) {}
+  readonly unsafeCurrentTimeMillis = () => this.clock.unsafeCurrentTimeMillis() + this.millis
+  readonly unsafeCurrentTimeNanos = () => this.clock.unsafeCurrentTimeNanos() + BigInt(this.millis) * 1_000_000n
+  readonly currentTimeMillis = Effect.sync(this.unsafeCurrentTimeMillis)
+  readonly currentTimeNanos = Effect.sync(this.unsafeCurrentTimeNanos)
+  readonly sleep = (duration: Duration.Duration) => this.clock.sleep(duration)
 }
 
 describe("Connection", () => {
@@ -520,6 +532,69 @@ describe("Connection", () => {
         assert.deepStrictEqual(peer.resets.map(({ id }) => id), [3, 5, 7])
       }))
 
+    it.scoped("what is wrong behind the status 200 does not undo that APNs has accepted the request", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer, { limits: { maxBodySize: 100 } })
+        const cases: Readonly<Record<string, (id: number) => Uint8Array>> = {
+          "an oversized body": (id) => peer.response(id, 200, { body: "x".repeat(101) }),
+          "a body of another length": (id) => peer.response(id, 200, { headers: ["content-length", "5"], body: "x" }),
+          "a reset": (id) => Frame.concat([peer.responseHead(id, 200), Frame.rstStream(id, code.INTERNAL_ERROR)]),
+          "a window update that is none": (id) => Frame.concat([peer.responseHead(id, 200), Frame.windowUpdate(id, 0)])
+        }
+        let id = 1
+        for (const [name, bytes] of Object.entries(cases)) {
+          const fiber = yield* fork(connection)
+          peer.send(bytes(id))
+          assert.deepInclude(Either.getOrThrow(yield* join(fiber)), { status: 200, apnsId: `id-of-${id}` }, name)
+          id += 2
+        }
+        assert.strictEqual(connection.unsafe.state, "active")
+      }))
+
+    it.scoped("the message names the status that came with it", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer, { limits: { maxBodySize: 100 } })
+        const fibers = [yield* fork(connection), yield* fork(connection), yield* fork(connection)]
+        peer.send(peer.response(1, 411, { body: "<html>Length Required</html>" }))
+        peer.send(peer.response(3, 502, { body: "x".repeat(101) }))
+        peer.send(Frame.data(5, Buffer.from("{}"), { endStream: true }))
+        const messages = (yield* Effect.forEach(fibers, join)).map((result) => left(result).message)
+        assert.match(messages[0] ?? "", /\(status 411\).*not JSON/)
+        assert.match(messages[1] ?? "", /\(status 502\).*too large/)
+        assert.notInclude(messages[2] ?? "", "status 0")
+      }))
+
+    it.scoped("a peer that breaks the protocol is told so, and its socket destroyed", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        peer.send(Frame.headers(2, new Uint8Array(0), { endStream: true }))
+        yield* tick
+        yield* tick
+        assert.lengthOf(peer.goaways, 1)
+        assert.strictEqual(connection.unsafe.state, "closed")
+        assert.isTrue(peer.test.closed)
+      }))
+
+    it.scoped("a peer that does not close, or does not read, keeps the socket for a second at most", () =>
+      Effect.gen(function*() {
+        for (const reads of [true, false]) {
+          const peer = new Peer()
+          const connection = yield* connect(peer)
+          yield* tick
+          peer.test.autoComplete = reads
+          yield* connection.retire
+          yield* tick
+          assert.strictEqual(connection.unsafe.state, "closed")
+          assert.strictEqual(peer.test.ended, reads)
+          assert.isFalse(peer.test.closed)
+          yield* TestClock.adjust("1 second")
+          assert.isTrue(peer.test.closed)
+        }
+      }))
+
     it.scoped("bytes that are not HTTP/2 end the connection with the RFC's code, and what was sent is unknown", () =>
       Effect.gen(function*() {
         const peer = new Peer()
@@ -538,48 +613,262 @@ describe("Connection", () => {
   })
 
   describe("keep-alive", () => {
-    it.scoped("asks after a silent minute, and an answered PING keeps the connection for hours", () =>
+    const ping = { interval: "30 seconds", deadline: "5 seconds" } as const
+
+    it.scoped("idle: asks after a silent minute, and an answered PING keeps the connection", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
-        yield* TestClock.adjust("3 hours")
-        yield* tick
-        assert.isAbove(peer.pings.length, 0)
+        for (let minutes = 1; minutes <= 30; minutes++) {
+          yield* TestClock.adjust("59999 millis")
+          yield* tick
+          assert.lengthOf(peer.pings, minutes - 1)
+          yield* TestClock.adjust("1 millis")
+          yield* tick
+          assert.lengthOf(peer.pings, minutes)
+        }
         assert.strictEqual(connection.unsafe.state, "active")
         const fiber = yield* fork(connection)
         peer.accept(1)
         assert.strictEqual(outcome(yield* join(fiber)), "200")
       }))
 
-    it.scoped("an unanswered PING closes the connection within the deadline", () =>
+    it.scoped("idle: the interval is counted from the last byte", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        yield* connect(peer, { ping })
+        yield* TestClock.adjust("29 seconds")
+        peer.settings([])
+        yield* TestClock.adjust("29 seconds")
+        yield* tick
+        assert.lengthOf(peer.pings, 0)
+        yield* TestClock.adjust("1 seconds")
+        yield* tick
+        assert.lengthOf(peer.pings, 1)
+      }))
+
+    it.scoped("idle: an unanswered PING closes the connection within the deadline", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         peer.answersPings = false
-        const connection = yield* connect(peer, { ping: { interval: "30 seconds", deadline: "5 seconds" } })
-        const fiber = yield* fork(connection, { timeout: "1 hour" })
+        const connection = yield* connect(peer, { ping })
         yield* TestClock.adjust("30 seconds")
         yield* tick
         assert.lengthOf(peer.pings, 1)
         yield* TestClock.adjust("4999 millis")
         assert.strictEqual(connection.unsafe.state, "active")
         yield* TestClock.adjust("1 millis")
-        const error = left(yield* join(fiber))
-        assert.deepInclude(error, { _tag: "Closed", processed: "unknown" })
-        if (error._tag === "Closed") {
-          assert.deepStrictEqual(error.closeCause, { _tag: "PingTimeout", afterMillis: 5000 })
-        }
+        assert.deepStrictEqual(yield* connection.closed, { _tag: "PingTimeout", afterMillis: 5000 })
         assert.isTrue(peer.test.closed)
       }))
 
-    it.scoped("any byte is a sign of life", () =>
+    it.scoped("idle: any byte is a sign of life", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         peer.answersPings = false
-        const connection = yield* connect(peer, { ping: { interval: "30 seconds", deadline: "5 seconds" } })
+        const connection = yield* connect(peer, { ping })
         yield* TestClock.adjust("31 seconds")
         peer.settings([])
         yield* TestClock.adjust("10 seconds")
         assert.strictEqual(connection.unsafe.state, "active")
+      }))
+
+    it.scoped("by default a server that has stopped answering is given up 5 seconds after a request", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        peer.answersPings = false
+        const connection = yield* connect(peer)
+        yield* TestClock.adjust("20 seconds")
+        const fiber = yield* fork(connection)
+        yield* TestClock.adjust("1999 millis")
+        yield* tick
+        assert.lengthOf(peer.pings, 0)
+        yield* TestClock.adjust("1 millis")
+        yield* tick
+        assert.lengthOf(peer.pings, 1)
+        // what comes now is kept back
+        const late = yield* fork(connection)
+        assert.deepStrictEqual(peer.ids, [1])
+        assert.deepInclude(connection.unsafe, { available: 0, inFlight: 2 })
+        yield* TestClock.adjust("2999 millis")
+        assert.strictEqual(connection.unsafe.state, "active")
+        yield* TestClock.adjust("1 millis")
+        const error = left(yield* join(fiber))
+        assert.deepInclude(error, { _tag: "Closed", processed: "unknown" })
+        if (error._tag === "Closed") {
+          assert.deepStrictEqual(error.closeCause, { _tag: "PingTimeout", afterMillis: 3000 })
+        }
+        assert.strictEqual(outcome(yield* join(late)), "Closed no")
+        assert.isTrue(peer.test.closed)
+      }))
+
+    it.scoped("a server that answers slowly and PINGs at once keeps the connection, and gets every request", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const fiber = yield* fork(connection, { timeout: "1 hour" })
+        for (let i = 1; i <= 30; i++) {
+          yield* TestClock.adjust("2 seconds")
+          yield* tick
+          assert.lengthOf(peer.pings, i)
+        }
+        const next = yield* fork(connection)
+        assert.deepStrictEqual(peer.ids, [1, 3])
+        peer.accept(1, 3)
+        assert.strictEqual(outcome(yield* join(fiber)), "200")
+        assert.strictEqual(outcome(yield* join(next)), "200")
+      }))
+
+    it.scoped("requests that are answered cost no PING", () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        for (let id = 1; id < 100; id += 2) {
+          const fiber = yield* fork(connection)
+          yield* TestClock.adjust("1 second")
+          peer.accept(id)
+          assert.strictEqual(outcome(yield* join(fiber)), "200")
+          yield* TestClock.adjust("1 second")
+        }
+        assert.lengthOf(peer.pings, 0)
+      }))
+
+    describe("after a pause of the whole process", () => {
+      /** A clock that jumps, as it does for a process that was frozen: no timer of the time between has run. */
+      const freeze = (peer: Peer) =>
+        Effect.gen(function*() {
+          const clock = new Jumping(yield* Effect.clock)
+          const connection = yield* Effect.withClock(connect(peer, { ping }), clock)
+          return { clock, connection }
+        })
+
+      it.scoped("the first request waits for the PONG, and then everything goes on", () =>
+        Effect.gen(function*() {
+          const peer = new Peer()
+          const { clock, connection } = yield* freeze(peer)
+          peer.answersPings = false
+          clock.millis += 70_000
+          const fibers = [yield* fork(connection), yield* fork(connection)]
+          assert.lengthOf(peer.pings, 1)
+          assert.lengthOf(peer.requests, 0)
+          assert.deepInclude(connection.unsafe, { available: 0, inFlight: 2, state: "active" })
+          peer.send(Frame.ping(peer.pings[0] ?? new Uint8Array(8), true))
+          yield* tick
+          assert.deepStrictEqual(peer.ids, [1, 3])
+          peer.accept(1, 3)
+          for (const fiber of fibers) assert.strictEqual(outcome(yield* join(fiber)), "200")
+        }))
+
+      it.scoped("bytes that had waited in the socket are no proof", () =>
+        Effect.gen(function*() {
+          const peer = new Peer()
+          const { clock, connection } = yield* freeze(peer)
+          peer.answersPings = false
+          clock.millis += 70_000
+          const fiber = yield* fork(connection)
+          peer.settings([])
+          yield* tick
+          assert.lengthOf(peer.requests, 0)
+          yield* TestClock.adjust("3 seconds")
+          assert.deepInclude(left(yield* join(fiber)), {
+            _tag: "Closed",
+            processed: "no",
+            closeCause: { _tag: "PingTimeout", afterMillis: 3000 }
+          })
+          yield* tick
+          assert.lengthOf(peer.requests, 0)
+        }))
+
+      it.scoped("the end of the connection, or a GOAWAY, was waiting in the socket: nothing was processed", () =>
+        Effect.gen(function*() {
+          for (const end of ["FIN", "RST", "GOAWAY"]) {
+            const peer = new Peer()
+            const { clock, connection } = yield* freeze(peer)
+            peer.answersPings = false
+            clock.millis += 70_000
+            const fiber = yield* fork(connection)
+            if (end === "FIN") peer.test.close()
+            else if (end === "RST") peer.test.close({ code: "ECONNRESET" })
+            else peer.send(Frame.goaway(0, code.NO_ERROR))
+            assert.strictEqual(outcome(yield* join(fiber)), "Closed no", end)
+            assert.lengthOf(peer.requests, 0, end)
+            assert.strictEqual(connection.unsafe.state, "closed", end)
+          }
+        }))
+
+      it.scoped("a request that is interrupted or times out while it waits was never sent", () =>
+        Effect.gen(function*() {
+          const peer = new Peer()
+          const { clock, connection } = yield* freeze(peer)
+          peer.answersPings = false
+          clock.millis += 70_000
+          const interrupted = yield* fork(connection)
+          const late = yield* fork(connection, { timeout: "1 second" })
+          yield* Fiber.interrupt(interrupted)
+          yield* TestClock.adjust("1 second")
+          assert.deepInclude(left(yield* join(late)), { _tag: "Timeout", processed: "no", attempts: 0 })
+          assert.strictEqual(connection.unsafe.inFlight, 0)
+          peer.send(Frame.ping(peer.pings[0] ?? new Uint8Array(8), true))
+          yield* tick
+          assert.lengthOf(peer.requests, 0)
+          assert.lengthOf(peer.resets, 0)
+        }))
+
+      it.scoped("no more are kept than the server allows at once", () =>
+        Effect.gen(function*() {
+          const peer = new Peer([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 2]])
+          const { clock, connection } = yield* freeze(peer)
+          clock.millis += 70_000
+          peer.answersPings = false
+          yield* fork(connection)
+          yield* fork(connection)
+          assert.strictEqual(outcome(yield* join(yield* fork(connection))), "Blocked no")
+        }))
+
+      it.scoped("the scope's end sends what waits, if the PONG comes in time", () =>
+        Effect.gen(function*() {
+          const peer = new Peer()
+          const clock = new Jumping(yield* Effect.clock)
+          const scope = yield* Scope.make()
+          const connection = yield* Effect.withClock(
+            Scope.extend(connect(peer, { ping, drainTimeout: "5 seconds" }), scope),
+            clock
+          )
+          peer.answersPings = false
+          clock.millis += 70_000
+          const fiber = yield* fork(connection)
+          const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+          yield* tick
+          assert.strictEqual(connection.unsafe.state, "draining")
+          peer.send(Frame.ping(peer.pings[0] ?? new Uint8Array(8), true))
+          yield* tick
+          peer.accept(1)
+          assert.strictEqual(outcome(yield* join(fiber)), "200")
+          yield* join(closing)
+        }))
+    })
+
+    it.scoped("proof is the first answer or PONG, told once", () =>
+      Effect.gen(function*() {
+        for (const by of ["PONG", "answer"]) {
+          const peer = new Peer()
+          peer.answersPings = false
+          let proven = 0
+          const connection = yield* connect(peer, {}, {
+            listener: { onCapacity: () => {}, onRetired: () => {}, onProven: () => proven++ }
+          })
+          yield* tick
+          assert.lengthOf(peer.pings, 1, "it asks as soon as the server has spoken")
+          assert.isFalse(connection.unsafe.proven)
+          const fiber = yield* fork(connection)
+          if (by === "PONG") peer.send(Frame.ping(peer.pings[0] ?? new Uint8Array(8), true))
+          else peer.accept(1)
+          assert.isTrue(connection.unsafe.proven)
+          peer.send(Frame.ping(peer.pings[0] ?? new Uint8Array(8), true))
+          if (by === "PONG") peer.accept(1)
+          assert.strictEqual(outcome(yield* join(fiber)), "200")
+          assert.strictEqual(proven, 1)
+        }
       }))
   })
 

@@ -110,6 +110,8 @@ class Wheel implements Deadlines {
   private wake: (() => void) | undefined = undefined
   /** Something earlier came after the sleep was computed and before it began. */
   private stale = false
+  /** The clock is beyond the end of a sleep that goes on: it was set forward, or stood still together with the timer. */
+  private late = false
   /** What `onDue` of some entry has thrown. */
   private defects: Array<unknown> = []
 
@@ -117,7 +119,10 @@ class Wheel implements Deadlines {
 
   readonly now = (): number => {
     const now = this.clock.unsafeCurrentTimeMillis() + this.ahead
-    if (now >= this.last) return this.last = now
+    if (now >= this.last) {
+      if (now > this.sleepingUntil + lateMillis) this.overslept()
+      return this.last = now
+    }
     this.ahead += this.last - now
     return this.last
   }
@@ -169,6 +174,15 @@ class Wheel implements Deadlines {
     entry.dueBucket = undefined
     entry.duePrevious = undefined
     entry.dueNext = undefined
+  }
+
+  private overslept(): void {
+    this.sleepingUntil = Infinity
+    this.late = true
+    const wake = this.wake
+    this.wake = undefined
+    if (wake === undefined) this.stale = true
+    else wake()
   }
 
   /** The earliest time that something is due at; empty buckets before it are dropped. */
@@ -259,6 +273,7 @@ class Wheel implements Deadlines {
     this.sleepingUntil = next
     this.wake = undefined
     this.stale = false
+    this.late = false
     const woken = Effect.async<void>((resume) => {
       if (this.stale) resume(Effect.void)
       else this.wake = () => resume(Effect.void)
@@ -278,7 +293,7 @@ class Wheel implements Deadlines {
         // a logger is the program's own, and may fail
         return this.defects.length === 0 ? Effect.void : Effect.catchAllCause(this.logDefects, () => Effect.void)
       })
-      return performance.now() - before - millis > lateMillis ? Effect.zipRight(socketsRead, sweep) : sweep
+      return this.late || performance.now() - before - millis > lateMillis ? Effect.zipRight(socketsRead, sweep) : sweep
     })
   }).pipe(Effect.forever)
 

@@ -233,9 +233,10 @@ export class Engine implements Owner {
           delivery.truncated = true
           return this.answered(delivery, now)
         }
-        this.settleFailed(delivery, Failure.timeout("unknown", delivery.limit))
+        const left = connection?.unsafe.holds(delivery) !== true
+        this.settleFailed(delivery, Failure.timeout(left ? "unknown" : "no", delivery.limit))
         connection?.unsafe.cancel(delivery)
-        connection?.unsafe.suspect()
+        if (left) connection?.unsafe.suspect()
         return
       }
       case "retrying": {
@@ -357,7 +358,7 @@ export class Engine implements Owner {
     this.inFlight++
     this.attempts++
     member.used = true
-    if (member.unsafe?.exchange(delivery) !== true) {
+    if (member.unsafe?.exchange(delivery, now) !== true) {
       // there was a free stream, so what cannot be sent is this request
       delivery.attempts--
       this.attempts--

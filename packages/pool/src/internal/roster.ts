@@ -578,6 +578,8 @@ const isUnusual = (cause: Failure.CloseCause): boolean => {
     case "PingTimeout":
     case "ProtocolError":
       return true
+    case "Retired":
+      return cause.timeouts !== undefined
     default:
       return false
   }

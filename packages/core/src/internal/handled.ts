@@ -1,0 +1,116 @@
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import type * as Connection from "../Connection.js"
+import * as Failure from "../Failure.js"
+import * as Request from "../Request.js"
+import type * as Response from "../Response.js"
+import type * as Deadlines from "../unstable/Deadlines.js"
+import type * as Exchange from "../unstable/Exchange.js"
+import { Lifecycle } from "./lifecycle.js"
+import { waitAtMost } from "./timing.js"
+
+/** A connection without a socket: a handler answers each request in a fiber. */
+export class Handled extends Lifecycle {
+  /** There is no server that could be gone. */
+  override proven = true
+
+  private readonly fibers = new Map<Exchange.Exchange, Fiber.RuntimeFiber<unknown, Failure.RequestError>>()
+
+  constructor(
+    private readonly handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,
+    readonly limit: number,
+    private readonly runtime: Runtime.Runtime<never>,
+    listener: Connection.Listener,
+    deadlines: Deadlines.Deadlines
+  ) {
+    super(listener, deadlines)
+  }
+
+  get available(): number {
+    return this.state === "active" ? this.limit - this.fibers.size : 0
+  }
+
+  get inFlight(): number {
+    return this.fibers.size
+  }
+
+  exchange(exchange: Exchange.Exchange): boolean {
+    if (this.available <= 0) return false
+    const request = Request.fromExchange(exchange)
+    // what is no response is a defect of the handler, like what it throws
+    const answer = Effect.map(Effect.suspend(() => this.handler(request)), ({ apnsId, body, headers, status }) => ({
+      apnsId,
+      body,
+      headers: [...headers],
+      status
+    }))
+    const fiber = Runtime.runFork(this.runtime)(answer, { immediate: false })
+    exchange.connection = this.connection
+    this.fibers.set(exchange, fiber)
+    fiber.addObserver((exit) => {
+      if (this.fibers.get(exchange) !== fiber) return
+      this.fibers.delete(exchange)
+      if (Exit.isSuccess(exit)) {
+        const { apnsId, body, headers, status } = exit.value
+        exchange.status = status
+        exchange.apnsId = apnsId
+        exchange.headers = headers
+        exchange.body = body
+        exchange.onAnswer(this.connection, this.deadlines.now())
+      } else {
+        const failure = Cause.failureOption(exit.cause)
+        const defect = Cause.keepDefects(exit.cause)
+        if (Option.isSome(failure)) exchange.onFailure(this.connection, failure.value)
+        else if (Option.isSome(defect)) exchange.onDefect(this.connection, defect.value)
+        else exchange.onFailure(this.connection, Failure.closed("unknown", { _tag: "Dropped", code: undefined }))
+      }
+      this.settle()
+      if (this.state === "active") this.listener.onCapacity(this.connection)
+    })
+    return true
+  }
+
+  holds(): boolean {
+    return false
+  }
+
+  cancel(exchange: Exchange.Exchange): void {
+    const fiber = this.fibers.get(exchange)
+    if (fiber === undefined) return
+    this.fibers.delete(exchange)
+    fiber.unsafeInterruptAsFork(FiberId.none)
+    this.settle()
+    if (this.state === "active") this.listener.onCapacity(this.connection)
+  }
+
+  suspect(): void {}
+
+  close(cause: Failure.CloseCause): void {
+    if (this.state === "closed") return
+    this.end(cause)
+    const unknown = Failure.closed("unknown", cause)
+    for (const [exchange, fiber] of [...this.fibers]) {
+      this.fibers.delete(exchange)
+      fiber.unsafeInterruptAsFork(FiberId.none)
+      exchange.onFailure(this.connection, unknown)
+    }
+    this.tellClosed(cause)
+  }
+
+  protected settle(): void {
+    if (this.state === "draining" && this.fibers.size === 0) this.close(this.cause ?? { _tag: "Retired" })
+  }
+
+  shutdown(drainTimeout: Duration.Duration): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.retire({ _tag: "ScopeClosed" })
+      return waitAtMost(this.drained, drainTimeout)
+    }).pipe(Effect.zipRight(Effect.sync(() => this.close({ _tag: "ScopeClosed" }))))
+  }
+}

@@ -1,0 +1,103 @@
+import type * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import type * as Connection from "../Connection.js"
+import * as Failure from "../Failure.js"
+import type * as Request from "../Request.js"
+import * as Response from "../Response.js"
+import type * as Deadlines from "../unstable/Deadlines.js"
+import * as Exchange from "../unstable/Exchange.js"
+
+/** A request of one caller, whose fiber is resumed with its outcome. */
+class Post extends Exchange.Exchange {
+  constructor(
+    request: Request.Request,
+    private readonly deadlines: Deadlines.Deadlines,
+    private readonly limit: Failure.TimeLimit,
+    private readonly resume: (effect: Effect.Effect<Response.Response, Failure.RequestError>) => void
+  ) {
+    super(request.path, request.spec)
+  }
+
+  onAnswer(_connection: Connection.Connection, nowMillis: number): void {
+    this.deadlines.remove(this)
+    if (this.status >= 200 && this.status < 300) return this.resume(Exit.succeed(Response.fromAccepted(this, 1)))
+    const response = Response.fromStream(this, 1, nowMillis - this.deadlines.ahead)
+    this.resume(
+      Either.isRight(response) ? Exit.succeed(response.right) : Exit.fail(
+        Failure.toError({
+          _tag: "MalformedResponse",
+          processed: "yes",
+          status: this.status,
+          description: response.left
+        }, 1)
+      )
+    )
+  }
+
+  onFailure(_connection: Connection.Connection, failure: Failure.Failure): void {
+    this.deadlines.remove(this)
+    this.resume(Exit.fail(Failure.toError(failure, 1)))
+  }
+
+  override onDefect(_connection: Connection.Connection, cause: Cause.Cause<never>): void {
+    this.deadlines.remove(this)
+    this.resume(Exit.failCause(cause))
+  }
+
+  onDue(nowMillis: number): void {
+    const connection = this.connection
+    if (connection === undefined) return
+    if (this.status !== 0) {
+      // the answer's headers are here: whatever its body would have said, APNs has processed the request
+      connection.unsafe.cancel(this)
+      this.truncated = true
+      this.onAnswer(connection, nowMillis)
+      return
+    }
+    const left = !connection.unsafe.holds(this)
+    connection.unsafe.cancel(this)
+    if (left) connection.unsafe.suspect()
+    this.resume(Exit.fail(Failure.toError(Failure.timeout(left ? "unknown" : "no", this.limit), left ? 1 : 0)))
+  }
+}
+
+const headersRefused: Failure.CloseCause = { _tag: "HeadersRefused" }
+
+export const makePost = (
+  connection: Connection.Unsafe & { readonly cause: Failure.CloseCause | undefined },
+  deadlines: Deadlines.Deadlines
+) => {
+  const cancel = (post: Post): void => {
+    deadlines.remove(post)
+    connection.cancel(post)
+  }
+  return (request: Request.Request): Effect.Effect<Response.Response, Failure.RequestError> =>
+    Exchange.async((resume: (effect: Effect.Effect<Response.Response, Failure.RequestError>) => void) => {
+      const spec = request.spec
+      const now = deadlines.now()
+      let at = now + spec.timeoutMillis
+      let limit: Failure.TimeLimit = "timeout"
+      if (spec.deadlineMillis + deadlines.ahead < at) {
+        at = spec.deadlineMillis + deadlines.ahead
+        limit = "deadline"
+      }
+      if (spec.expirationMillis + deadlines.ahead < at) {
+        at = spec.expirationMillis + deadlines.ahead
+        limit = "expiration"
+      }
+      if (at <= now) {
+        resume(Exit.fail(Failure.toError(Failure.timeout("no", limit), 0)))
+        return undefined
+      }
+      const post = new Post(request, deadlines, limit, resume)
+      if (!connection.exchange(post, now)) {
+        const cause = connection.cause ?? (connection.available > 0 ? headersRefused : undefined)
+        resume(Exit.fail(Failure.toError(cause === undefined ? Failure.blocked : Failure.closed("no", cause), 0)))
+        return undefined
+      }
+      deadlines.set(post, at)
+      return post
+    }, cancel)
+}

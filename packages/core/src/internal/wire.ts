@@ -1,0 +1,425 @@
+import { ErrorCode, Session } from "@effect-apns/http2"
+import { Reason } from "@effect-apns/models"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Connection from "../Connection.js"
+import * as Failure from "../Failure.js"
+import type * as ProviderToken from "../ProviderToken.js"
+import type * as Transport from "../Transport.js"
+import type * as Deadlines from "../unstable/Deadlines.js"
+import type * as Exchange from "../unstable/Exchange.js"
+import type { Times } from "./keepAlive.js"
+import { KeepAlive } from "./keepAlive.js"
+import { Lifecycle } from "./lifecycle.js"
+import { waitAtMost } from "./timing.js"
+
+/** Timeouts in a row, with no answer between them, after which a connection that still answers PINGs is retired. */
+const maxTimeoutsInARow = 5
+
+const heldBackRetry = Duration.minutes(1)
+
+/** How long closing waits for the last bytes to leave, and then for the other side to close. */
+const flushMillis = 1_000
+
+/** The payload of the first PING, which no keep-alive uses. */
+const firstPing = 0
+
+export interface Settings {
+  readonly authority: string
+  readonly token: ProviderToken.ProviderToken | undefined
+  readonly ping: Times
+  readonly limits: Partial<Session.Limits> | undefined
+}
+
+const goawayCause = (goaway: Session.Goaway): Failure.CloseCause => ({
+  _tag: "Goaway",
+  code: goaway.code,
+  codeName: ErrorCode.name(goaway.code),
+  lastStreamId: goaway.lastStreamId,
+  reason: goawayReason(goaway.debugData),
+  debugData: goaway.debugData
+})
+
+/** APNs puts `{"reason":"..."}` into the debug data (Apple: "Handling notification responses from APNs"); it has also been seen to send plain text. */
+const goawayReason = (debugData: string): string | undefined => {
+  try {
+    const json: unknown = JSON.parse(debugData)
+    return typeof json === "object" && json !== null && "reason" in json && typeof json.reason === "string"
+      ? json.reason
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Reasons in a GOAWAY that no new connection will cure. */
+const isCredentialReason = (raw: string): boolean => {
+  const reason = Reason.known(raw)
+  return reason !== undefined && Reason.table[reason].class === "credential-fatal"
+}
+
+/** An HTTP/2 session over a transport. As an entry of the deadlines it keeps its own: the keep-alive's, then the end's. */
+export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange>, Deadlines.Entry {
+  /** @internal */
+  dueBucket: Deadlines.Bucket | undefined = undefined
+  /** @internal */
+  dueAt = 0
+  /** @internal */
+  duePrevious: Deadlines.Entry | undefined = undefined
+  /** @internal */
+  dueNext: Deadlines.Entry | undefined = undefined
+
+  private readonly session: Session.Session<Exchange.Exchange>
+  private token: ProviderToken.Token | undefined = undefined
+
+  private writing = false
+  private flushScheduled = false
+  private ending = false
+  private gone = false
+  private onFlushed: (() => void) | undefined = undefined
+
+  private readonly keepAlive: KeepAlive
+  /** What `onDue` is set to; the keep-alive may be due later by now. */
+  private armedAt = Infinity
+  /** Requests that wait until the connection is no longer suspect. Nothing of them has been written. */
+  private held: Array<Exchange.Exchange> = []
+  /** When the bytes came that are being read. */
+  private readAt = 0
+  private timeouts = 0
+  private onReady: (() => void) | undefined = undefined
+  private greeted = false
+
+  constructor(
+    private readonly transport: Transport.Transport,
+    private readonly settings: Settings,
+    listener: Connection.Listener,
+    deadlines: Deadlines.Deadlines
+  ) {
+    super(listener, deadlines)
+    this.session = new Session.Session<Exchange.Exchange>(
+      { authority: settings.authority, limits: settings.limits },
+      this
+    )
+    this.keepAlive = new KeepAlive(settings.ping, deadlines.now())
+    this.useToken()
+    transport.start({
+      onData: (bytes) => this.onData(bytes),
+      onClose: (close) => {
+        this.gone = true
+        this.finish({ _tag: "Dropped", code: close.code })
+        this.deadlines.remove(this)
+        this.onFlushed?.()
+      }
+    })
+    this.scheduleFlush()
+    this.arm()
+  }
+
+  get available(): number {
+    return this.state === "active" && !this.keepAlive.suspect ? this.session.available : 0
+  }
+
+  get inFlight(): number {
+    return this.session.active + this.held.length
+  }
+
+  private get isClosed(): boolean {
+    return this.state === "closed"
+  }
+
+  get isReady(): boolean {
+    return this.session.ready
+  }
+
+  get limit(): number {
+    return this.session.settings.maxConcurrentStreams
+  }
+
+  exchange(exchange: Exchange.Exchange, nowMillis: number = this.deadlines.now()): boolean {
+    if (this.state !== "active") return false
+    const { keepAlive, session } = this
+    const admitted = keepAlive.admits(nowMillis, session.active)
+    if (keepAlive.due < this.armedAt) this.arm()
+    if (admitted === "yes") return this.send(exchange)
+    if (admitted === "ping") session.ping(keepAlive.payload)
+    if (session.available - this.held.length <= 0) return false
+    exchange.connection = this.connection
+    this.held.push(exchange)
+    return true
+  }
+
+  private send(exchange: Exchange.Exchange): boolean {
+    if (this.settings.token !== undefined) this.useToken()
+    const { path, spec } = exchange
+    try {
+      if (!this.session.request(exchange, spec.head, path, spec.extra, spec.body)) return false
+    } catch {
+      // a path or header that may not be sent, from a request that was not validated: nothing has left
+      return false
+    }
+    exchange.connection = this.connection
+    exchange.token = this.token
+    // identifiers are used up at 2^31-1 (RFC 9113 section 5.1.1): that was the last request
+    if (this.session.closing) this.retire()
+    return true
+  }
+
+  holds(exchange: Exchange.Exchange): boolean {
+    return this.held.includes(exchange)
+  }
+
+  cancel(exchange: Exchange.Exchange): void {
+    if (this.holds(exchange)) this.held = this.held.filter((held) => held !== exchange)
+    else this.session.reset(exchange, ErrorCode.ErrorCode.CANCEL)
+    exchange.connection = undefined
+    this.settle()
+    if (this.state === "active") this.listener.onCapacity(this.connection)
+  }
+
+  suspect(): void {
+    if (this.state === "closed") return
+    this.act(this.keepAlive.doubt(this.deadlines.now()))
+    if (++this.timeouts >= maxTimeoutsInARow) this.retire({ _tag: "Retired", timeouts: this.timeouts })
+  }
+
+  close(cause: Failure.CloseCause): void {
+    this.finish(cause)
+  }
+
+  /** Ends the connection: GOAWAY, no more input, and a failure for whoever still waits. */
+  private finish(cause: Failure.CloseCause, code: number = ErrorCode.ErrorCode.NO_ERROR): void {
+    if (this.state === "closed") return
+    this.end(cause)
+    const open = this.session.streams()
+    const written = open.map((exchange) => this.session.wasTaken(exchange))
+    this.session.abandon()
+    if (!this.gone && cause._tag !== "ProtocolError") this.session.sendGoaway(code)
+    const held = this.held
+    this.held = []
+    this.ending = true
+    const now = this.deadlines.now()
+    // whoever does not read, or does not close, does not keep the socket open
+    if (!this.gone) this.deadlines.set(this, now + flushMillis)
+    this.flush()
+    const unknown = Failure.closed("unknown", cause)
+    const no = Failure.closed("no", cause)
+    open.forEach((exchange, i) => {
+      if (exchange.status !== 0) {
+        exchange.truncated = true
+        exchange.onAnswer(this.connection, now)
+      } else exchange.onFailure(this.connection, written[i] === true ? unknown : no)
+    })
+    for (const exchange of held) exchange.onFailure(this.connection, no)
+    this.onReady?.()
+    this.tellClosed(cause)
+  }
+
+  // --- Session.Handler ---
+
+  onResponse(exchange: Exchange.Exchange): void {
+    this.timeouts = 0
+    if (!this.proven) this.prove()
+    exchange.onAnswer(this.connection, this.readAt)
+  }
+
+  onStreamFailure(exchange: Exchange.Exchange, failure: Session.StreamFailure): void {
+    switch (failure.kind) {
+      case "reset":
+        return exchange.onFailure(this.connection, Failure.streamReset(failure.code))
+      case "goaway": {
+        const goaway = this.session.goaway
+        return exchange.onFailure(
+          this.connection,
+          Failure.closed("no", goaway === undefined ? { _tag: "Retired" } : goawayCause(goaway))
+        )
+      }
+      case "malformed":
+      case "too-large": {
+        if (exchange.status >= 200 && exchange.status < 300) {
+          // APNs has accepted it, whatever was wrong with the rest of its answer
+          exchange.truncated = true
+          return this.onResponse(exchange)
+        }
+        return exchange.onFailure(this.connection, {
+          _tag: failure.kind === "malformed" ? "MalformedResponse" : "ResponseTooLarge",
+          processed: exchange.status === 0 ? "unknown" : "yes",
+          status: exchange.status,
+          description: failure.message
+        })
+      }
+    }
+  }
+
+  onSettings(): void {
+    // its answer shows, in one round trip, that somebody is there: a pool waits for it before it fills the connection
+    if (!this.greeted && this.listener.onProven !== undefined) this.session.ping(firstPing)
+    this.greeted = true
+    this.onReady?.()
+  }
+
+  onGoaway(goaway: Session.Goaway): void {
+    const cause = goawayCause(goaway)
+    if (goaway.code !== ErrorCode.ErrorCode.NO_ERROR) this.finish(cause)
+    else if (cause._tag === "Goaway" && cause.reason !== undefined && isCredentialReason(cause.reason)) {
+      this.finish(cause)
+    } else this.retire(cause)
+  }
+
+  onPong(payload: number): void {
+    this.keepAlive.pong(payload)
+    if (!this.proven) this.prove()
+  }
+
+  onProtocolError(error: Session.ProtocolError): void {
+    this.finish({
+      _tag: "ProtocolError",
+      code: error.code,
+      codeName: ErrorCode.name(error.code),
+      description: error.message
+    })
+  }
+
+  onOutput(): void {
+    this.scheduleFlush()
+  }
+
+  // --- the transport ---
+
+  private onData(bytes: Uint8Array): void {
+    if (this.state === "closed") return
+    this.readAt = this.deadlines.now()
+    this.keepAlive.read(this.readAt)
+    this.session.receive(bytes, this.readAt)
+    if (this.keepAlive.due < this.armedAt && !this.isClosed) this.arm()
+    if (this.held.length > 0) this.release()
+    this.settle()
+    if (this.state === "active") this.listener.onCapacity(this.connection)
+  }
+
+  /** Sends what was held back, as soon as somebody is there, or gives it back where it cannot be sent any more. */
+  private release(): void {
+    if (this.keepAlive.suspect && !this.session.closing) return
+    const held = this.held
+    this.held = []
+    for (const exchange of held) {
+      if (!this.send(exchange)) {
+        exchange.onFailure(this.connection, Failure.closed("no", this.cause ?? { _tag: "Retired" }))
+      }
+    }
+  }
+
+  /** A connection that takes no more requests ends with its last stream. */
+  protected settle(): void {
+    if (this.state !== "draining" || this.session.active + this.held.length > 0) return
+    this.finish(this.cause ?? { _tag: "Retired" })
+  }
+
+  private useToken(): void {
+    const token = this.settings.token?.unsafeCurrent()
+    if (token === this.token || token === undefined) return
+    this.token = token
+    this.session.setCommonHeaders([["authorization", token.header]])
+  }
+
+  private scheduleFlush(): void {
+    if (this.flushScheduled || this.writing) return
+    this.flushScheduled = true
+    // after the microtasks of this tick: what every fiber sends in it leaves in one write
+    process.nextTick(this.flushTick)
+  }
+
+  private readonly flushTick = (): void => {
+    this.flushScheduled = false
+    this.flush()
+  }
+
+  private flush(): void {
+    if (this.writing || this.gone) return
+    const bytes = this.session.takeOutput()
+    if (bytes === undefined) {
+      if (this.ending) {
+        this.ending = false
+        this.transport.end()
+        // whoever broke the protocol may go on sending: nobody reads it
+        if (this.cause?._tag === "ProtocolError") this.transport.destroy()
+        this.onFlushed?.()
+      }
+      return
+    }
+    this.writing = true
+    this.transport.write(bytes, (error) => {
+      this.writing = false
+      this.session.releaseOutput(bytes)
+      // nothing can leave any more: what was not taken until now never will be
+      if (error !== undefined && error !== null) this.gone = true
+      else this.flush()
+    })
+  }
+
+  // --- keep-alive ---
+
+  private arm(): void {
+    this.armedAt = this.keepAlive.due
+    this.deadlines.set(this, this.armedAt)
+  }
+
+  /** The keep-alive is due; after the end: the other side has not closed in time. */
+  onDue(nowMillis: number): void {
+    if (this.state === "closed") return this.transport.destroy()
+    this.act(this.keepAlive.look(nowMillis, this.inFlight))
+  }
+
+  private act(step: "wait" | "ping" | "dead"): void {
+    if (step === "dead") {
+      this.finish({ _tag: "PingTimeout", afterMillis: this.keepAlive.patience })
+      this.transport.destroy()
+      return
+    }
+    if (step === "ping") this.session.ping(this.keepAlive.payload)
+    this.arm()
+  }
+
+  // --- effects for the connection's lifetime ---
+
+  /** The server's first SETTINGS are here, or the connection is over. */
+  readonly ready: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.session.ready || this.state === "closed") return resume(Effect.void)
+    this.onReady = () => {
+      this.onReady = undefined
+      resume(Effect.void)
+    }
+  })
+
+  private readonly flushedAll: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.gone || (!this.writing && !this.ending)) return resume(Effect.void)
+    this.onFlushed = () => resume(Effect.void)
+  })
+
+  /** Closes in good order: answers that come within `drainTimeout` are delivered. */
+  shutdown(drainTimeout: Duration.Duration): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.retire({ _tag: "ScopeClosed" })
+      return waitAtMost(this.drained, drainTimeout)
+    }).pipe(
+      Effect.zipRight(Effect.sync(() => this.finish({ _tag: "ScopeClosed" }))),
+      Effect.zipRight(waitAtMost(this.flushedAll, Duration.millis(flushMillis)))
+    )
+  }
+
+  /** Signs in time: a connection that is open keeps its provider token fresh. */
+  keepToken(token: ProviderToken.ProviderToken): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const clock = yield* Effect.clock
+      while (this.state !== "closed") {
+        const current = yield* token.current
+        this.useToken()
+        const left = current.refreshAt - clock.unsafeCurrentTimeMillis()
+        // a token that is due and was not replaced is held back: look again in a while
+        yield* Effect.sleep(left > 0 ? Duration.millis(left) : heldBackRetry)
+      }
+    }).pipe(
+      Effect.tapErrorCause((cause) => Effect.logWarning("The provider token could not be refreshed", cause)),
+      Effect.ignore
+    )
+  }
+}
