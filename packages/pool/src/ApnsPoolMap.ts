@@ -7,8 +7,9 @@
  *
  * **The budget.** A pool gets up to `size` connections, and at least one. Where the budget is spent, a tenant that needs
  * a pool gets its connection from pools that nobody uses (the longest idle is closed), else from the pool that has the
- * most, else it waits until somebody is done, first come first served. Never are more than `maxConnections` open, not
- * even while old ones drain.
+ * most, else from the one that has had its only connection longest, and for a second at least: so tenants that wait get
+ * their turn, first come first served, from those that never stop sending. What is sent meanwhile waits in the pool, and
+ * its timeout and deadline count. Never are more than `maxConnections` open, not even while old ones drain.
  *
  * @example
  * ```ts
@@ -129,7 +130,8 @@ export interface ApnsPoolMap {
 
   /**
    * The tenant's pool, kept open until the scope is closed and `idleTimeToLive` has passed with nobody else using it.
-   * Waits where the budget is spent.
+   * Where the budget is spent it has no connection yet: what is sent waits for one, as long as its timeout and deadline
+   * allow.
    */
   readonly get: <E = never, R = never>(
     tenant: Tenant<E, R>
@@ -210,9 +212,15 @@ export const build = (
 ): Effect.Effect<ApnsPoolMap, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
   Effect.gen(function*() {
     const tenants = yield* internal.make(open, {
-      size: yield* whole("size", options.size ?? defaultSize, "a pool has"),
-      maxConnections: yield* whole("maxConnections", options.maxConnections ?? defaultMaxConnections, "a budget is"),
-      idleMillis: Duration.toMillis(options.idleTimeToLive ?? defaultIdleTimeToLive)
+      size: yield* whole("size", options.size === undefined ? defaultSize : options.size, "a pool has"),
+      maxConnections: yield* whole(
+        "maxConnections",
+        options.maxConnections === undefined ? defaultMaxConnections : options.maxConnections,
+        "a budget is"
+      ),
+      idleMillis: Duration.toMillis(
+        yield* pools.checkDuration("idleTimeToLive", options.idleTimeToLive, defaultIdleTimeToLive)
+      )
     })
     return {
       [TypeId]: TypeId,
@@ -260,8 +268,7 @@ export const make = <E = never, R = never>(
 ): Effect.Effect<ApnsPoolMap, ApnsPool.InvalidPoolOptions | E, Scope.Scope | R> =>
   Effect.flatMap(resolveProxy(options.proxy), (proxy) =>
     build(
-      ({ credentials, endpoint }, size, around) =>
-        pools.make({ ...options, proxy, endpoint, credentials, size }, around),
+      ({ credentials, endpoint }, around) => pools.makeShared({ ...options, proxy, endpoint, credentials }, around),
       options
     ))
 
@@ -359,10 +366,10 @@ export const layerTest = (
   Layer.scoped(
     ApnsPoolMap,
     Effect.orDie(build(
-      (tenant, size, around) =>
-        pools.makeWith(
+      (tenant, around) =>
+        pools.makeSharedWith(
           (parts) => around(Connection.fromHandler((request) => handler(tenant, request), {}, parts)),
-          { drainTimeout: 0, ...options, size }
+          { drainTimeout: 0, ...options }
         ),
       options
     ))

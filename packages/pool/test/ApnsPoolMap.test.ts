@@ -11,6 +11,9 @@ const token = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 const notification = Notification.alert({ alert: "Hello" })
 const hello = send({ token, notification, topic: "com.example.app" })
 
+/** Waiting for the budget counts. */
+const patient = send({ token, notification, topic: "com.example.app", timeout: "1 minute" })
+
 /** Tenants with a key each. */
 const tenantsOf = (count: number): Effect.Effect<ReadonlyArray<ApnsPoolMap.ResolvedTenant>> =>
   Effect.gen(function*() {
@@ -138,7 +141,7 @@ describe("ApnsPoolMap", () => {
       const order: Array<number> = []
       const fibers = yield* Effect.forEach(
         tenants,
-        (tenant, i) => Effect.fork(Effect.tap(hello.pipe(ApnsPoolMap.provide(tenant)), () => order.push(i)))
+        (tenant, i) => Effect.fork(Effect.tap(patient.pipe(ApnsPoolMap.provide(tenant)), () => order.push(i)))
       )
       yield* settle
       assert.deepInclude(yield* stats, { waiting: 280, connections: 20 })
@@ -261,22 +264,87 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("closing closes every pool, and whoever waits is interrupted", () => {
-    const { layer, seen } = counted({ maxConnections: 2 })
+  it.effect("closing closes every pool; whoever waits for the budget was not processed", () => {
+    const { layer, seen } = counted({ maxConnections: 2, drainTimeout: "1 second" }, Effect.sleep("1 hour"))
     return Effect.gen(function*() {
       const scope = yield* Scope.make()
       const pools = yield* Effect.provide(ApnsPoolMap.ApnsPoolMap, yield* Layer.buildWithScope(layer, scope))
       const tenants = yield* tenantsOf(3)
       yield* pools.get(tenantAt(tenants, 0))
       yield* pools.get(tenantAt(tenants, 1))
-      const waiting = yield* Effect.fork(pools.get(tenantAt(tenants, 2)))
+      const waiting = yield* Effect.fork(Effect.flip(patient.pipe(pools.provide(tenantAt(tenants, 2)))))
       yield* settle
       assert.strictEqual(seen.now, 2)
-      yield* Scope.close(scope, Exit.void)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(closing)
       assert.strictEqual(seen.now, 0)
-      assert.isTrue(Exit.isInterrupted(yield* Fiber.await(waiting)))
+      assert.deepInclude(yield* Fiber.join(waiting), { _tag: "Closed", processed: "no", attempts: 0 })
       assert.isTrue(Exit.isInterrupted(yield* Effect.exit(pools.get(tenantAt(tenants, 0)))))
     }).pipe(Effect.scoped)
+  })
+
+  it.effect("two that never stop sending, and a third with two seconds: everybody gets a turn", () => {
+    const { layer, seen } = counted({ maxConnections: 2, drainTimeout: 0 }, Effect.sleep("100 millis"))
+    return Effect.gen(function*() {
+      const tenants = yield* tenantsOf(4)
+      const sent = [0, 0, 0, 0]
+      // overlapping: there is no moment in which nobody uses the pool
+      for (const i of [0, 0, 1, 1]) {
+        yield* Effect.fork(Effect.forever(
+          Effect.tap(hello.pipe(ApnsPoolMap.provide(tenantAt(tenants, i))), () => sent[i] = (sent[i] ?? 0) + 1)
+        ))
+        yield* TestClock.adjust("50 millis")
+      }
+      const soon = send({ token, notification, topic: "com.example.app", timeout: "2 seconds" })
+      for (let round = 0; round < 3; round++) {
+        const third = yield* Effect.fork(soon.pipe(ApnsPoolMap.provide(tenantAt(tenants, 2))))
+        yield* Effect.repeatN(TestClock.adjust("100 millis"), 19)
+        assert.strictEqual((yield* Fiber.join(third)).attempts, 1)
+      }
+      const before = [...sent]
+      yield* Effect.repeatN(TestClock.adjust("100 millis"), 49)
+      for (const i of [0, 1]) assert.isAbove(sent[i] ?? 0, before[i] ?? 0)
+      assert.isAtMost(seen.most, 2)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("waiting for the budget: timeout and deadline end it, and nothing was processed", () => {
+    const { layer } = counted({ maxConnections: 1, drainTimeout: 0 }, Effect.sleep("1 hour"))
+    return Effect.gen(function*() {
+      const [first, second] = yield* tenantsOf(2)
+      if (first === undefined || second === undefined) return assert.fail("no tenants")
+      yield* Effect.fork(
+        send({ token, notification, topic: "com.example.app", timeout: "1 day" }).pipe(ApnsPoolMap.provide(first))
+      )
+      yield* settle
+      const limits = [
+        [{ timeout: "500 millis" }, "timeout"],
+        [{ deadline: new Date(800) }, "deadline"]
+      ] as const
+      for (const [settings, limit] of limits) {
+        const waiting = yield* Effect.fork(Effect.flip(
+          send({ token, notification, topic: "com.example.app", ...settings }).pipe(ApnsPoolMap.provide(second))
+        ))
+        yield* TestClock.adjust("500 millis")
+        assert.deepInclude(yield* Fiber.join(waiting), { _tag: "Timeout", processed: "no", attempts: 0, limit })
+      }
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("a pool that is invalidated while somebody waits in it: they wait on, and are served", () => {
+    const { layer } = counted({ maxConnections: 1 }, Effect.sleep("500 millis"))
+    return Effect.gen(function*() {
+      const [first, second] = yield* tenantsOf(2)
+      if (first === undefined || second === undefined) return assert.fail("no tenants")
+      yield* Effect.fork(hello.pipe(ApnsPoolMap.provide(first)))
+      yield* settle
+      const waiting = yield* Effect.fork(hello.pipe(ApnsPoolMap.provide(second)))
+      yield* settle
+      yield* Effect.flatMap(ApnsPoolMap.ApnsPoolMap, (pools) => pools.invalidate(second))
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* Fiber.join(waiting)).attempts, 1)
+    }).pipe(Effect.provide(layer))
   })
 
   it.effect("says what is wrong with its options", () =>

@@ -16,7 +16,7 @@ import * as Scope from "effect/Scope"
 import * as ApnsMetrics from "../ApnsMetrics.js"
 import * as ApnsPool from "../ApnsPool.js"
 import { Delivery } from "../unstable/Delivery.js"
-import type { Around } from "./apnsPoolMap.js"
+import type { Around, Shared } from "./apnsPoolMap.js"
 import type { Policy } from "./engine.js"
 import { Engine } from "./engine.js"
 import type { Connect } from "./roster.js"
@@ -90,7 +90,8 @@ const checkCount = (
     ? Effect.succeed(value)
     : invalid(field, `${what} is a whole number, at least 0, or Infinity, not ${shown(value)}`)
 
-const checkDuration = (
+/** Refuses what is no duration. */
+export const checkDuration = (
   field: Field,
   value: Duration.DurationInput | undefined,
   otherwise: Duration.Duration
@@ -121,7 +122,7 @@ const checkPolicy = (
   endpoint: Endpoint.Endpoint | undefined
 ): Effect.Effect<Policy, ApnsPool.InvalidPoolOptions> =>
   Effect.gen(function*() {
-    const retransmit = options.retransmit ?? "collapsible"
+    const retransmit = options.retransmit === undefined ? "collapsible" : options.retransmit
     if (!retransmits.includes(retransmit)) {
       return yield* invalid("retransmit", `it is "collapsible", "always" or "never", not ${shown(retransmit)}`)
     }
@@ -150,14 +151,18 @@ const checkPolicy = (
     }
   })
 
-const build = (
+/** A pool without a connection, and the engine that opens them. */
+const buildEmpty = (
   connect: Connect,
   options: ApnsPool.PoolOptions,
   token: ProviderToken.ProviderToken | undefined,
   endpoint: Endpoint.Endpoint | undefined
-): Effect.Effect<ApnsPool.ApnsPool, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
+): Effect.Effect<
+  { readonly pool: ApnsPool.ApnsPool; readonly engine: Engine },
+  ApnsPool.InvalidPoolOptions,
+  Scope.Scope
+> =>
   Effect.gen(function*() {
-    const size = yield* checkSize(options.size ?? defaultSize)
     const policy = yield* checkPolicy(options, endpoint)
     const deadlines = yield* Deadlines.make
     const scope = yield* Scope.make(ExecutionStrategy.parallel)
@@ -166,17 +171,16 @@ const build = (
       Effect.uninterruptible(Effect.zipRight(engine.shutdown, Scope.close(scope, exit)))
     )
     yield* ApnsMetrics.observed(engine)
-    yield* engine.start(size)
     const cancel = (posting: Posting): void => engine.cancel(posting)
-    return {
+    const pool = {
       [ApnsPool.TypeId]: ApnsPool.TypeId,
-      post: (request) =>
+      post: (request: Request.Request) =>
         Exchange.async((resume: Resume) => {
           const posting = new Posting(request, resume)
           engine.submit(posting)
           return posting
         }, cancel),
-      resize: (size) => Effect.flatMap(checkSize(size), (size) => engine.resize(size)),
+      resize: (size: number) => Effect.flatMap(checkSize(size), (size) => engine.resize(size)),
       stats: Effect.sync(() => engine.stats),
       topic: options.topic,
       endpoint,
@@ -185,25 +189,55 @@ const build = (
       toJSON: () => engine.toJSON(),
       [NodeInspectSymbol]: () => engine.toJSON()
     }
+    return { pool, engine }
   })
 
-export const make = (
-  options: ApnsPool.Resolved,
-  /** Wraps the opening of each connection. */
-  around: Around = (opening) => opening
-) =>
+const build = (
+  connect: Connect,
+  options: ApnsPool.PoolOptions,
+  token: ProviderToken.ProviderToken | undefined,
+  endpoint: Endpoint.Endpoint | undefined
+): Effect.Effect<ApnsPool.ApnsPool, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
   Effect.gen(function*() {
-    const token = options.credentials._tag === "Token" ? yield* ProviderToken.make(options.credentials) : undefined
-    return yield* build(
-      (parts) => around(UnstableConnection.makeWith(options, parts)),
-      options,
-      token,
-      options.endpoint
-    )
+    const size = yield* checkSize(options.size === undefined ? defaultSize : options.size)
+    const { engine, pool } = yield* buildEmpty(connect, options, token, endpoint)
+    yield* engine.resize(size)
+    return pool
   })
+
+const share = ({ engine, pool }: { readonly pool: ApnsPool.ApnsPool; readonly engine: Engine }): Shared => ({
+  pool,
+  resize: (size) => engine.resize(size),
+  isClosed: () => engine.state === "closed"
+})
+
+const tokenOf = ({ credentials }: ApnsPool.Resolved) =>
+  credentials._tag === "Token" ? ProviderToken.make(credentials) : Effect.succeed(undefined)
+
+export const make = (options: ApnsPool.Resolved) =>
+  Effect.flatMap(
+    tokenOf(options),
+    (token) => build((parts) => UnstableConnection.makeWith(options, parts), options, token, options.endpoint)
+  )
 
 export const makeWith = (connect: Connect, options: ApnsPool.PoolOptions) =>
   build(connect, options, undefined, undefined)
+
+/** A pool whose number of connections somebody else decides. */
+export const makeShared = (options: ApnsPool.Resolved, around: Around) =>
+  Effect.flatMap(tokenOf(options), (token) =>
+    Effect.map(
+      buildEmpty(
+        (parts) => around(UnstableConnection.makeWith(options, parts)),
+        options,
+        token,
+        options.endpoint
+      ),
+      share
+    ))
+
+export const makeSharedWith = (connect: Connect, options: ApnsPool.PoolOptions) =>
+  Effect.map(buildEmpty(connect, options, undefined, undefined), share)
 
 export const makeTest = (
   handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,

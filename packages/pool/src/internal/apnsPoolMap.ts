@@ -13,12 +13,17 @@ import { Budget } from "./budget.js"
 /** Wraps the opening of a connection. */
 export type Around = <A, E>(opening: Effect.Effect<A, E, Scope.Scope>) => Effect.Effect<A, E, Scope.Scope>
 
-/** Builds the pool of a tenant with so many connections. */
-export type Open = (
-  tenant: ResolvedTenant,
-  size: number,
-  around: Around
-) => Effect.Effect<ApnsPool.ApnsPool, OpenError, Scope.Scope>
+/** A pool whose number of connections is its tenant's share of the budget: none at first. */
+export interface Shared {
+  readonly pool: ApnsPool.ApnsPool
+  /** Opens and closes connections until there are so many. */
+  readonly resize: (size: number) => Effect.Effect<void>
+  /** It has ended by itself: APNs refuses its credentials, or its reconnect schedule is done. */
+  readonly isClosed: () => boolean
+}
+
+/** Builds the pool of a tenant, without a connection. */
+export type Open = (tenant: ResolvedTenant, around: Around) => Effect.Effect<Shared, OpenError, Scope.Scope>
 
 export interface Policy {
   /** Connections that a pool gets where the budget allows. */
@@ -27,25 +32,27 @@ export interface Policy {
   readonly idleMillis: number
 }
 
+/** Where others wait, a tenant keeps its last connection at least this long. */
+const turnMillis = 1000
+
 class Entry {
-  readonly ready: Deferred.Deferred<ApnsPool.ApnsPool, OpenError>
-  pool: ApnsPool.ApnsPool | undefined = undefined
+  shared: Shared | undefined = undefined
   opener: Fiber.RuntimeFiber<void> | undefined = undefined
   /** Those who use the pool, or wait for it. */
   users = 0
   idleSince = 0
   /** Its share of the budget. */
   size = 0
+  /** Since when it has a share. */
+  heldSince = 0
   leaving = false
 
   constructor(
     readonly key: string,
     readonly tenant: ResolvedTenant,
     readonly scope: Scope.CloseableScope,
-    ready: Deferred.Deferred<ApnsPool.ApnsPool, OpenError>
-  ) {
-    this.ready = ready
-  }
+    readonly ready: Deferred.Deferred<ApnsPool.ApnsPool, OpenError>
+  ) {}
 }
 
 /** Endpoints are origins, which hold no space; identities never are the same for two teams, keys or certificates. */
@@ -54,15 +61,20 @@ const keyOf = ({ credentials, endpoint }: ResolvedTenant): string => `${endpoint
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
- * Pools by tenant. The budget is kept twice: `shares` are handed out to pools, which have no more connections than their
- * share; `sockets` counts connections from the first packet to the last, those too that only drain.
+ * Pools by tenant. A pool is there as soon as somebody asks for it, and its connections when the budget has some: requests
+ * wait for that in the pool, as they wait for any connection, and their timeouts and deadlines count.
+ *
+ * The budget is kept twice: shares are handed out to pools, which open no more connections than their share; `sockets` counts
+ * connections from the first packet to the last, those too that only drain.
  */
 export class Tenants {
   private readonly entries = new Map<string, Entry>()
-  private readonly shares: Budget
   private readonly sockets: Budget
-  /** Shares that pools on their way out will give back. */
-  private returning = 0
+  /** Shares that nobody has. */
+  private free: number
+  /** Those that have no share and need one, the longest waiting first. */
+  private readonly waiting = new Set<Entry>()
+  private turnEnds = Infinity
   private opened = 0
   private closed = 0
   private open = true
@@ -78,7 +90,7 @@ export class Tenants {
     /** What the fibers that open and close them live in. */
     private readonly workers: Scope.CloseableScope
   ) {
-    this.shares = new Budget(policy.maxConnections)
+    this.free = policy.maxConnections
     this.sockets = new Budget(policy.maxConnections)
   }
 
@@ -88,7 +100,7 @@ export class Tenants {
     return {
       pools: this.entries.size,
       idle,
-      waiting: this.shares.waiting,
+      waiting: this.waiting.size,
       connections: this.sockets.taken,
       maxConnections: this.policy.maxConnections,
       poolsOpened: this.opened,
@@ -126,26 +138,33 @@ export class Tenants {
     return Effect.suspend(() => {
       entry.users--
       if (entry.users > 0 || entry.leaving) return Effect.void
-      // a pool that nobody waits for any more need not be opened, and one that others need is not kept for later
-      if (entry.pool === undefined || this.shares.waiting > this.returning) return this.retire(entry)
-      entry.idleSince = this.clock.unsafeCurrentTimeMillis()
+      // a pool that has no connection, or whose connections others need, is not kept for later
+      if (entry.size === 0 || this.waiting.size > 0) return this.retire(entry)
+      entry.idleSince = this.now
       this.wakeSweeper?.()
       return Effect.void
     })
   }
 
   pool(entry: Entry, tenant: ResolvedTenant): Effect.Effect<ApnsPool.ApnsPool, OpenError> {
-    const { pool } = entry
-    return pool !== undefined
-      ? Effect.succeed(withTopic(pool, tenant.topic))
+    const { shared } = entry
+    return shared !== undefined
+      ? Effect.succeed(withTopic(shared.pool, tenant.topic))
       : Effect.map(Deferred.await(entry.ready), (pool) => withTopic(pool, tenant.topic))
   }
 
   invalidate(tenant: ResolvedTenant): Effect.Effect<void> {
     return Effect.suspend(() => {
       const entry = this.entries.get(keyOf(tenant))
-      return entry === undefined ? Effect.void : this.retire(entry)
+      // one that has no connection is as new as any other: whoever waits in it waits on
+      return entry === undefined || (entry.size === 0 && entry.shared?.isClosed() !== true)
+        ? Effect.void
+        : this.retire(entry)
     })
+  }
+
+  private get now(): number {
+    return this.clock.unsafeCurrentTimeMillis()
   }
 
   /** The fiber belongs to all tenants, and knows nothing of the one that happened to need it first. */
@@ -157,33 +176,25 @@ export class Tenants {
 
   private start(entry: Entry): Effect.Effect<void> {
     return Effect.uninterruptibleMask((restore: Restore) =>
-      Effect.zipRight(
-        this.shares.take(restore, this.makeRoom),
-        Effect.suspend(() => {
-          entry.size = 1
-          while (entry.size < this.policy.size && this.shares.tryTake()) entry.size++
-          return restore(Scope.extend(this.openPool(entry.tenant, entry.size, this.around), entry.scope))
-        })
-      ).pipe(
-        Effect.exit,
-        Effect.flatMap((exit) => this.started(entry, exit))
+      Effect.flatMap(
+        Effect.exit(restore(Scope.extend(this.openPool(entry.tenant, this.around), entry.scope))),
+        (exit) => this.started(entry, exit)
       )
     )
   }
 
-  private started(entry: Entry, exit: Exit.Exit<ApnsPool.ApnsPool, OpenError>): Effect.Effect<void> {
-    entry.opener = undefined
-    if (exit._tag === "Success") {
-      entry.pool = exit.value
+  private started(entry: Entry, exit: Exit.Exit<Shared, OpenError>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      entry.opener = undefined
+      if (Exit.isFailure(exit)) return Effect.zipRight(Deferred.failCause(entry.ready, exit.cause), this.retire(entry))
+      entry.shared = exit.value
       this.opened++
-    }
-    return Effect.zipRight(
-      Deferred.done(entry.ready, exit),
-      exit._tag === "Failure"
-        ? this.retire(entry)
+      if (!entry.leaving) this.waiting.add(entry)
+      return Effect.zipRight(this.settle, Deferred.succeed(entry.ready, exit.value.pool)).pipe(
         // its only user may have left at this very moment
-        : Effect.suspend(() => entry.users === 0 && !entry.leaving ? this.retire(entry) : Effect.void)
-    )
+        Effect.zipRight(Effect.suspend(() => entry.users === 0 && !entry.leaving ? this.retire(entry) : Effect.void))
+      )
+    })
   }
 
   private readonly around: Around = (opening) =>
@@ -194,79 +205,143 @@ export class Tenants {
       )
     )
 
+  // --- who gets which share ---
+
+  /** Hands out what is free, and takes from those that have for those that wait. */
+  private readonly settle: Effect.Effect<void> = Effect.suspend(() => {
+    const changed = new Set<Entry>()
+    const closing: Array<Effect.Effect<void>> = []
+    while (this.open) {
+      const [next] = this.waiting
+      if (next === undefined) {
+        const poor = this.free > 0 ? this.poorest() : undefined
+        if (poor === undefined) break
+        this.give(poor, changed)
+      } else if (this.free > 0) {
+        this.waiting.delete(next)
+        next.heldSince = this.now
+        this.give(next, changed)
+      } else {
+        const idle = this.longestIdle()
+        if (idle !== undefined) {
+          changed.delete(idle)
+          closing.push(this.close(idle))
+          continue
+        }
+        const rich = this.richest() ?? this.longestHeld()
+        if (rich === undefined) {
+          this.waitForTurn()
+          break
+        }
+        rich.size--
+        this.free++
+        changed.add(rich)
+        // it is used: it needs another one, when its turn comes again
+        if (rich.size === 0 && rich.shared?.isClosed() !== true) this.waiting.add(rich)
+      }
+    }
+    const resizing = [...changed].map(({ shared, size }) => shared?.resize(size) ?? Effect.void)
+    return Effect.all([...closing, ...resizing], { discard: true })
+  })
+
+  private give(entry: Entry, changed: Set<Entry>): void {
+    entry.size++
+    this.free--
+    changed.add(entry)
+  }
+
+  /** The smallest pool that may have more. */
+  private poorest(): Entry | undefined {
+    let smallest: Entry | undefined
+    for (const entry of this.entries.values()) {
+      if (entry.size === 0 || entry.size >= this.policy.size || entry.shared?.isClosed() === true) continue
+      if (smallest === undefined || entry.size < smallest.size) smallest = entry
+    }
+    return smallest
+  }
+
+  /** The pool that nobody has used for the longest time. */
+  private longestIdle(): Entry | undefined {
+    let idle: Entry | undefined
+    for (const entry of this.entries.values()) {
+      if (entry.users > 0 || entry.size === 0) continue
+      if (idle === undefined || entry.idleSince < idle.idleSince) idle = entry
+    }
+    return idle
+  }
+
+  /** A pool that has closed by itself, else the one with the most connections, where it has more than one. */
+  private richest(): Entry | undefined {
+    let largest: Entry | undefined
+    for (const entry of this.entries.values()) {
+      if (entry.size === 0) continue
+      if (entry.shared?.isClosed() === true) return entry
+      if (entry.size > 1 && (largest === undefined || entry.size > largest.size)) largest = entry
+    }
+    return largest
+  }
+
+  /** The one that has had its only connection for the longest time, when its turn is over. */
+  private longestHeld(): Entry | undefined {
+    let longest: Entry | undefined
+    for (const entry of this.entries.values()) {
+      if (entry.size === 0) continue
+      if (longest === undefined || entry.heldSince < longest.heldSince) longest = entry
+    }
+    return longest !== undefined && longest.heldSince + turnMillis <= this.now ? longest : undefined
+  }
+
+  /** Looks again when the next turn is over. */
+  private waitForTurn(): void {
+    let first = Infinity
+    for (const { heldSince, size } of this.entries.values()) if (size > 0) first = Math.min(first, heldSince)
+    const ends = first + turnMillis
+    if (ends >= this.turnEnds || first === Infinity) return
+    this.turnEnds = ends
+    this.fork(Effect.zipRight(
+      Effect.interruptible(Effect.sleep(Math.max(1, Math.ceil(ends - this.now)))),
+      Effect.uninterruptible(Effect.suspend(() => {
+        if (this.turnEnds === ends) this.turnEnds = Infinity
+        return this.settle
+      }))
+    ))
+  }
+
   // --- close ---
 
-  /** Takes a pool out of use and closes it in good order; its share is free when it is closed. */
+  /** Takes a pool out of use and closes it in good order; its share is free at once, its sockets when they are closed. */
   private retire(entry: Entry): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (entry.leaving) return Effect.void
-      entry.leaving = true
-      if (this.entries.get(entry.key) === entry) this.entries.delete(entry.key)
-      this.returning += entry.size
-      const { opener } = entry
-      const counted = entry.size
+    return Effect.suspend(() => entry.leaving ? Effect.void : Effect.zipRight(this.close(entry), this.settle))
+  }
+
+  private close(entry: Entry): Effect.Effect<void> {
+    if (entry.leaving) return Effect.void
+    entry.leaving = true
+    if (this.entries.get(entry.key) === entry) this.entries.delete(entry.key)
+    this.waiting.delete(entry)
+    this.free += entry.size
+    entry.size = 0
+    const { opener } = entry
+    return Effect.sync(() => {
       this.fork(Effect.uninterruptible(Effect.zipRight(
         opener === undefined ? Effect.void : Fiber.interrupt(opener),
         Effect.zipRight(
           Scope.close(entry.scope, Exit.void),
-          Effect.suspend(() => {
-            this.returning -= counted
-            if (entry.pool !== undefined) this.closed++
-            this.shares.release(entry.size)
-            return Effect.zipRight(this.makeRoom, this.grow)
+          Effect.sync(() => {
+            if (entry.shared !== undefined) this.closed++
           })
         )
       )))
-      return Effect.void
     })
-  }
-
-  /** Where tenants wait for a share: closes pools that nobody uses, the longest idle first, then takes from the largest. */
-  private readonly makeRoom: Effect.Effect<void> = Effect.suspend(() => {
-    if (!this.open || this.shares.waiting <= this.returning) return Effect.void
-    let idle: Entry | undefined
-    let largest: Entry | undefined
-    for (const entry of this.entries.values()) {
-      if (entry.pool === undefined) continue
-      if (entry.users === 0 && (idle === undefined || entry.idleSince < idle.idleSince)) idle = entry
-      if (entry.size > 1 && (largest === undefined || entry.size > largest.size)) largest = entry
-    }
-    if (idle !== undefined) return Effect.zipRight(this.retire(idle), this.makeRoom)
-    if (largest !== undefined) return Effect.zipRight(this.shrink(largest), this.makeRoom)
-    return Effect.void
-  })
-
-  private shrink(entry: Entry): Effect.Effect<void> {
-    entry.size--
-    return Effect.zipRight(
-      this.resize(entry),
-      Effect.sync(() => this.shares.release())
-    )
-  }
-
-  /** Gives what nobody needs to the smallest pools. */
-  private readonly grow: Effect.Effect<void> = Effect.suspend(() => {
-    let smallest: Entry | undefined
-    for (const entry of this.entries.values()) {
-      if (entry.pool === undefined || entry.size >= this.policy.size) continue
-      if (smallest === undefined || entry.size < smallest.size) smallest = entry
-    }
-    if (!this.open || smallest === undefined || !this.shares.tryTake()) return Effect.void
-    smallest.size++
-    return Effect.zipRight(this.resize(smallest), this.grow)
-  })
-
-  private resize(entry: Entry): Effect.Effect<void> {
-    return entry.pool === undefined ? Effect.void : Effect.orDie(entry.pool.resize(entry.size))
   }
 
   /** Closes pools that were idle for long enough; asleep while there are none. */
   readonly sweep: Effect.Effect<never> = Effect.suspend(() => {
-    const now = this.clock.unsafeCurrentTimeMillis()
+    const now = this.now
     const expired: Array<Entry> = []
     let next = Infinity
     for (const entry of this.entries.values()) {
-      if (entry.users > 0 || entry.pool === undefined) continue
+      if (entry.users > 0 || entry.shared === undefined) continue
       const at = entry.idleSince + this.policy.idleMillis
       if (at <= now) expired.push(entry)
       else if (at < next) next = at
@@ -282,10 +357,11 @@ export class Tenants {
     return Effect.zipRight(Effect.forEach(expired, (entry) => this.retire(entry), { discard: true }), wait)
   }).pipe(Effect.forever)
 
+  /** Closes all pools, side by side, however its own owner ends. */
   readonly shutdown: Effect.Effect<void> = Effect.suspend(() => {
     this.open = false
     return Effect.zipRight(Scope.close(this.workers, Exit.void), Scope.close(this.pools, Exit.void))
-  })
+  }).pipe(Effect.uninterruptible)
 }
 
 /** Pools by tenant, which live as long as the scope. */

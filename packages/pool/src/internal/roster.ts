@@ -259,7 +259,7 @@ export class Roster {
 
   /** Credentials that APNs refuses will not do on another connection either: the pool closes, and says why. */
   private closeOnCredentialReason(cause: Failure.CloseCause): void {
-    if (cause._tag === "Goaway" && cause.reason !== undefined && isCredentialReason(cause.reason)) {
+    if (cause._tag === "Goaway" && cause.reason !== undefined && Reason.isCredentialReason(cause.reason)) {
       this.owner.close({ _tag: "CredentialsRefused", reason: cause.reason })
     }
   }
@@ -310,16 +310,22 @@ export class Roster {
     run(this.runtime, log(Effect.annotateLogs(message, this.annotations)))
   }
 
-  /** Waits for as long as a new connection must not be opened. */
-  private readonly turn = (free: boolean): Effect.Effect<void, Exhausted> =>
+  /**
+   * Waits for as long as a new connection must not be opened.
+   *
+   * @param last how the last one ended that it is to replace: `undefined` where none was opened
+   */
+  private readonly turn = (last: "rotated" | "ended" | undefined): Effect.Effect<void, Exhausted> =>
     Effect.suspend(() => {
-      if (this.failing) return this.waitForSchedule
-      if (free) return Effect.void
-      const now = this.deadlines.now()
-      const since = Math.max(this.ceiling, now - ceilingMillis * this.slots.length)
-      this.ceiling = since + ceilingMillis
-      return this.ceiling > now ? Effect.sleep(Duration.millis(this.ceiling - now)) : Effect.void
+      const below = last === "ended" ? this.belowCeiling : Effect.void
+      return this.failing ? Effect.zipRight(this.waitForSchedule, below) : below
     })
+
+  private readonly belowCeiling: Effect.Effect<void> = Effect.suspend(() => {
+    const now = this.deadlines.now()
+    this.ceiling = Math.max(this.ceiling, now - ceilingMillis * this.slots.length) + ceilingMillis
+    return this.ceiling > now ? Effect.sleep(Duration.millis(this.ceiling - now)) : Effect.void
+  })
 
   private readonly waitForSchedule: Effect.Effect<void, Exhausted> = Effect.suspend(() => {
     const cause = this.failure ?? retired
@@ -430,8 +436,7 @@ export class Roster {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen(this, function*() {
         let replacing = false
-        /** The last connection asked for another one in good order. */
-        let free = false
+        let last: "rotated" | "ended" | undefined = undefined
         while (slot.wanted && this.ended === undefined) {
           slot.connecting = true
           const member = new Member(this)
@@ -441,11 +446,11 @@ export class Roster {
           )
           const exit = yield* Effect.exit(
             replacing || this.failing
-              ? this.door.with(restore, Effect.zipRight(this.turn(free), opening))
+              ? this.door.with(restore, Effect.zipRight(this.turn(last), opening))
               : restore(opening)
           )
           replacing = true
-          free = false
+          last = undefined
           slot.connecting = false
           if (Exit.isFailure(exit)) {
             // first what callers want to know: what is left of the connection may take its time to end
@@ -475,7 +480,7 @@ export class Roster {
             return this.logRetired(member, cause)
           })
           slot.member = undefined
-          free = this.onConnectionRetired(member, cause)
+          last = this.onConnectionRetired(member, cause)
           yield* this.logRetired(member, cause)
         }
       })
@@ -516,17 +521,17 @@ export class Roster {
   }
 
   /**
-   * The connection takes no more requests: judges whether it was of use, where that can be told by now. Returns whether
-   * another one may be opened without waiting.
+   * The connection takes no more requests: judges whether it was of use, where that can be told by now. Says whether it
+   * asked for another one in good order.
    */
-  private onConnectionRetired(member: Member, cause: Failure.CloseCause): boolean {
+  private onConnectionRetired(member: Member, cause: Failure.CloseCause): "rotated" | "ended" {
     ApnsMetrics.connectionClosed(cause._tag)
-    if (cause._tag === "ScopeClosed") return false
+    if (cause._tag === "ScopeClosed") return "ended"
     this.lost++
     this.deadlines.remove(member)
-    if (member.used && isRotation(cause)) return true
+    if (member.used && isRotation(cause)) return "rotated"
     this.judge(member, cause)
-    return false
+    return "ended"
   }
 
   private onConnectionClosed(member: Member, cause: Failure.CloseCause): void {
@@ -588,9 +593,4 @@ const isUnusual = (cause: Failure.CloseCause): boolean => {
 /** The reconnect schedule is done. */
 class Exhausted {
   readonly _tag = "Exhausted"
-}
-
-const isCredentialReason = (raw: string): boolean => {
-  const reason = Reason.known(raw)
-  return reason !== undefined && Reason.table[reason].class === "credential-fatal"
 }

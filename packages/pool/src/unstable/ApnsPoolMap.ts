@@ -37,6 +37,6 @@ export const makeWith = (
   options: PoolMapOptions = {}
 ): Effect.Effect<ApnsPoolMap, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
   build(
-    (tenant, size, around) => pools.makeWith((parts) => around(connect(tenant, parts)), { ...options, size }),
+    (tenant, around) => pools.makeSharedWith((parts) => around(connect(tenant, parts)), options),
     options
   )

@@ -6,7 +6,7 @@ import type { ApnsPool } from "@effect-apns/pool"
 import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
 import * as Delivery from "@effect-apns/pool/unstable/Delivery"
 import { assert } from "@effect/vitest"
-import { Effect, Exit, Runtime, Schedule, Scope, TestClock, type TestServices } from "effect"
+import { Deferred, Effect, Fiber, FiberId, Runtime, Schedule, TestClock, type TestServices } from "effect"
 import { backoffDelay, backoffs, type Expected, type Model, reconnectDelay, retries, retryDelay } from "./Model.js"
 import { Peer } from "./Peer.js"
 
@@ -41,13 +41,15 @@ export class Real {
   readonly peers: Array<Peer> = []
   readonly deliveries: Array<Recorded> = []
   refusing = false
+  /** The server closes each connection as soon as it is open. */
+  closing = false
+  private owner: Fiber.RuntimeFiber<never> | undefined = undefined
+  private pool: ApnsPool.ApnsPool | undefined = undefined
   limit = 2
   private queued: ReadonlyArray<number> = []
 
   private constructor(
-    private readonly runtime: Runtime.Runtime<TestServices.TestServices>,
-    private readonly scope: Scope.CloseableScope,
-    private pool: ApnsPool.ApnsPool | undefined
+    private readonly runtime: Runtime.Runtime<TestServices.TestServices>
   ) {}
 
   static async make(
@@ -55,8 +57,7 @@ export class Real {
     size: number,
     meddle: (pool: ApnsPool.Unsafe) => ApnsPool.Unsafe
   ): Promise<Real> {
-    const scope = Effect.runSync(Scope.make())
-    const real = new Real(runtime, scope, undefined)
+    const real = new Real(runtime)
     const connect = (parts: Connection.Parts) =>
       Effect.suspend(() => {
         if (real.refusing) {
@@ -76,18 +77,27 @@ export class Real {
           (connection) =>
             Effect.sync(() => {
               peer.connection = connection
+              if (real.closing) peer.drop()
             })
         )
       })
-    const pool = await Runtime.runPromise(runtime)(
+    // the pool's owner is a fiber, and ends as programs do that get a signal
+    const opened = Deferred.unsafeMake<ApnsPool.ApnsPool>(FiberId.none)
+    real.owner = Runtime.runFork(runtime)(
       UnstableApnsPool.makeWith(connect, {
         size,
         drainTimeout: 0,
         retrySchedule: Schedule.intersect(Schedule.spaced(retryDelay), Schedule.recurs(retries)),
         backoffSchedule: Schedule.intersect(Schedule.spaced(backoffDelay), Schedule.recurs(backoffs)),
         reconnectSchedule: Schedule.spaced(reconnectDelay)
-      }).pipe(Scope.extend(scope))
+      }).pipe(
+        Effect.orDie,
+        Effect.tap((pool) => Deferred.succeed(opened, pool)),
+        Effect.zipRight(Effect.never),
+        Effect.scoped
+      )
     )
+    const pool = await Effect.runPromise(Deferred.await(opened))
     real.pool = { ...pool, unsafe: meddle(pool.unsafe) }
     await quiet()
     return real
@@ -127,7 +137,7 @@ export class Real {
   }
 
   async close(): Promise<void> {
-    await Effect.runPromise(Scope.close(this.scope, Exit.void))
+    if (this.owner !== undefined) await Effect.runPromise(Fiber.interrupt(this.owner))
   }
 
   /** Peers that can still hear the pool. */

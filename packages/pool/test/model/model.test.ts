@@ -2,7 +2,7 @@ import type { ApnsPool } from "@effect-apns/pool"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, LogLevel, TestContext, type TestServices } from "effect"
 import * as fc from "fast-check"
-import { Item, Model, tick } from "./Model.js"
+import { Item, Model, reconnectDelay, tick } from "./Model.js"
 import type { Peer } from "./Peer.js"
 import { Real } from "./Real.js"
 
@@ -226,6 +226,36 @@ class Refusing extends Step {
   }
 }
 
+/** The server accepts connections and closes them at once: while that goes on, only the schedule opens others. */
+class Closing extends Step {
+  constructor(readonly ticks: number) {
+    super()
+  }
+  async act(model: Model, real: Real): Promise<void> {
+    real.closing = true
+    const before = real.peers.length
+    for (const peer of real.alive) {
+      for (const item of carried(model, peer)) item.lost("Closed", model.now)
+      peer.drop()
+    }
+    await real.compare(model)
+    for (let i = 0; i < this.ticks; i++) {
+      model.now += tick
+      for (const item of model.items) item.elapsed(model.now)
+      await real.adjust(tick)
+      await real.compare(model)
+    }
+    real.closing = false
+    // those that were of use are replaced at once; when the replacement is closed, the pool knows
+    const most = 2 * model.size + Math.ceil(this.ticks * tick / reconnectDelay) + 1
+    const opened = real.peers.length - before
+    if (opened > most) throw new Error(`${opened} connections to a server that closes them; ${most} at most`)
+  }
+  toString(): string {
+    return `closing(${this.ticks})`
+  }
+}
+
 /** Time passes, tick by tick: everything that is due is due at one. */
 class Wait extends Step {
   constructor(readonly ticks: number) {
@@ -287,6 +317,7 @@ const commands: Array<fc.Arbitrary<Command>> = [
   fc.tuple(which, fc.nat(4)).map(([which, limit]) => new Limit(which, limit)),
   fc.integer({ min: 1, max: 3 }).map((size) => new Resize(size)),
   fc.boolean().map((on) => new Refusing(on)),
+  fc.integer({ min: 4, max: 20 }).map((ticks) => new Closing(ticks)),
   fc.nat(9).map((n) => n === 0 ? new Close() : new Wait(n)),
   fc.integer({ min: 1, max: 8 }).map((ticks) => new Wait(ticks)),
   fc.integer({ min: 1, max: 8 }).map((ticks) => new Wait(ticks))

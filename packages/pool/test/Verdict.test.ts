@@ -1,0 +1,81 @@
+import { Reason } from "@effect-apns/models"
+import { assert, describe, it } from "@effect/vitest"
+import * as Verdict from "../src/internal/verdict.js"
+
+const { noHistory } = Verdict
+
+/** A request that has been moved twice already, and whose token was signed anew. */
+const tired: Verdict.History = { moves: Verdict.maxMoves, copies: 2, resigned: true }
+
+describe("what an answer leads to", () => {
+  const rows: ReadonlyArray<
+    readonly [status: number, reason: string, signed: boolean, first: Verdict.Verdict, tired: Verdict.Verdict]
+  > = [
+    [400, "BadDeviceToken", true, "settle", "settle"],
+    [400, "IdleTimeout", true, "repeat", "settle"],
+    [403, "ExpiredProviderToken", true, "resign", "settle"],
+    [403, "ExpiredProviderToken", false, "settle", "settle"],
+    [403, "InvalidProviderToken", true, "settle", "settle"],
+    [403, "BadCertificate", false, "settle", "settle"],
+    [410, "Unregistered", true, "settle", "settle"],
+    [413, "PayloadTooLarge", true, "settle", "settle"],
+    [429, "TooManyRequests", true, "backoff", "backoff"],
+    [429, "TooManyProviderTokenUpdates", true, "keepToken", "settle"],
+    [429, "TooManyProviderTokenUpdates", false, "settle", "settle"],
+    [500, "InternalServerError", true, "backoff", "backoff"],
+    [503, "ServiceUnavailable", true, "backoff", "backoff"],
+    [503, "Shutdown", true, "repeat", "settle"],
+    [418, "AReasonOfTomorrow", true, "settle", "settle"]
+  ]
+  for (const [status, reason, signed, first, later] of rows) {
+    it(`${status} ${reason}${signed ? "" : ", without a provider token"}: ${first}, and at last ${later}`, () => {
+      const info = Reason.info(reason, status)
+      assert.strictEqual(Verdict.ofAnswer(info, noHistory, signed), first)
+      assert.strictEqual(Verdict.ofAnswer(info, tired, signed), later)
+    })
+  }
+
+  it("every reason that Apple documents has a verdict, and none is sent again for ever at once", () => {
+    for (const reason of Object.values(Reason.table)) {
+      const verdict = Verdict.ofAnswer(reason, noHistory, true)
+      assert.include(["settle", "repeat", "backoff", "resign", "keepToken"], verdict)
+      assert.include(["settle", "backoff"], Verdict.ofAnswer(reason, tired, true))
+    }
+  })
+})
+
+describe("what a failure leads to", () => {
+  const allowed = { retransmit: true, maxRetransmits: 2 }
+  const forbidden = { retransmit: false, maxRetransmits: 2 }
+
+  it("not processed: moved at once, twice; then the schedule decides, whatever the policy", () => {
+    for (const rules of [allowed, forbidden]) {
+      for (const moves of [0, 1]) {
+        assert.strictEqual(
+          Verdict.ofFailure({ _tag: "Closed", processed: "no" }, { ...noHistory, moves }, rules),
+          "repeat"
+        )
+      }
+      assert.strictEqual(Verdict.ofFailure({ _tag: "StreamReset", processed: "no" }, tired, rules), "retry")
+    }
+  })
+
+  it("unknown: sent again where the policy allows it, as often as the cap says", () => {
+    const lost = { _tag: "Closed", processed: "unknown" } as const
+    assert.strictEqual(Verdict.ofFailure(lost, noHistory, forbidden), "settle")
+    assert.strictEqual(Verdict.ofFailure(lost, noHistory, allowed), "retry")
+    assert.strictEqual(Verdict.ofFailure(lost, { ...noHistory, copies: 1 }, allowed), "retry")
+    assert.strictEqual(Verdict.ofFailure(lost, { ...noHistory, copies: 2 }, allowed), "settle")
+    assert.strictEqual(Verdict.ofFailure(lost, noHistory, { ...allowed, maxRetransmits: 0 }), "settle")
+    assert.strictEqual(
+      Verdict.ofFailure(lost, { ...noHistory, copies: 1_000_000 }, { ...allowed, maxRetransmits: Infinity }),
+      "retry"
+    )
+  })
+
+  it("a timeout is final, and so is an answer that nobody understands", () => {
+    assert.strictEqual(Verdict.ofFailure({ _tag: "Timeout", processed: "unknown" }, noHistory, allowed), "settle")
+    assert.strictEqual(Verdict.ofFailure({ _tag: "MalformedResponse", processed: "yes" }, noHistory, allowed), "settle")
+    assert.strictEqual(Verdict.ofFailure({ _tag: "ResponseTooLarge", processed: "yes" }, noHistory, allowed), "settle")
+  })
+})
