@@ -2,7 +2,7 @@
 import type { Activity, Push } from "../src/Model.js"
 import { html, Pure } from "./dom.js"
 import type { View } from "./dom.js"
-import { ago, clock, hue, initials, kind, outcome, plural, sentence, short } from "./format.js"
+import { ago, clock, hue, initials, kind, outcome, plural, short } from "./format.js"
 
 export const icon = (push: Pick<Push, "app" | "topic">, small = false): View =>
   html`<span class="icon ${small ? "small" : ""} ${hue(push.topic ?? push.app)}" aria-hidden="true">${
@@ -173,7 +173,6 @@ export class Card extends Pure<CardProps> {
       href=${href}
       data-id=${String(push.id)}
       aria-current=${selected ? "true" : null}
-      aria-label=${`${sentence(push)}, ${when}`}
       title=${clock(push.time)}
     >
       ${draw(push, when)}

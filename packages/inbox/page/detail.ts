@@ -187,15 +187,14 @@ const safeDay = (seconds: number): string => {
   return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString()
 }
 
-const events: Readonly<Record<string, string>> = { start: "starts", update: "updates", end: "ends" }
+const events: Readonly<Record<string, string>> = { start: "started", update: "updated", end: "ended" }
 
 const heading = (push: PushDetail): string => {
   const { activity: shown } = push
   return push.title ?? push.body ??
-    (shown === undefined ?
-      kind(push) :
-      `${events[shown.event] ?? shown.event} ${shown.attributesType ?? "a Live Activity"}`
-        .replace(/^./, (first) => first.toUpperCase()))
+    (shown === undefined
+      ? kind(push)
+      : `${shown.attributesType ?? "Live Activity"} ${events[shown.event] ?? shown.event}`)
 }
 
 const linkTo = (push: PushDetail): string => `${location.origin}/${state.href({ view: "push", id: push.id }, {})}`
@@ -260,6 +259,7 @@ export const Detail = ({ missing, now, push }: {
       push.broadcast ? "channel" : "token"
     }…</button>
       </div>
+      ${push.findings.length > 0 ? wrong(push.findings, push) : null}
       ${
       table([
         ["to", html`<span class="mono" title=${push.token ?? push.channelId ?? ""}>${addressee(push)}</span>`],
@@ -287,7 +287,7 @@ export const Detail = ({ missing, now, push }: {
         ["localized", push.unresolved.length === 0 ? undefined : `no string for ${push.unresolved.join(", ")}`]
       ])
     }
-      ${wrong(push.findings, push)}
+      ${push.findings.length > 0 ? null : wrong(push.findings, push)}
       ${activity(push)}
       ${payload(push)}
       ${headers(push)}

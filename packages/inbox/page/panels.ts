@@ -344,7 +344,7 @@ export const SendPanel = ({ current }: { readonly current: state.State }): View 
       )
   }
       <label class="wide">Payload
-        <textarea class="mono" rows=${speaks ? "10" : "7"} spellcheck="false" value=${payload} onInput=${(
+        <textarea class="mono" rows=${speaks ? "13" : "7"} spellcheck="false" value=${payload} onInput=${(
     event: Event
   ) => setPayload(value(event))}></textarea>
       </label>

@@ -5,7 +5,7 @@
  */
 import { Inbox } from "@effect-apns/inbox"
 import { Effect } from "effect"
-import { mkdirSync, statSync } from "node:fs"
+import { mkdirSync, statSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { hasBrowser, launch, open } from "./utils/browser.js"
 import { demo } from "./utils/demo.js"
@@ -30,15 +30,18 @@ const program = Effect.gen(function*() {
     Effect.promise(async () => {
       const { page } = await open(browser, `${inbox.url}${path}`, {
         colorScheme: options.dark === true ? "dark" : "light",
-        viewport: { width: options.width ?? 1080, height: options.height ?? 700 },
-        reducedMotion: "reduce"
+        viewport: { width: options.width ?? 1160, height: options.height ?? 740 },
+        reducedMotion: "reduce",
+        deviceScaleFactor: 1.5
       })
       await page.waitForTimeout(300)
-      const file = `${folder}/${name}.png`
-      await page.screenshot({ path: file })
+      const file = `${folder}/${name}.webp`
+      const session = await page.context().newCDPSession(page)
+      const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: 88 })
+      writeFileSync(file, Buffer.from(data, "base64"))
       await page.context().close()
       const { size } = statSync(file)
-      console.log(`${name}.png: ${Math.round(size / 1024)} kB`)
+      console.log(`${name}.webp: ${Math.round(size / 1024)} kB`)
       if (size > limit) throw new Error(`${file} has ${size} bytes, more than ${limit}`)
     })
   yield* shoot("inbox-empty", "")

@@ -35,6 +35,7 @@ export const open = async (
 ): Promise<{ readonly page: Page; readonly problems: Array<string> }> => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options })
   const page = await context.newPage()
+  page.setDefaultTimeout(15_000)
   const problems: Array<string> = []
   page.on("pageerror", (error) => problems.push(String(error)))
   page.on("console", (message) => {
