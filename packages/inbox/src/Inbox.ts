@@ -19,8 +19,7 @@
  */
 import type { Credentials, Endpoint } from "@effect-apns/core"
 import type { MockApns } from "@effect-apns/testing"
-import * as Context from "effect/Context"
-import * as Data from "effect/Data"
+import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -28,6 +27,7 @@ import type * as ParseResult from "effect/ParseResult"
 import type * as Scope from "effect/Scope"
 import type { NoSuchAnswer, NoSuchPush, NotArrived } from "./InboxApi.js"
 import * as internal from "./internal/inbox.js"
+import * as service from "./internal/service.js"
 import type { Answer, AnswerOptions, Counts, Filter, Info, PushDetail, PushList, SendOptions, Sent } from "./Model.js"
 import type { Strings } from "./Strings.js"
 
@@ -35,7 +35,7 @@ import type { Strings } from "./Strings.js"
  * @since 1.0.0
  * @category type ids
  */
-export const TypeId: TypeId = "~@effect-apns/inbox/Inbox"
+export const TypeId: TypeId = service.TypeId
 
 /**
  * @since 1.0.0
@@ -107,7 +107,7 @@ export interface Inbox extends Access {
  * @since 1.0.0
  * @category tags
  */
-export const Inbox: Context.Tag<Inbox, Inbox> = Context.GenericTag<Inbox>("@effect-apns/inbox/Inbox")
+export const Inbox: Context.Tag<Inbox, Inbox> = service.tag
 
 /**
  * The page could not be served; `message` says what to do.
@@ -115,14 +115,15 @@ export const Inbox: Context.Tag<Inbox, Inbox> = Context.GenericTag<Inbox>("@effe
  * @since 1.0.0
  * @category errors
  */
-export class InboxError extends Data.TaggedError("InboxError")<{
-  readonly description: string
-  readonly cause?: unknown
-}> {
-  override get message(): string {
-    return this.description
-  }
-}
+export const InboxError = service.InboxError
+
+/**
+ * The page could not be served; `message` says what to do.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type InboxError = service.InboxError
 
 /**
  * How the page is set up. Every field may be left out.
@@ -146,7 +147,7 @@ export interface PageOptions {
   readonly strings?: Strings | undefined
   /** The topic that the page proposes. Defaults to `com.example.app`. */
   readonly topic?: string | undefined
-  /** The variables that the page tells people to export. Defaults to `APNS_ENDPOINT` alone, since it knows no files. */
+  /** The variables that the page tells people to export beside `APNS_ENDPOINT`. Defaults to none, since it knows no files. */
   readonly variables?: Readonly<Record<string, string>> | undefined
   /** Credentials to send to Apple's sandbox with. Without them the page sends to the inbox alone. */
   readonly sandbox?: {

@@ -810,4 +810,64 @@ describe("Inbox", () => {
       const mock = yield* MockApns.MockApns
       assert.strictEqual(inbox.mock, mock)
     }).pipe(Effect.provide(Inbox.layer())))
+
+  describe("MockApns with an inbox", () => {
+    it.scopedLive("shows what the mock received, and answers for it", () =>
+      Effect.gen(function*() {
+        const apns = yield* MockApns.MockApns
+        const pool = yield* poolTo(apns)
+        const client = yield* InboxClient.make({ url: apns.inbox?.url ?? "" })
+        const post = Effect.either(
+          send({ token, notification: Notification.alert({ alert: "Hello" }) }).pipe(
+            Effect.provideService(ApnsPool.ApnsPool, pool)
+          )
+        )
+        assert.isTrue(Either.isRight(yield* post))
+        assert.strictEqual((yield* client.waitFor({ text: "Hello" })).outcome, "accepted")
+        assert.strictEqual(yield* apns.receivedCount, 1)
+        yield* client.answer({ reason: "Unregistered", times: 1 })
+        assert.isTrue(Either.isLeft(yield* post))
+        yield* apns.next(MockApns.reject("BadTopic"))
+        assert.isTrue(Either.isLeft(yield* post))
+        assert.deepStrictEqual((yield* client.list()).pushes.map(({ reason }) => reason), [
+          "BadTopic",
+          "Unregistered",
+          undefined
+        ])
+      }).pipe(Effect.provide(MockApns.layer({ inbox: true }))))
+    it.scopedLive("asks the mock's own hooks first", () => {
+      const seen: Array<string> = []
+      return Effect.gen(function*() {
+        const apns = yield* MockApns.MockApns
+        const pool = yield* poolTo(apns)
+        yield* Effect.either(
+          send({ token, notification: Notification.alert({ alert: "Hello" }) }).pipe(
+            Effect.provideService(ApnsPool.ApnsPool, pool)
+          )
+        )
+        const client = yield* InboxClient.make({ url: apns.inbox?.url ?? "" })
+        assert.strictEqual((yield* client.list()).pushes[0]?.reason, "BadPath")
+        assert.deepStrictEqual(seen, ["asked", "received BadPath"])
+      }).pipe(Effect.provide(MockApns.layer({
+        inbox: { keep: 5, topic: "com.example.other" },
+        onRequest: () => {
+          seen.push("asked")
+          return MockApns.reject("BadPath")
+        },
+        onReceived: ({ reason }) => void seen.push(`received ${reason}`)
+      })))
+    })
+    it.scopedLive("says what is wrong with its page", () =>
+      Effect.gen(function*() {
+        const taken = yield* Inbox.make()
+        const error = yield* Effect.flip(MockApns.make({ inbox: { port: taken.port } }))
+        assert.strictEqual(error._tag, "MockApnsError")
+        assert.include(error.message, `port ${taken.port}`)
+      }))
+    it.scopedLive("has none unless it is asked for", () =>
+      Effect.gen(function*() {
+        assert.isUndefined((yield* MockApns.make()).inbox)
+        assert.isUndefined((yield* MockApns.make({ inbox: false })).inbox)
+      }))
+  })
 })

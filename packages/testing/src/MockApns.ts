@@ -40,6 +40,7 @@ import type { ConnectionInfo } from "./ConnectionInfo.js"
 import { Authority } from "./internal/Authority.js"
 import { Channels } from "./internal/Channels.js"
 import type { DeadToken } from "./internal/checks.js"
+import * as inboxes from "./internal/inbox.js"
 import { MockServer } from "./internal/MockServer.js"
 import { Timeline } from "./internal/Timeline.js"
 import * as ProviderKey from "./ProviderKey.js"
@@ -224,6 +225,13 @@ export interface MockApns {
   readonly clientCertificate: Certificates.Certificate
   /** The throw-away authority: issues more client certificates. */
   readonly authority: Certificates.Authority
+  /**
+   * The page that shows what is received, where the `inbox` option asked for one; `InboxClient` of `@effect-apns/inbox`
+   * takes its `url`.
+   *
+   * @since 1.0.0
+   */
+  readonly inbox: { readonly url: string; readonly port: number } | undefined
 
   /** Makes another key that the mock accepts. */
   readonly issueKey: (options?: {
@@ -331,7 +339,7 @@ export interface MockApns {
 export const MockApns: Context.Tag<MockApns, MockApns> = Context.GenericTag<MockApns>("@effect-apns/testing/MockApns")
 
 /**
- * The mock could not listen.
+ * The mock could not listen, or its inbox not be shown.
  *
  * @since 0.1.0
  * @category errors
@@ -340,8 +348,11 @@ export class MockApnsError extends Data.TaggedError("MockApnsError")<{
   readonly host: string
   readonly port: number
   readonly cause: unknown
+  /** What failed, where it was not the listening. */
+  readonly description?: string | undefined
 }> {
   override get message(): string {
+    if (this.description !== undefined) return this.description
     const why = this.cause instanceof Error ? this.cause.message : String(this.cause)
     return `The mock APNs cannot listen on ${this.host}, port ${this.port}: ${why}; leave out \`port\` to get a free one`
   }
@@ -410,6 +421,22 @@ export interface Options {
    * @since 1.0.0
    */
   readonly onRequest?: ((request: Received, planned: Behavior | undefined) => Behavior | undefined) | undefined
+  /**
+   * Show what is received on a page in the browser, as `apns inbox` does: `MockApns.inbox` says where. Needs
+   * `@effect-apns/inbox`, `@effect/platform` and `@effect/platform-node` installed, which are loaded only then.
+   * `port` defaults to a free one, `keep` to the newest 10,000 pushes, `topic` (what the page proposes to send to) to
+   * {@link bundleId}. Defaults to `false`.
+   *
+   * @since 1.0.0
+   */
+  readonly inbox?:
+    | boolean
+    | {
+      readonly port?: number | undefined
+      readonly keep?: number | undefined
+      readonly topic?: string | undefined
+    }
+    | undefined
 }
 
 /**
@@ -460,6 +487,12 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       ...present(options.settings ?? {}),
       maxConcurrentStreams: options.oneStreamUntilAuthenticated === true ? 1 : maxConcurrentStreams
     }
+    const host = options.host ?? "127.0.0.1"
+    const noInbox = (description: string): MockApnsError =>
+      new MockApnsError({ host, port: options.port ?? 0, cause: undefined, description })
+    const attached = options.inbox === undefined || options.inbox === false
+      ? undefined
+      : yield* Effect.mapError(inboxes.attach(options.inbox === true ? {} : options.inbox), noInbox)
     const server = new MockServer({
       rules: {
         auth: options.auth ?? "any",
@@ -478,8 +511,14 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       maxConcurrentStreams,
       oneStreamUntilAuthenticated: options.oneStreamUntilAuthenticated ?? false,
       maxRecorded: options.record === false ? 0 : options.maxReceived ?? 100_000,
-      onReceived: options.onReceived,
-      onRequest: options.onRequest,
+      onReceived: attached === undefined ? options.onReceived : (received) => {
+        options.onReceived?.(received)
+        attached.onReceived(received)
+      },
+      onRequest: attached === undefined ? options.onRequest : (request, planned) => {
+        const decided = planned ?? options.onRequest?.(request, planned)
+        return attached.onRequest(request, decided) ?? decided
+      },
       clientCa: authority.ca,
       certificateFor: (fault) => {
         switch (fault) {
@@ -496,7 +535,6 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       timeline
     })
     server.delayMillis = Duration.toMillis(options.delay ?? 0)
-    const host = options.host ?? "127.0.0.1"
     const listen = (port: number): Effect.Effect<void, MockApnsError> =>
       Effect.tryPromise({
         try: () => server.listen(port, options.host),
@@ -521,6 +559,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
         topics: [bundleId, `${bundleId}.voip`, `${bundleId}.complication`]
       }),
       authority,
+      inbox: undefined,
       issueKey: (issue) =>
         Effect.tap(ProviderKey.make(issue), (key) => Effect.sync(() => keys.trust(key, issue?.topics))),
       revokeKey: (keyId) => Effect.sync(() => keys.revoke(keyId)),
@@ -644,7 +683,9 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
         ),
       failTls: (fault, how) => Effect.sync(() => server.failTls(fault, how?.times ?? Infinity))
     }
-    return mock
+    if (attached === undefined) return mock
+    const { port: pagePort, url } = yield* Effect.mapError(attached.start(mock), ({ message }) => noInbox(message))
+    return { ...mock, inbox: { url, port: pagePort } }
   })
 
 /**

@@ -16,7 +16,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
-import * as Inbox from "../Inbox.js"
+import type * as Inbox from "../Inbox.js"
 import { maxListed, NoSuchAnswer, NoSuchPush, NotArrived } from "../InboxApi.js"
 import type { Event, Filter, Info } from "../Model.js"
 import { AnswerOptions } from "../Model.js"
@@ -26,6 +26,7 @@ import type { Destination, Failed, Target } from "./sender.js"
 import { sendFrom } from "./sender.js"
 import type { ServeError } from "./server.js"
 import { serve } from "./server.js"
+import * as service from "./service.js"
 import type { Entry } from "./store.js"
 import { isEmpty, matcher, Store } from "./store.js"
 import { detailOf, pushOf, spoken } from "./view.js"
@@ -46,7 +47,7 @@ const loopback = new Set(["127.0.0.1", "::1", "localhost"])
 const explain = (host: string, port: number) => ({ cause }: ServeError): Inbox.InboxError => {
   const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
   const why = cause instanceof Error ? cause.message : String(cause)
-  return new Inbox.InboxError({
+  return new service.InboxError({
     description: code === "EADDRINUSE"
       ? `The page cannot be served: port ${port} of ${host} is in use, perhaps by another inbox; choose another port, or 0 for a free one`
       : `The page cannot be served on ${host}, port ${port}: ${why}`,
@@ -63,7 +64,7 @@ const checked = (page: Inbox.PageOptions): Effect.Effect<void, Inbox.InboxError>
     : keep !== undefined && !(Number.isInteger(keep) && keep > 0 && keep <= 1_000_000)
     ? "keep is a whole number from 1 to 1,000,000"
     : undefined
-  return description === undefined ? Effect.void : Effect.fail(new Inbox.InboxError({ description }))
+  return description === undefined ? Effect.void : Effect.fail(new service.InboxError({ description }))
 }
 
 /** A pool that is made when it is used first, and lives as long as the inbox. */
@@ -116,7 +117,7 @@ const start = (
       version,
       session: randomUUID(),
       origin: mock.origin,
-      variables: page.variables ?? { APNS_ENDPOINT: mock.origin },
+      variables: { APNS_ENDPOINT: mock.origin, ...page.variables },
       topic,
       sandbox: page.sandbox !== undefined,
       keep: store.keep,
@@ -169,7 +170,7 @@ const start = (
     }
 
     const inbox: Inbox.Inbox = {
-      [Inbox.TypeId]: Inbox.TypeId,
+      [service.TypeId]: service.TypeId,
       url: "",
       port: 0,
       mock,
@@ -305,5 +306,5 @@ export const context = (
 > =>
   Effect.map(
     make(options),
-    (inbox) => Context.make(Inbox.Inbox, inbox).pipe(Context.add(MockApns.MockApns, inbox.mock))
+    (inbox) => Context.make(service.tag, inbox).pipe(Context.add(MockApns.MockApns, inbox.mock))
   )

@@ -1,0 +1,52 @@
+/**
+ * The inbox as an option of the mock. `@effect-apns/inbox` depends on this package: here it is loaded when it is asked
+ * for, by its name, and what it hands out is checked.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { MockApns, Options } from "../MockApns.js"
+
+/** @internal */
+export interface Attached {
+  readonly onRequest: NonNullable<Options["onRequest"]>
+  readonly onReceived: NonNullable<Options["onReceived"]>
+  readonly start: (
+    mock: MockApns
+  ) => Effect.Effect<{ readonly url: string; readonly port: number }, { readonly message: string }, Scope.Scope>
+}
+
+interface InboxModule {
+  readonly Inbox: { readonly attach: (page: object) => Effect.Effect<Attached> }
+}
+
+const isInboxModule = (loaded: unknown): loaded is InboxModule => {
+  if (typeof loaded !== "object" || loaded === null || !("Inbox" in loaded)) return false
+  const { Inbox } = loaded
+  return typeof Inbox === "object" && Inbox !== null && "attach" in Inbox && typeof Inbox.attach === "function"
+}
+
+const name: string = "@effect-apns/inbox"
+
+/**
+ * Fails with what to do where the package is not there.
+ *
+ * @internal
+ */
+export const attach = (page: object): Effect.Effect<Attached, string> =>
+  Effect.tryPromise({
+    try: (): Promise<unknown> => import(/* @vite-ignore */ name),
+    catch: (cause) =>
+      `The inbox cannot be loaded: install ${name}, @effect/platform and @effect/platform-node (${
+        cause instanceof Error ? cause.message : String(cause)
+      })`
+  }).pipe(
+    Effect.flatMap((loaded) =>
+      isInboxModule(loaded)
+        ? loaded.Inbox.attach(page)
+        : Effect.fail(
+          `The inbox cannot be loaded: this version of ${name} does not fit this one of @effect-apns/testing`
+        )
+    )
+  )
