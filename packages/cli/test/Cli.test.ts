@@ -35,6 +35,7 @@ describe("apns", () => {
     "bulk",
     "simulator",
     "mock",
+    "inbox",
     "channels create",
     "channels read",
     "channels list",

@@ -34,5 +34,10 @@ export const commands: ReadonlyArray<Entry> = [
     name: "mock",
     summary: "runs a mock APNs that prints what it receives",
     load: async () => (await import("./mock.js")).mock
+  },
+  {
+    name: "inbox",
+    summary: "shows your pushes in the browser, as a phone would",
+    load: async () => (await import("./inbox.js")).inbox
   }
 ]

@@ -24,7 +24,7 @@ export const rootHelp: Part = sections(
     table([
       ...commands.map(({ name, summary }): [string, string] => [name, summary]),
       ["COMMAND --help", "the options of a command, with examples"],
-      ["help environment", "the variables: APNS_KEY_FILE, APNS_TOPIC, APNS_ENDPOINT, ..."],
+      ["help environment", "the variables: APNS_KEY_FILE, APNS_TOPIC, ..."],
       ["--completions SHELL", "completions for bash, zsh or fish"]
     ])
   ),
