@@ -243,10 +243,16 @@ const summary = ({ counts, info }: State): string => {
 }
 
 const Pane = ({ current }: { readonly current: State }): View => {
-  const { detail, missing, now, place } = current
+  const { detail, missing, now, place, pushes } = current
   switch (place.view) {
     case "push":
-      return html`<${Detail} key=${String(place.id)} push=${detail} missing=${missing} now=${now} />`
+      return html`<${Detail}
+        key=${String(place.id)}
+        push=${detail ?? pushes.find(({ id }) => id === place.id)}
+        detail=${detail}
+        missing=${missing}
+        now=${now}
+      />`
     case "send":
       return html`<${SendPanel} key="send" current=${current} />`
     case "answers":

@@ -1,6 +1,6 @@
 /** Everything about one push. */
 import { useState } from "preact/hooks"
-import type { Finding, PushDetail } from "../src/Model.js"
+import type { Filter, Finding, Push, PushDetail } from "../src/Model.js"
 import { addressee, changes, icon, verdict, when } from "./card.js"
 import { copy, html } from "./dom.js"
 import type { View } from "./dom.js"
@@ -189,7 +189,7 @@ const safeDay = (seconds: number): string => {
 
 const events: Readonly<Record<string, string>> = { start: "started", update: "updated", end: "ended" }
 
-const heading = (push: PushDetail): string => {
+const heading = (push: Push): string => {
   const { activity: shown } = push
   return push.title ?? push.body ??
     (shown === undefined
@@ -197,7 +197,7 @@ const heading = (push: PushDetail): string => {
       : `${shown.attributesType ?? "Live Activity"} ${events[shown.event] ?? shown.event}`)
 }
 
-const linkTo = (push: PushDetail): string => `${location.origin}/${state.href({ view: "push", id: push.id }, {})}`
+const linkTo = (push: Push): string => `${location.origin}/${state.href({ view: "push", id: push.id }, {})}`
 
 const resend = (push: PushDetail): void => {
   const { payload } = push
@@ -217,22 +217,60 @@ const resend = (push: PushDetail): void => {
   state.go({ view: "send" })
 }
 
-const answerToken = (push: PushDetail): void => {
+const answerToken = (push: Push): void => {
   const token = push.token ?? push.channelId
   state.set({ answerDraft: token === undefined ? {} : { token } })
   state.go({ view: "answers" })
 }
 
-export const Detail = ({ missing, now, push }: {
-  readonly push: PushDetail | undefined
+const only = (filter: Filter, label: View): View =>
+  html`<a href=${state.href({ view: "list" }, filter)} title="Show only these">${label}</a>`
+
+const facts = (push: Push): View =>
+  table([
+    [
+      "to",
+      only(
+        { token: push.token ?? push.channelId },
+        html`<span class="mono" title=${push.token ?? push.channelId ?? ""}>${addressee(push)}</span>`
+      )
+    ],
+    ["topic", push.topic === undefined ? undefined : only({ topic: push.topic }, push.topic)],
+    ["push type", push.pushType ?? "none"],
+    ["priority", push.priority === undefined ? "none, taken for 10" : String(push.priority)],
+    ["level", push.level],
+    ["badge", push.badge === undefined ? undefined : String(push.badge)],
+    ["sound", push.sound === undefined ? undefined : `${push.sound}${push.critical ? ", critical" : ""}`],
+    ["category", push.category],
+    ["thread", push.threadId],
+    ["collapse id", push.collapseId === undefined ? undefined : only({ collapseId: push.collapseId }, push.collapseId)],
+    [
+      "replaces",
+      push.replaces === undefined
+        ? undefined
+        : html`<a href=${state.href({ view: "push", id: push.replaces })}>push ${String(push.replaces)}</a>`
+    ],
+    [
+      "replaced by",
+      push.replacedBy === undefined
+        ? undefined
+        : html`<a href=${state.href({ view: "push", id: push.replacedBy })}>push ${String(push.replacedBy)}</a>`
+    ],
+    ["localized", push.unresolved.length === 0 ? undefined : `no string for ${push.unresolved.join(", ")}`]
+  ])
+
+/** What the list knows already is shown at once; the rest comes from the server. */
+export const Detail = ({ detail, missing, now, push }: {
+  readonly push: Push | undefined
+  readonly detail: PushDetail | undefined
   readonly missing: boolean
   readonly now: number
 }): View =>
-  push === undefined
+  push === undefined || missing
     ? html`<div class="hint"><p>${
       missing ? "This push is not kept any more: the inbox keeps the newest." : "Loading…"
     }</p></div>`
-    : html`<article class="push" aria-label=${`Push ${push.id}`}>
+    : html`<article class="push" aria-label=${`Push ${push.id}`} aria-busy=${detail === undefined ? "true" : null}>
       <header class="head">
         ${icon(push)}
         <div class="heading">
@@ -254,43 +292,24 @@ export const Detail = ({ missing, now, push }: {
     }
       <div class="actions">
         <${CopyButton} label="Copy link" text=${() => linkTo(push)} />
-        <button type="button" class="button small" onClick=${() => resend(push)}>Send again…</button>
+        ${
+      detail === undefined
+        ? null
+        : html`<button type="button" class="button small" onClick=${() => resend(detail)}>Send again…</button>`
+    }
         <button type="button" class="button small" onClick=${() => answerToken(push)}>Answer this ${
       push.broadcast ? "channel" : "token"
     }…</button>
       </div>
-      ${push.findings.length > 0 ? wrong(push.findings, push) : null}
+      ${detail !== undefined && detail.findings.length > 0 ? wrong(detail.findings, detail) : null}
+      ${facts(push)}
       ${
-      table([
-        ["to", html`<span class="mono" title=${push.token ?? push.channelId ?? ""}>${addressee(push)}</span>`],
-        ["topic", push.topic],
-        ["push type", push.pushType ?? "none"],
-        ["priority", push.priority === undefined ? "none, taken for 10" : String(push.priority)],
-        ["level", push.level],
-        ["badge", push.badge === undefined ? undefined : String(push.badge)],
-        ["sound", push.sound === undefined ? undefined : `${push.sound}${push.critical ? ", critical" : ""}`],
-        ["category", push.category],
-        ["thread", push.threadId],
-        ["collapse id", push.collapseId],
-        [
-          "replaces",
-          push.replaces === undefined
-            ? undefined
-            : html`<a href=${state.href({ view: "push", id: push.replaces })}>push ${String(push.replaces)}</a>`
-        ],
-        [
-          "replaced by",
-          push.replacedBy === undefined
-            ? undefined
-            : html`<a href=${state.href({ view: "push", id: push.replacedBy })}>push ${String(push.replacedBy)}</a>`
-        ],
-        ["localized", push.unresolved.length === 0 ? undefined : `no string for ${push.unresolved.join(", ")}`]
-      ])
+      detail === undefined ? null : html`
+        ${detail.findings.length > 0 ? null : wrong(detail.findings, detail)}
+        ${activity(detail)}
+        ${payload(detail)}
+        ${headers(detail)}
+        ${jwt(detail)}
+        ${about(detail)}`
     }
-      ${push.findings.length > 0 ? null : wrong(push.findings, push)}
-      ${activity(push)}
-      ${payload(push)}
-      ${headers(push)}
-      ${jwt(push)}
-      ${about(push)}
     </article>`

@@ -220,6 +220,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         const { pushes: [push] } = yield* inbox.list({ text: "Boarding" })
         const page = yield* visit(inbox, `#/push/${push?.id}`)
         yield* does(() => page.locator(".push h2", { hasText: "Boarding at gate B42" }).waitFor())
+        yield* does(() => page.locator(".pane .code").waitFor())
         const pane = yield* does(() => page.locator(".pane").innerText())
         for (
           const part of [
@@ -265,6 +266,17 @@ describe.skipIf(!hasBrowser)("the page", () => {
         yield* does(() => page.locator(".pane .verdict.waiting").waitFor())
         yield* fiber
         yield* does(() => page.locator(".pane .verdict.accepted").waitFor())
+      }))
+
+    it.scopedLive("leads to the pushes of the same topic, token and collapse id", () =>
+      Effect.gen(function*() {
+        const inbox = yield* Inbox.make()
+        yield* demo(inbox)
+        const { pushes: [push] } = yield* inbox.list({ text: "Boarding" })
+        const page = yield* visit(inbox, `#/push/${push?.id}`)
+        yield* does(() => page.getByRole("link", { name: "com.example.travel" }).click())
+        yield* does(() => page.waitForFunction(() => document.querySelectorAll(".cards .card").length === 1))
+        assert.deepStrictEqual(yield* texts(page, ".cards .title"), ["Boarding at gate B42"])
       }))
 
     it.scopedLive("says when a push is not kept any more", () =>
@@ -541,7 +553,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         yield* harmless
         for (let id = 1; id <= count; id++) {
           yield* does(() => page.evaluate((id) => void (location.hash = `#/push/${id}`), id))
-          yield* does(() => page.locator(`article[aria-label='Push ${id}']`).waitFor())
+          yield* does(() => page.locator(`article[aria-label='Push ${id}']:not([aria-busy])`).waitFor())
           yield* harmless
         }
         yield* does(() => page.evaluate(() => void (location.hash = "#/answers")))
