@@ -568,7 +568,7 @@ const onlyOne = (found: Environment): Effect.Effect<void, ConfigError.ConfigErro
     [second],
     others.length === 0 && second === `${first}_FILE`
       ? `Both ${first} and ${second} are set: remove one of them`
-      : first.startsWith("APNS_KEY")
+      : first.startsWith("APNS_KEY") && second.startsWith("APNS_CERT")
       ? `Both a key and a certificate are set: keep one of ${[first, second, ...others].join(", ")}`
       : `Several credentials are set: keep one of ${[first, second, ...others].join(", ")}`
   ))

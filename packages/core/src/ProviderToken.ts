@@ -1,22 +1,35 @@
 /**
  * The JWT that tells APNs who is sending (Apple, "Establishing a token-based connection to APNs").
  *
- * APNs wants a token that is at most 60 minutes old and refuses one that changes more often than every 20 minutes. So
- * there is **one signer for each key in a process** (more exactly: for each key, key id, team id and Effect Clock),
- * however often {@link make} is called, and all connections and pools of that key share its token.
+ * APNs wants a token that is at most 60 minutes old and refuses one that changes more often than every 20 minutes. What
+ * exactly it counts is not published; so tokens are made such that no connection, no process and no group of processes
+ * changes them more often than it must.
  *
- * **When it signs.** `age` is the time since the last signing, by Effect's Clock.
+ * **All processes make the same token.** Time is cut into windows of 30 minutes, counted from the epoch. A token is issued
+ * at the beginning of a window, and signed deterministically (RFC 6979): every process that has the key makes the same
+ * token, without talking to the others. Clocks that differ by seconds do no harm. A connection keeps the token that it
+ * began with for at least 20 minutes and changes to that of a newer window then: opened when the token is 29 minutes old,
+ * it changes when it is 49. No token in use is older than 55 minutes.
  *
- * | event | age | last signing | answer |
- * |---|---|---|---|
- * | `current` | no token yet | - | sign |
- * | `current` | below `refreshAfter` (50 minutes) | any | the token in hand |
- * | `current` | `refreshAfter` or more | any | sign, unless held back |
- * | `expired(token)` | any | `token` is not the last one | the last token: somebody else was faster |
- * | `expired(token)` | 20 minutes or more | any | sign, unless held back |
- * | `expired(token)` | below 20 minutes | regular | sign once: the clock may have been set, or the token was old in a queue |
- * | `expired(token)` | below 20 minutes | itself caused by `expired` | {@link TokenRefreshRefused}: the clock is wrong |
- * | `tooManyUpdates(token)` | any | any | held back: no signing for 20 minutes from now |
+ * With `sharing: "none"` each process signs its own token, issued when it is signed and replaced at the age
+ * `refreshAfter`, for all connections at once.
+ *
+ * In a process there is **one signer for each key** (more exactly: for each key, key id, team id, kind of sharing and
+ * Effect Clock), however often {@link make} is called.
+ *
+ * **When it signs.** `due` is the beginning of the next window, or with `sharing: "none"` the age `refreshAfter` (50
+ * minutes), by Effect's Clock.
+ *
+ * | event | when | answer |
+ * |---|---|---|
+ * | `current` | no token yet | sign |
+ * | `current` | before `due` | the token in hand |
+ * | `current` | after `due` | sign, unless held back |
+ * | `expired(token)` | `token` is not the last one | the last token: somebody else was faster |
+ * | `expired(token)` | `token` is of an older window | sign the token of this window |
+ * | `expired(token)` | `token` is of this window, or its process's own | sign a token of its own, issued now: the clock may have been set |
+ * | `expired(token)` | the same again within 20 minutes | {@link TokenRefreshRefused}: the clock is wrong |
+ * | `tooManyUpdates(token)` | any | held back: no signing for 20 minutes from now |
  *
  * While it is held back `current` hands out the token in hand, even beyond 60 minutes, and `expired` fails. Signing is
  * single flight: whoever asks meanwhile waits for the same token.
@@ -40,13 +53,13 @@
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
-import type { CredentialsError } from "./Credentials.js"
+import type { CredentialsError, Sharing } from "./Credentials.js"
 import * as internal from "./internal/providerToken.js"
+import type { TokenRefreshRefused } from "./internal/tokenRefreshRefused.js"
 
 /**
  * @since 0.1.0
@@ -71,11 +84,25 @@ export interface Token {
   readonly jwt: Redacted.Redacted<string>
   /** The value of the `authorization` header, `bearer <jwt>`: a secret that JSON and inspection of the token do not show. */
   readonly header: string
+  /** What the token says of when it was issued: with shared tokens, the beginning of the window. */
   readonly issuedAt: number
   /** From now on `current` signs anew. */
   readonly refreshAt: number
   /** From now on APNs answers `ExpiredProviderToken`: one hour after `issuedAt`. */
   readonly expiresAt: number
+  /**
+   * When a connection that has sent this token since `since` should change to `current`: not before it has kept it for 20
+   * minutes, and not after its 55th minute. With `sharing: "none"` this is `refreshAt`.
+   *
+   * @since 1.0.0
+   */
+  readonly changeAt: (since: number) => number
+  /**
+   * APNs called it expired, and there is another one: connections change to `current` at once.
+   *
+   * @since 1.0.0
+   */
+  readonly isRefused: boolean
 }
 
 /**
@@ -111,28 +138,20 @@ export const ProviderToken: Context.Tag<ProviderToken, ProviderToken> = Context.
   "@effect-apns/core/ProviderToken"
 )
 
-/**
- * A new token was wanted and must not be signed yet.
- *
- * - `"SignedRecently"`: APNs called a token expired that was itself signed because of that, less than 20 minutes ago.
- *   The clock of this machine is wrong.
- * - `"TooManyUpdates"`: APNs asked for fewer new tokens.
- * - `"SigningFailed"`: the key could not be used.
- *
- * @since 0.1.0
- * @category errors
- */
-export class TokenRefreshRefused extends Data.TaggedError("TokenRefreshRefused")<{
-  readonly reason: "SignedRecently" | "TooManyUpdates" | "SigningFailed"
-  readonly keyId: string
-  readonly teamId: string
-  /** When the token in hand was signed: milliseconds since the epoch, by Effect's Clock. */
-  readonly issuedAt: number
-  /** From when on signing is allowed again: milliseconds since the epoch, by Effect's Clock. */
-  readonly retryAt: number
-  readonly message: string
-  readonly cause?: unknown
-}> {}
+export {
+  /**
+   * A new token was wanted and must not be signed yet.
+   *
+   * - `"SignedRecently"`: APNs called a token expired that was itself signed because of that, less than 20 minutes ago.
+   *   The clock of this machine is wrong.
+   * - `"TooManyUpdates"`: APNs asked for fewer new tokens.
+   * - `"SigningFailed"`: the key could not be used.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  TokenRefreshRefused
+} from "./internal/tokenRefreshRefused.js"
 
 /**
  * What a signer needs. A `Credentials.Token` will do.
@@ -148,8 +167,15 @@ export interface Options {
   /** The 10 characters of the team that owns the key. */
   readonly teamId: string
   /**
-   * The age at which a token is replaced, from 20 to 60 minutes. Default 50 minutes. Where callers that share a signer
-   * ask for different ages, the smallest holds.
+   * Whether all processes that have the key make the same tokens. Default `"processes"`, and `"none"` where `refreshAfter`
+   * is given.
+   *
+   * @since 1.0.0
+   */
+  readonly sharing?: Sharing | undefined
+  /**
+   * With `sharing: "none"`, the age at which a token is replaced, from 20 to 60 minutes. Default 50 minutes. Where callers
+   * that share a signer ask for different ages, the smallest holds.
    */
   readonly refreshAfter?: Duration.DurationInput | undefined
 }

@@ -987,10 +987,10 @@ describe("Connection", () => {
           yield* join(fiber)
         })
         yield* send
-        yield* TestClock.adjust("48 minutes")
+        yield* TestClock.adjust("29 minutes")
         yield* send
         // signing is real work outside of the clock: wait for the new token, by whoever asks for it
-        yield* TestClock.adjust("3 minutes")
+        yield* TestClock.adjust("1 minute")
         yield* signer.current
         yield* tick
         yield* send

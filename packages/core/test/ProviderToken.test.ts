@@ -20,9 +20,9 @@ const start = 1_700_000_000_000
 
 // Real clocks do not start at 0, and neither do these tests.
 const signer = (extra?: Partial<ProviderToken.Options>) =>
-  Effect.zipRight(TestClock.setTime(start), ProviderToken.make({ ...options, ...extra }))
+  Effect.zipRight(TestClock.setTime(start), ProviderToken.make({ ...options, sharing: "none", ...extra }))
 
-describe("ProviderToken", () => {
+describe("ProviderToken of a process's own", () => {
   describe("the JWT", () => {
     it.effect("is what Apple wants: ES256, kid, iss, a numeric iat, and no more", () =>
       Effect.gen(function*() {

@@ -57,7 +57,7 @@ describe("importing @effect-apns/pool", () => {
       assert.isFalse(has(urls, "/core/src/internal/proxyTunnel.ts"))
     }))
 
-  it.live("loads jose with the first signature", () =>
+  it.live("loads @noble/curves with the first signature", () =>
     Effect.gen(function*() {
       const urls = yield* loadedBy(`
         const { ProviderToken } = await import("@effect-apns/core")
@@ -68,7 +68,7 @@ describe("importing @effect-apns/pool", () => {
         const { current } = await Effect.runPromise(signer)
         await Effect.runPromise(current)
       `)
-      assert.isTrue(packagesOf(urls).has("jose"))
+      assert.isTrue(packagesOf(urls).has("@noble/curves"))
       assert.isFalse(packagesOf(urls).has("socks"))
     }))
 

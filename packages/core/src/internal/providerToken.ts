@@ -8,10 +8,12 @@ import * as FiberId from "effect/FiberId"
 import { globalValue } from "effect/GlobalValue"
 import * as Redacted from "effect/Redacted"
 import type { KeyObject } from "node:crypto"
+import type { Sharing } from "../Credentials.js"
 import { CredentialsError } from "../Credentials.js"
 import type { Options, ProviderToken, Token, TypeId as ProviderTokenTypeId } from "../ProviderToken.js"
-import { TokenRefreshRefused } from "../ProviderToken.js"
 import { tokenKey } from "./credentials.js"
+import * as jwt from "./jwt.js"
+import { TokenRefreshRefused } from "./tokenRefreshRefused.js"
 
 // Not imported: the two modules import each other, and the class below needs it while they are being loaded.
 const TypeId: ProviderTokenTypeId = "~@effect-apns/core/ProviderToken"
@@ -23,19 +25,26 @@ const quietPeriod = 20 * minute
 const lifetime = 60 * minute
 const defaultRefreshAfter = 50 * minute
 
-/** What made the signer sign: somebody asked for a token, or APNs called the last one expired. */
-type Trigger = "regular" | "expired"
+/** All processes that have the key make the same token for each span of this length, counted from the epoch. */
+const windowLength = 30 * minute
+/** No connection sends a token that is older: an hour, less what clocks differ and what a request may wait. */
+const maxAge = 55 * minute
 
-// Loaded when it is needed, and not by everyone who has the library: it would be a good part of what importing costs.
-const loadJose = () => import("jose")
+const windowOf = (now: number): number => Math.floor(now / windowLength) * windowLength
 
 // The header is a private field behind a getter: it is read for every request, yet neither JSON nor inspection shows it.
 class SignedToken implements Token {
   readonly #header: string
   readonly jwt: Redacted.Redacted<string>
   readonly expiresAt: number
+  isRefused = false
 
-  constructor(jwt: string, readonly issuedAt: number, readonly refreshAt: number) {
+  constructor(
+    jwt: string,
+    readonly issuedAt: number,
+    readonly refreshAt: number,
+    private readonly leastHold: number
+  ) {
     this.#header = `bearer ${jwt}`
     this.jwt = Redacted.make(jwt)
     this.expiresAt = issuedAt + lifetime
@@ -43,6 +52,10 @@ class SignedToken implements Token {
 
   get header(): string {
     return this.#header
+  }
+
+  changeAt(since: number): number {
+    return Math.min(Math.max(this.refreshAt, since + this.leastHold), Math.max(this.refreshAt, this.issuedAt + maxAge))
   }
 }
 
@@ -54,13 +67,19 @@ class Signer implements ProviderToken {
   readonly #clock: Clock.Clock
   readonly #key: KeyObject
   refreshAfter = lifetime
-  #token: Token | undefined
-  #lastTrigger: Trigger = "regular"
+  #token: SignedToken | undefined
+  #resignedAt = Number.NEGATIVE_INFINITY
   #heldBackAt = Number.NEGATIVE_INFINITY
   #pending: Deferred.Deferred<Token, CredentialsError> | undefined
   #count = 0
 
-  constructor(clock: Clock.Clock, key: KeyObject, readonly keyId: string, readonly teamId: string) {
+  constructor(
+    clock: Clock.Clock,
+    key: KeyObject,
+    readonly keyId: string,
+    readonly teamId: string,
+    readonly sharing: Sharing
+  ) {
     this.#clock = clock
     this.#key = key
   }
@@ -74,13 +93,20 @@ class Signer implements ProviderToken {
     if (this.#pending !== undefined) {
       return Deferred.await(this.#pending)
     }
-    if (this.#token === undefined) {
-      return this.sign("regular")
+    const token = this.#token
+    if (token === undefined) {
+      return this.sign(this.regular(now))
     }
-    const age = now - this.#token.issuedAt
-    const isFresh = age < this.refreshAfter && age > -quietPeriod
-    return isFresh || within(quietPeriod, this.#heldBackAt, now) ? Effect.succeed(this.#token) : this.sign("regular")
+    return this.isFresh(token, now) || within(quietPeriod, this.#heldBackAt, now)
+      ? Effect.succeed(token)
+      : this.sign(this.regular(now))
   })
+
+  private isFresh(token: Token, now: number): boolean {
+    const age = now - token.issuedAt
+    if (age <= -quietPeriod) return false
+    return this.sharing === "processes" ? now < token.refreshAt : age < this.refreshAfter
+  }
 
   readonly expired = (token: Token): Effect.Effect<Token, TokenRefreshRefused> =>
     Effect.suspend(() => {
@@ -90,15 +116,19 @@ class Signer implements ProviderToken {
       }
       const last = this.#token
       if (last === undefined || last !== token) {
-        return last === undefined ? this.orRefused(this.sign("regular"), token) : Effect.succeed(last)
+        return last === undefined ? this.orRefused(this.sign(this.regular(now)), token) : Effect.succeed(last)
       }
       if (within(quietPeriod, this.#heldBackAt, now)) {
         return this.refuse("TooManyUpdates", last, this.#heldBackAt + quietPeriod)
       }
-      if (this.#lastTrigger === "expired" && within(quietPeriod, last.issuedAt, now)) {
-        return this.refuse("SignedRecently", last, last.issuedAt + quietPeriod)
+      // The token of the newest window is what the other processes have: only if that is the one refused, one of our own.
+      if (this.sharing === "processes" && now >= last.refreshAt) {
+        return this.orRefused(this.sign(this.regular(now), last), last)
       }
-      return this.orRefused(this.sign("expired"), last)
+      if (within(quietPeriod, this.#resignedAt, now)) {
+        return this.refuse("SignedRecently", last, this.#resignedAt + quietPeriod)
+      }
+      return this.orRefused(this.sign(this.own(now, last), last, now), last)
     })
 
   readonly tooManyUpdates = (_token: Token): Effect.Effect<void> =>
@@ -106,18 +136,30 @@ class Signer implements ProviderToken {
       this.#heldBackAt = this.#clock.unsafeCurrentTimeMillis()
     })
 
+  /** When the token that is due now was issued. */
+  private regular(now: number): number {
+    return this.sharing === "processes" ? windowOf(now) : now
+  }
+
+  /** As {@link regular}, for a token that must differ from the one refused. */
+  private own(now: number, refused: Token): number {
+    const isSameSecond = Math.floor(now / 1000) === Math.floor(refused.issuedAt / 1000)
+    return this.sharing === "processes" && isSameSecond ? now - 1000 : now
+  }
+
   // The fiber that signs belongs to nobody: a caller that is interrupted leaves the others their token.
-  private sign(trigger: Trigger): Effect.Effect<Token, CredentialsError> {
+  private sign(issuedAt: number, refused?: SignedToken, resignedAt?: number): Effect.Effect<Token, CredentialsError> {
     return Effect.uninterruptibleMask((restore) => {
       const pending = Deferred.unsafeMake<Token, CredentialsError>(FiberId.none)
       this.#pending = pending
-      return this.jwt(this.#clock.unsafeCurrentTimeMillis()).pipe(
+      return this.make(issuedAt).pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {
             this.#pending = undefined
             if (Exit.isSuccess(exit)) {
+              if (refused !== undefined) refused.isRefused = true
+              if (resignedAt !== undefined) this.#resignedAt = resignedAt
               this.#token = exit.value
-              this.#lastTrigger = trigger
               this.#count++
             }
             Deferred.unsafeDone(pending, exit)
@@ -129,24 +171,23 @@ class Signer implements ProviderToken {
     })
   }
 
-  private jwt(issuedAt: number): Effect.Effect<Token, CredentialsError> {
+  private make(issuedAt: number): Effect.Effect<SignedToken, CredentialsError> {
+    const { keyId, teamId } = this
+    const isShared = this.sharing === "processes"
+    const refreshAt = isShared
+      ? windowOf(this.#clock.unsafeCurrentTimeMillis()) + windowLength
+      : issuedAt + this.refreshAfter
+    const claims = { keyId, teamId, issuedAt: Math.floor(issuedAt / 1000) }
     return Effect.tryPromise({
-      try: async () => {
-        const { SignJWT } = await loadJose()
-        return new SignJWT()
-          .setProtectedHeader({ alg: "ES256", kid: this.keyId })
-          .setIssuer(this.teamId)
-          .setIssuedAt(Math.floor(issuedAt / 1000))
-          .sign(this.#key)
-      },
+      try: () => isShared ? jwt.deterministic(this.#key, claims) : jwt.randomized(this.#key, claims),
       catch: (cause) =>
         new CredentialsError({
           reason: "SigningFailed",
-          source: `key ${this.keyId}`,
-          message: `Signing with key ${this.keyId} failed: give the .p8 file of an APNs key`,
+          source: `key ${keyId}`,
+          message: `Signing with key ${keyId} failed: give the .p8 file of an APNs key`,
           cause
         })
-    }).pipe(Effect.map((jwt) => new SignedToken(jwt, issuedAt, issuedAt + this.refreshAfter)))
+    }).pipe(Effect.map((jwt) => new SignedToken(jwt, issuedAt, refreshAt, isShared ? quietPeriod : 0)))
   }
 
   private orRefused(
@@ -169,7 +210,8 @@ class Signer implements ProviderToken {
         new Date(token.issuedAt).toISOString()
       }: check the clock of this machine (no new token before ${until})`
       : reason === "TooManyUpdates"
-      ? `APNs got too many new tokens of team ${teamId}: sign in one process only, and wait until ${until}`
+      ? `APNs got too many new tokens of team ${teamId}: wait until ${until}, and let every process that signs with key ` +
+        `${keyId} make the same tokens (sharing: "processes", the default here)`
       : `No new token for key ${keyId}: ${error?.message ?? "signing failed"}`
     return Effect.fail(
       new TokenRefreshRefused({
@@ -206,6 +248,8 @@ export const make = (options: Options): Effect.Effect<ProviderToken, Credentials
         }: give a duration from 20 to 60 minutes`
       })
     }
+    // who asks for an age of their own wants tokens of their own
+    const sharing = options.sharing ?? (options.refreshAfter === undefined ? "processes" : "none")
     const { identity, key } = yield* Either.mapLeft(
       tokenKey(Redacted.value(options.key), options.keyId, options.teamId, "the key given"),
       (problem) => new CredentialsError(problem)
@@ -213,8 +257,9 @@ export const make = (options: Options): Effect.Effect<ProviderToken, Credentials
     const clock = yield* Effect.clock
     const ofClock = signers.get(clock) ?? new Map<string, Signer>()
     signers.set(clock, ofClock)
-    const signer = ofClock.get(identity) ?? new Signer(clock, key, options.keyId, options.teamId)
-    ofClock.set(identity, signer)
+    const name = `${sharing} ${identity}`
+    const signer = ofClock.get(name) ?? new Signer(clock, key, options.keyId, options.teamId, sharing)
+    ofClock.set(name, signer)
     signer.refreshAfter = Math.min(signer.refreshAfter, refreshAfter)
     return signer
   })

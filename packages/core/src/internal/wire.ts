@@ -71,6 +71,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
 
   private readonly session: Session.Session<Exchange.Exchange>
   private token: ProviderToken.Token | undefined = undefined
+  private tokenSince = 0
 
   private writing = false
   private flushScheduled = false
@@ -149,7 +150,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   }
 
   private send(exchange: Exchange.Exchange): boolean {
-    if (this.settings.token !== undefined) this.useToken()
+    if (this.token?.isRefused === true) this.useToken()
     const { path, spec } = exchange
     try {
       if (!this.session.request(exchange, spec.head, path, spec.extra, spec.body)) return false
@@ -314,10 +315,15 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     this.finish(this.cause ?? { _tag: "Retired" })
   }
 
+  /**
+   * Takes the signer's token. A connection does so when it begins, when it has kept its token long enough, and when APNs
+   * has refused it: not whenever another one is there, for APNs wants no token that changes often.
+   */
   private useToken(): void {
     const token = this.settings.token?.unsafeCurrent()
     if (token === this.token || token === undefined) return
     this.token = token
+    this.tokenSince = this.deadlines.now()
     this.session.setCommonHeaders([["authorization", token.header]])
   }
 
@@ -406,16 +412,23 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     )
   }
 
-  /** Signs in time: a connection that is open keeps its provider token fresh. */
-  keepToken(token: ProviderToken.ProviderToken): Effect.Effect<void> {
+  /** Changes the provider token in time: see `ProviderToken`. */
+  keepToken(signer: ProviderToken.ProviderToken): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const clock = yield* Effect.clock
       while (this.state !== "closed") {
-        const current = yield* token.current
+        const left = this.token === undefined
+          ? 0
+          : this.token.changeAt(this.tokenSince) - clock.unsafeCurrentTimeMillis()
+        if (left > 0) {
+          yield* Effect.sleep(Duration.millis(left))
+          continue
+        }
+        const before = this.token
+        yield* signer.current
         this.useToken()
-        const left = current.refreshAt - clock.unsafeCurrentTimeMillis()
         // a token that is due and was not replaced is held back: look again in a while
-        yield* Effect.sleep(left > 0 ? Duration.millis(left) : heldBackRetry)
+        if (this.token === before) yield* Effect.sleep(heldBackRetry)
       }
     }).pipe(
       Effect.tapErrorCause((cause) => Effect.logWarning("The provider token could not be refreshed", cause)),
