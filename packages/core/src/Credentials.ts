@@ -344,7 +344,15 @@ const readBytes = (
   path: string,
   names: Names
 ): Effect.Effect<Uint8Array, CredentialsError, FileSystem.FileSystem> =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(fs.readFile(path), unreadable(path, names)))
+  typeof path === "string"
+    ? Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(fs.readFile(path), unreadable(path, names)))
+    : Effect.fail(
+      new CredentialsError({
+        reason: "FileNotReadable",
+        source: names.file,
+        message: `${names.file} is not the path of a file: give the path as text, or the content as ${names.content}`
+      })
+    )
 
 const checkExpiry =
   <A extends CertificateInfo>(source: string) => (credentials: A): Effect.Effect<A, CredentialsError> =>
@@ -401,8 +409,9 @@ const tokenOf = (
         ...(options.sharing === undefined ? undefined : { sharing: options.sharing })
       })
     })
+  if (!isOptions(options)) return notOptions("token")
   return "key" in options
-    ? Effect.suspend(() => build(names.given, Redacted.value(options.key)))
+    ? Effect.suspend(() => Either.flatMap(contentOf(options.key, names.given), (text) => build(names.given, text)))
     : Effect.flatMap(readBytes(options.keyFile, names), (bytes) => build(options.keyFile, bytes))
 }
 
@@ -425,17 +434,16 @@ export function certificate(
 export function certificate(
   options: CertificateOptions | CertificateFileOptions
 ): Effect.Effect<Certificate, CredentialsError, FileSystem.FileSystem> {
+  if (!isOptions(options)) return notOptions("certificate")
   return "cert" in options
-    ? Effect.suspend(() =>
-      certificateOf(
-        {
-          source: certNames.given,
-          text: Redacted.isRedacted(options.cert) ? Redacted.value(options.cert) : options.cert
-        },
-        options.key === undefined ? undefined : { source: keyNames.given, text: Redacted.value(options.key) },
-        options.passphrase
+    ? Effect.gen(function*() {
+      const { cert, key, passphrase } = options
+      return yield* certificateOf(
+        { source: certNames.given, text: yield* contentOf(cert, certNames.given) },
+        key === undefined ? undefined : { source: keyNames.given, text: yield* contentOf(key, keyNames.given) },
+        passphrase
       )
-    )
+    })
     : Effect.gen(function*() {
       const { certFile, keyFile } = options
       return yield* certificateOf(
@@ -504,17 +512,26 @@ const pkcs12Of = (
       })),
       Effect.flatMap(checkExpiry(source))
     )
+  if (!isOptions(options)) return notOptions("pkcs12")
   if ("data" in options) {
     const { data } = options
-    return Effect.suspend(() =>
-      build(names.given, Redacted.isRedacted(data) ? Redacted.value<string | Uint8Array>(data) : data)
-    )
+    return Effect.flatMap(contentOf(data, names.given), (content) => build(names.given, content))
   }
   return Effect.flatMap(readBytes(options.file, names), (data) => build(options.file, data))
 }
 
-const secret = (redacted: Redacted.Redacted<string> | undefined): string | undefined =>
-  redacted === undefined ? undefined : Redacted.value(redacted)
+const contentOf = (given: unknown, source: string): Either.Either<string | Uint8Array, CredentialsError> =>
+  Either.fromNullable(internal.contentOf(given), () => failed(internal.noContent(source)))
+
+const isOptions = (options: unknown): boolean => typeof options === "object" && options !== null
+
+const notOptions = (constructor: string): Effect.Effect<never, CredentialsError> =>
+  Effect.fail(failed(internal.noContent(`What is given to Credentials.${constructor}`)))
+
+const secret = (redacted: unknown): string | undefined => {
+  const text = internal.contentOf(redacted)
+  return typeof text === "string" ? text : undefined
+}
 
 /** A variable, redacted before anything else is done with it; one that is set to nothing counts as unset. */
 const optional = (name: string): Config.Config<Option.Option<Redacted.Redacted<string>>> =>

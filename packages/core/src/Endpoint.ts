@@ -22,6 +22,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as net from "node:net"
+import { mayBeSecret } from "./internal/paths.js"
 
 /**
  * @since 0.1.0
@@ -94,7 +95,9 @@ class EndpointImpl extends Data.Class<Omit<Endpoint, TypeId>> implements Endpoin
 
 // Up to the last "@", whatever stands before it: a password may hold any character.
 const withoutUserInfo = (input: string): string =>
-  Printable.text(input.replace(/^([a-z0-9+.-]*:?\/\/)?[^]*@/i, "$1***@"))
+  mayBeSecret(input)
+    ? `(${input.length} characters, not shown)`
+    : Printable.text(input.replace(/^([a-z0-9+.-]*:?\/\/)?[^]*@/i, "$1***@"))
 
 /** A query or a path may hold secrets too: its beginning is enough to find it. */
 const shown = (tail: string): string => Printable.text(withoutUserInfo(tail), 40)
@@ -121,6 +124,9 @@ const printable = /^[!-[\]-~\u00a1-\u{10ffff}]*$/u
  * @category constructors
  */
 export const make = (input: string): Either.Either<Endpoint, InvalidEndpoint> => {
+  if (typeof input !== "string") {
+    return invalid("Scheme", "", "give text, https://host[:port]")
+  }
   if (!printable.test(input)) {
     return invalid("Characters", input, "remove spaces, backslashes and control characters")
   }

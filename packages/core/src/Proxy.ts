@@ -127,7 +127,8 @@ const decode = (text: string): string | undefined => {
  * @category constructors
  */
 export const make = (url: string | Redacted.Redacted<string>): Either.Either<Proxy, InvalidProxy> => {
-  const input = Redacted.isRedacted(url) ? Redacted.value(url) : url
+  const input: unknown = Redacted.isRedacted(url) ? Redacted.value(url) : url
+  if (typeof input !== "string") return invalid("", "give its URL as text")
   const match = /^([a-z0-9+.-]+):\/\/(?:([^/?#]*)@)?(\[[^\]]*\]|[^/?#:@[\]]*)(?::([0-9]{1,5}))?\/?$/i.exec(input)
   if (match === null) {
     return invalid(input, "write it as http://host:port or socks5://user:password@host:port")

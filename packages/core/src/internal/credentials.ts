@@ -4,6 +4,7 @@ import * as Printable from "@effect-apns/models/Printable"
 import * as TeamIds from "@effect-apns/models/TeamId"
 import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
 import * as crypto from "node:crypto"
 import * as net from "node:net"
 import * as tls from "node:tls"
@@ -40,6 +41,25 @@ const causeOf = (error: unknown): Error => {
   const cause = new Error(error instanceof Error ? Printable.text(error.message) : "unknown")
   return Object.assign(cause, { code: codeOf(error) })
 }
+
+/**
+ * What was given as the content of a key, a certificate or an archive: redacted or not, text or bytes, as programs without
+ * types give it. `undefined` for anything else.
+ */
+export const contentOf = (given: unknown): string | Uint8Array | undefined => {
+  const content: unknown = Redacted.isRedacted(given) ? Redacted.value(given) : given
+  return typeof content === "string" || isBytes(content) ? content : undefined
+}
+
+// By its tag, not its class: test runners give each file a realm of its own, with classes of its own.
+const isBytes = (content: unknown): content is Uint8Array =>
+  Object.prototype.toString.call(content) === "[object Uint8Array]"
+
+export const noContent = (source: string): Problem => ({
+  reason: "NotPem",
+  source,
+  message: `${source} is neither text nor bytes: give the content of the file, as Redacted.make(text)`
+})
 
 const isText = (text: string | Uint8Array): text is string => typeof text === "string"
 

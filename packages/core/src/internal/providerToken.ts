@@ -6,12 +6,13 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import { globalValue } from "effect/GlobalValue"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { KeyObject } from "node:crypto"
 import type { Sharing } from "../Credentials.js"
 import { CredentialsError } from "../Credentials.js"
 import type { Options, ProviderToken, Token, TypeId as ProviderTokenTypeId } from "../ProviderToken.js"
-import { tokenKey } from "./credentials.js"
+import { contentOf, noContent, tokenKey } from "./credentials.js"
 import * as jwt from "./jwt.js"
 import { TokenRefreshRefused } from "./tokenRefreshRefused.js"
 
@@ -234,24 +235,31 @@ const signers = globalValue(
   () => new WeakMap<Clock.Clock, Map<string, Signer>>()
 )
 
+const millisOf = (duration: unknown): number =>
+  Option.match(Duration.decodeUnknown(duration), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+
 export const make = (options: Options): Effect.Effect<ProviderToken, CredentialsError> =>
   Effect.gen(function*() {
-    const refreshAfter = options.refreshAfter === undefined
-      ? defaultRefreshAfter
-      : Duration.toMillis(options.refreshAfter)
+    if (typeof options !== "object" || options === null) {
+      return yield* new CredentialsError(noContent("What is given to ProviderToken.make"))
+    }
+    const refreshAfter = options.refreshAfter === undefined ? defaultRefreshAfter : millisOf(options.refreshAfter)
     if (!(refreshAfter >= quietPeriod && refreshAfter <= lifetime)) {
       return yield* new CredentialsError({
         reason: "InvalidRefreshAge",
         source: "refreshAfter",
         message: `Tokens cannot be refreshed at an age of ${
-          Duration.format(Duration.millis(refreshAfter))
+          Number.isFinite(refreshAfter) ? Duration.format(Duration.millis(refreshAfter)) : String(refreshAfter)
         }: give a duration from 20 to 60 minutes`
       })
     }
     // who asks for an age of their own wants tokens of their own
     const sharing = options.sharing ?? (options.refreshAfter === undefined ? "processes" : "none")
     const { identity, key } = yield* Either.mapLeft(
-      tokenKey(Redacted.value(options.key), options.keyId, options.teamId, "the key given"),
+      Either.flatMap(
+        Either.fromNullable(contentOf(options.key), () => noContent("the key given")),
+        (text) => tokenKey(text, options.keyId, options.teamId, "the key given")
+      ),
       (problem) => new CredentialsError(problem)
     )
     const clock = yield* Effect.clock

@@ -1,3 +1,4 @@
+import * as Printable from "@effect-apns/models/Printable"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
@@ -20,6 +21,7 @@ import type { Endpoint } from "../Endpoint.js"
 import * as Proxy from "../Proxy.js"
 import type { Address, ConnectOptions, Transport } from "../Transport.js"
 import { fromError, noH2 } from "./connectFailure.js"
+import { mayBeSecret } from "./paths.js"
 import { isCertificate, pemBlocks } from "./pem.js"
 import { SocketTransport } from "./socketTransport.js"
 import { staggered } from "./staggered.js"
@@ -149,7 +151,14 @@ const openKeylog = (options: ConnectOptions): Effect.Effect<Keylog, ConnectError
     Effect.try({
       try: () => fs.openSync(file, "a", 0o600),
       catch: (cause) =>
-        setupError(endpoint, "KeyLog", `The key log file ${file} cannot be written: name another file`, cause)
+        setupError(
+          endpoint,
+          "KeyLog",
+          mayBeSecret(file)
+            ? "The key log file cannot be written: give the path of a file as `keylog`"
+            : `The key log file ${Printable.text(file)} cannot be written: name another file`,
+          mayBeSecret(file) ? undefined : cause
+        )
     }),
     (descriptor) => Effect.sync(() => fs.closeSync(descriptor))
   ).pipe(Effect.map((descriptor) => (line: Buffer) => {
