@@ -100,7 +100,7 @@ describe("ProviderToken of a process's own", () => {
         for (const refreshAfter of ["20 minutes", "60 minutes"] as const) {
           yield* signer({ refreshAfter })
         }
-        for (const refreshAfter of ["1199999 millis", "3600001 millis", "0 millis", Infinity] as const) {
+        for (const refreshAfter of ["1199999 millis", "3600001 millis", "0 millis", Infinity, 1e302] as const) {
           const error = yield* Effect.flip(signer({ refreshAfter }))
           assert.strictEqual(error.reason, "InvalidRefreshAge")
           assert.include(error.message, "from 20 to 60 minutes")

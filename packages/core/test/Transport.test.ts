@@ -195,6 +195,15 @@ describe("Transport", () => {
           assert.strictEqual((yield* refused(port, { ca: bad })).reason, "InvalidCa")
         }
         yield* open(port, { ca: [fixtures.text("other.pem"), ca] })
+        const shapes = [
+          ca.replaceAll("\n", "\\n"),
+          ca.replaceAll("\n", "\\\\n"),
+          ca.replaceAll("\n", " "),
+          ca.replaceAll("\n", ""),
+          JSON.stringify(ca),
+          Buffer.from(ca).toString("base64")
+        ]
+        for (const shape of shapes) yield* open(port, { ca: shape })
       }))
 
     it.scopedLive("says what is wrong: no name, nobody there, no TLS, hung up", () =>

@@ -2,6 +2,7 @@ import type { Request } from "@effect-apns/core"
 import { Response } from "@effect-apns/core"
 import { Notification } from "@effect-apns/models"
 import { ApnsPool, send } from "@effect-apns/pool"
+import { MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 
@@ -39,6 +40,14 @@ describe("send", () => {
       assert.strictEqual(requests[0]?.path, `/3/device/${token}`)
     }).pipe(Effect.provide(recorded(requests)))
   })
+
+  it.scopedLive("brings a device token of 4,096 digits to the server", () =>
+    Effect.gen(function*() {
+      const apns = yield* MockApns.MockApns
+      const token = "0123456789abcdef".repeat(256)
+      yield* send({ token, notification: Notification.alert({ alert: "Hello" }) })
+      assert.deepStrictEqual((yield* apns.received).map((request) => request.token), [token])
+    }).pipe(Effect.provide(MockApns.layerPool({ size: 1 }))))
 
   it.effect("sends a raw notification of a push type that it does not know, with its own topic suffix", () => {
     const requests: Array<Request.Request> = []

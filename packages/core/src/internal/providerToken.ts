@@ -249,7 +249,9 @@ export const make = (options: Options): Effect.Effect<ProviderToken, Credentials
         reason: "InvalidRefreshAge",
         source: "refreshAfter",
         message: `Tokens cannot be refreshed at an age of ${
-          Number.isFinite(refreshAfter) ? Duration.format(Duration.millis(refreshAfter)) : String(refreshAfter)
+          Math.abs(refreshAfter) <= Number.MAX_SAFE_INTEGER / 1e6
+            ? Duration.format(Duration.millis(refreshAfter))
+            : String(refreshAfter)
         }: give a duration from 20 to 60 minutes`
       })
     }
