@@ -18,6 +18,7 @@
  */
 import { Session } from "@effect-apns/http2"
 import { TimeSpan, UnixTime } from "@effect-apns/models"
+import * as Printable from "@effect-apns/models/Printable"
 import * as Data from "effect/Data"
 import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -87,7 +88,10 @@ export interface Options {
   readonly path: string
   /** Default `POST`. */
   readonly method?: "GET" | "POST" | "DELETE" | undefined
-  /** Lower-case names; `authorization` comes from the credentials. */
+  /**
+   * Lower-case names. `authorization` comes from the credentials and `content-length` from the body; those that belong to
+   * a connection (RFC 9113 section 8.2.2) are refused.
+   */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** Bytes and strings are sent as they are, anything else as JSON. Default: no body. */
   readonly body?: unknown
@@ -106,7 +110,7 @@ export interface Options {
  * @category errors
  */
 export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
-  readonly field: "path" | "headers" | "body" | "timeout" | "deadline" | "retransmit"
+  readonly field: "path" | "method" | "headers" | "body" | "timeout" | "deadline" | "retransmit"
   readonly description: string
 }> {
   override get message(): string {
@@ -144,6 +148,21 @@ const validName = /^[a-z0-9!#$%&'*+.^_`|~-]+$/
 // RFC 9113 section 8.2.1: no CR, LF or NUL, no white space at either end; APNs values are visible ASCII
 const validValue = /^(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?$/
 
+const connectionHeader = "it belongs to HTTP/1.1 connections, and HTTP/2 does not allow it (RFC 9113 section 8.2.2)"
+
+/** Headers that are not a caller's to set, and why. */
+const ownedHeaders: ReadonlyMap<string, string> = new Map([
+  ["authorization", "it comes from the credentials"],
+  ["content-length", "it is the length of the body"],
+  ["host", "the endpoint names the host"],
+  ["connection", connectionHeader],
+  ["keep-alive", connectionHeader],
+  ["proxy-connection", connectionHeader],
+  ["te", connectionHeader],
+  ["transfer-encoding", connectionHeader],
+  ["upgrade", connectionHeader]
+])
+
 const heads = new Map<string, Session.Head>()
 const maxHeads = 256
 
@@ -177,7 +196,19 @@ export const head = (
  * @category constructors
  */
 export const validate = (options: Options): Either.Either<Request, InvalidRequest> => {
-  if (!validPath.test(options.path)) {
+  // getters and `toJSON` are callers' code
+  try {
+    return judge(options)
+  } catch (error) {
+    const why = Printable.text(error instanceof Error ? error.message : "it threw")
+    return Either.left(new InvalidRequest({ field: "body", description: `the request could not be read (${why})` }))
+  }
+}
+
+const judge = (options: Options): Either.Either<Request, InvalidRequest> => {
+  if (
+    typeof options !== "object" || options === null || typeof options.path !== "string" || !validPath.test(options.path)
+  ) {
     return Either.left(
       new InvalidRequest({ field: "path", description: "it must start with / and hold visible ASCII characters only" })
     )
@@ -191,11 +222,19 @@ export const validate = (options: Options): Either.Either<Request, InvalidReques
       return Either.left(
         new InvalidRequest({
           field: "headers",
-          description: `${JSON.stringify(name)} is not a header name: use lower-case letters, digits and dashes`
+          description: `${
+            Printable.text(JSON.stringify(name))
+          } is not a header name: use lower-case letters, digits and dashes`
         })
       )
     }
-    if (!validValue.test(value)) {
+    const owner = ownedHeaders.get(name)
+    if (owner !== undefined) {
+      return Either.left(
+        new InvalidRequest({ field: "headers", description: `leave ${name} out: ${owner}` })
+      )
+    }
+    if (typeof value !== "string" || !validValue.test(value)) {
       return Either.left(
         new InvalidRequest({
           field: "headers",
@@ -241,7 +280,10 @@ export const validate = (options: Options): Either.Either<Request, InvalidReques
       new InvalidRequest({ field: "retransmit", description: "give \"collapsible\", \"always\" or \"never\"" })
     )
   }
-  const method = options.method ?? "POST"
+  const method: unknown = options.method ?? "POST"
+  if (method !== "POST" && method !== "GET" && method !== "DELETE") {
+    return Either.left(new InvalidRequest({ field: "method", description: "give \"POST\", \"GET\" or \"DELETE\"" }))
+  }
   return Either.right(
     fromSpec(options.path, {
       head: head(method, stable),

@@ -1,6 +1,6 @@
 import { Request } from "@effect-apns/core"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Either } from "effect"
+import { DateTime, Duration, Either, FastCheck } from "effect"
 
 const invalid = (options: Request.Options): Request.InvalidRequest => {
   const made = Request.validate(options)
@@ -27,6 +27,46 @@ describe("Request", () => {
     for (const value of ["a\r\nb: c", " a", "a ", "é", "\0", "\t"]) {
       assert.strictEqual(invalid({ path, headers: { "apns-topic": value } }).field, "headers", JSON.stringify(value))
     }
+  })
+
+  it("refuses headers that are not a caller's to set, with the reason", () => {
+    const owned = ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "host"]
+    for (const name of [...owned, "authorization", "content-length"]) {
+      const error = invalid({ path, headers: { [name]: "x" } })
+      assert.strictEqual(error.field, "headers")
+      assert.include(error.message, `leave ${name} out`)
+      assert.throws(() => Request.make({ path, headers: { [name]: "x" } }), /leave/)
+    }
+  })
+
+  it("answers nonsense with InvalidRequest, and never throws", () => {
+    FastCheck.assert(FastCheck.property(
+      FastCheck.oneof(
+        FastCheck.anything(),
+        FastCheck.record({
+          path: FastCheck.constant(path),
+          method: FastCheck.anything(),
+          headers: FastCheck.oneof(
+            FastCheck.anything(),
+            FastCheck.dictionary(FastCheck.string(), FastCheck.anything())
+          ),
+          body: FastCheck.anything({ withBigInt: true }),
+          timeout: FastCheck.anything(),
+          deadline: FastCheck.anything()
+        }, { requiredKeys: ["path"] })
+      ),
+      (options) => {
+        const made: ReturnType<typeof Request.validate> = Reflect.apply(Request.validate, undefined, [options])
+        if (Either.isLeft(made)) assert.strictEqual(made.left._tag, "InvalidRequest")
+      }
+    ))
+    const hostile = {
+      path,
+      get body(): string {
+        throw new Error("boom")
+      }
+    }
+    assert.include(invalid(hostile).message, "could not be read (boom)")
   })
 
   it("keeps values that differ from request to request out of the shared head", () => {

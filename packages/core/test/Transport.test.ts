@@ -614,6 +614,8 @@ describe("Transport", () => {
         assert.isTrue(lines.some((line) => line.startsWith("CLIENT_TRAFFIC_SECRET_0 ") && line.endsWith("\n")))
 
         const file = nodePath.join(yield* directory, "keys")
+        // one that is there already, and that others may read
+        fs.writeFileSync(file, "", { mode: 0o644 })
         const two = collect(yield* open(port, { keylog: file }))
         yield* until(() => two.text === "hello")
         assert.include(fs.readFileSync(file, "utf8"), "SERVER_TRAFFIC_SECRET_0 ")

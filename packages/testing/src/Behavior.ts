@@ -172,6 +172,18 @@ export const acceptWith = (options: {
 })
 
 /**
+ * How long an answer asks to wait: a Duration such as `"30 seconds"`, or a number of seconds, as the header `retry-after` has
+ * it (RFC 9110 section 10.2.3).
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export type RetryAfter = Exclude<Duration.DurationInput, bigint | readonly [number, number]>
+
+const secondsOf = (retryAfter: RetryAfter): number =>
+  Math.ceil(typeof retryAfter === "number" ? retryAfter : Duration.toSeconds(retryAfter))
+
+/**
  * A rejection in full.
  *
  * @since 0.1.0
@@ -184,8 +196,8 @@ export interface RejectOptions {
   readonly status?: number | undefined
   /** When the token was found dead; APNs sends it with 410, in milliseconds. */
   readonly timestamp?: DateTime.DateTime | number | undefined
-  /** Sent as `retry-after`, in seconds. */
-  readonly retryAfter?: Duration.DurationInput | undefined
+  /** Sent as `retry-after`: a Duration, or a number of seconds as in the header. */
+  readonly retryAfter?: RetryAfter | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
@@ -209,7 +221,7 @@ export const reject = (rejection: string | RejectOptions): Behavior => {
     reason,
     headers: retryAfter === undefined
       ? headers ?? {}
-      : { ...headers, "retry-after": String(Math.ceil(Duration.toSeconds(retryAfter))) },
+      : { ...headers, "retry-after": String(secondsOf(retryAfter)) },
     body: JSON.stringify(millis === undefined ? { reason } : { reason, timestamp: millis })
   }
 }
@@ -254,7 +266,7 @@ export const tooManyProviderTokenUpdates: Behavior = reject("TooManyProviderToke
  * @since 0.1.0
  * @category answers
  */
-export const tooManyRequests = (options?: { readonly retryAfter?: Duration.DurationInput | undefined }): Behavior =>
+export const tooManyRequests = (options?: { readonly retryAfter?: RetryAfter | undefined }): Behavior =>
   reject({ reason: "TooManyRequests", ...options })
 
 /**
@@ -263,7 +275,7 @@ export const tooManyRequests = (options?: { readonly retryAfter?: Duration.Durat
  * @since 0.1.0
  * @category answers
  */
-export const unavailable = (options?: { readonly retryAfter?: Duration.DurationInput | undefined }): Behavior =>
+export const unavailable = (options?: { readonly retryAfter?: RetryAfter | undefined }): Behavior =>
   reject({ reason: "ServiceUnavailable", ...options })
 
 /**

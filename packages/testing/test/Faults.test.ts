@@ -76,6 +76,8 @@ describe("answers", () => {
       )
       assert.strictEqual((yield* client.send(headers)).headers["retry-after"], "2")
       assert.strictEqual((yield* client.send(headers)).headers["retry-after"], "2")
+      yield* apns.next(MockApns.unavailable({ retryAfter: 30 }))
+      assert.strictEqual((yield* client.send(headers)).headers["retry-after"], "30")
       yield* apns.next(MockApns.unregistered(1234))
       assert.strictEqual((yield* client.send(headers)).body, "{\"reason\":\"Unregistered\",\"timestamp\":1234}")
       assert.strictEqual(yield* apns.acceptedCount, 2)

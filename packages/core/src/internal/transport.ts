@@ -149,7 +149,12 @@ const openKeylog = (options: ConnectOptions): Effect.Effect<Keylog, ConnectError
   }
   return Effect.acquireRelease(
     Effect.try({
-      try: () => fs.openSync(file, "a", 0o600),
+      try: () => {
+        const descriptor = fs.openSync(file, "a", 0o600)
+        // one that is there already keeps its mode otherwise, and these keys open everything that was sent
+        if (fs.fstatSync(descriptor).isFile()) fs.fchmodSync(descriptor, 0o600)
+        return descriptor
+      },
       catch: (cause) =>
         setupError(
           endpoint,
