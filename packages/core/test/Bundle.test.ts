@@ -6,6 +6,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import * as fixtures from "./fixtures/index.js"
 
 /** What a program prints that esbuild has put into one ES module, as many put theirs for Lambda. */
 const bundled = (program: string): Effect.Effect<string> =>
@@ -54,6 +55,19 @@ describe("a program in one ES module by esbuild", () => {
   it.live("connects through an HTTP proxy", () =>
     Effect.gen(function*() {
       assert.match(yield* bundled(through("http")), /^Proxy HTTP_502 /)
+    }))
+
+  it.live("is told what to do about an archive of Keychain Access", () =>
+    Effect.gen(function*() {
+      const data = fixtures.bytes("client-legacy.p12").toString("base64")
+      const output = yield* bundled(`
+        import { Credentials } from "@effect-apns/core"
+        import { Effect, Redacted } from "effect"
+        const archive = Credentials.pkcs12({ data: Redacted.make("${data}"), passphrase: Redacted.make("secret") })
+        const error = await Effect.runPromise(Effect.flip(archive))
+        console.log(error.reason, error.message)
+      `)
+      assert.match(output, /^UnsupportedEncryption .*esbuild --external:node-forge/)
     }))
 
   it.live("is told what to do about a SOCKS proxy", () =>

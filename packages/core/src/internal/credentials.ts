@@ -352,7 +352,19 @@ export const pkcs12 = async (
   // OpenSSL checks the passphrase first, with what is in use today: no other reader would say something else.
   if (/mac verify failure/i.test(native.message)) return wrongPassphrase(passphrase, source, native)
   const { open } = await import("./pkcs12.js")
-  const contents = await open(data, passphrase)
+  let contents: Awaited<ReturnType<typeof open>>
+  try {
+    contents = await open(data, passphrase)
+  } catch (error) {
+    return problem(
+      "UnsupportedEncryption",
+      source,
+      `The archive ${source} needs the package node-forge, which could not be loaded: install it beside the program and ` +
+        "leave it out of bundles (esbuild --external:node-forge), or convert the archive with " +
+        "\"openssl pkcs12 -legacy -in old.p12 -nodes -out push.pem\" and use the PEM file",
+      causeOf(error)
+    )
+  }
   if (contents === "WrongPassphrase") return wrongPassphrase(passphrase, source, native)
   if (contents === "UnsupportedEncryption") {
     return problem(
