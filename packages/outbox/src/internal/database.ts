@@ -1,0 +1,90 @@
+/**
+ * The two dialects behind one face: statements are written once, with `$1` for parameters and names of tables and of
+ * the time filled in.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+
+export type Parameter = string | number | null | Uint8Array
+
+export type Row = Readonly<Record<string, unknown>>
+
+export interface Database {
+  readonly sql: SqlClient.SqlClient
+  readonly dialect: "pg" | "sqlite"
+  readonly prefix: string
+  /** The time of the database, in milliseconds since the UNIX epoch: the clocks of machines may differ. */
+  readonly now: string
+  /** Runs a statement; rows come with the names of their columns. */
+  readonly run: (text: string, parameters?: ReadonlyArray<Parameter>) => Effect.Effect<ReadonlyArray<Row>, SqlError>
+  readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+}
+
+/**
+ * What stands for the time in statements, in place of the database's own: for tests that cannot wait for it.
+ */
+export class DatabaseTime extends Context.Reference<DatabaseTime>()("@effect-apns/outbox/DatabaseTime", {
+  defaultValue: (): string | undefined => undefined
+}) {}
+
+const pgNow = "(extract(epoch from clock_timestamp()) * 1000)::bigint"
+const sqliteNow = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+export const make = (prefix: string): Effect.Effect<Database, never, SqlClient.SqlClient> =>
+  Effect.gen(function*() {
+    const client = yield* SqlClient.SqlClient
+    const sql = client.withoutTransforms()
+    const time = yield* DatabaseTime
+    const dialect = sql.onDialectOrElse({ pg: () => "pg" as const, orElse: () => "sqlite" as const })
+    const now = time ?? (dialect === "pg" ? pgNow : sqliteNow)
+    const known = new Map<string, string>()
+    const compile = (text: string): string => {
+      let compiled = known.get(text)
+      if (compiled === undefined) {
+        compiled = text.replaceAll("@now", now).replaceAll("@", prefix)
+        if (dialect === "sqlite") compiled = compiled.replace(/\$(\d+)/g, "?$1").replace(/::\w+/g, "")
+        // statements for lists differ with the length of the list: those that come again are few
+        if (known.size > 500) known.clear()
+        known.set(text, compiled)
+      }
+      return compiled
+    }
+    return {
+      sql,
+      dialect,
+      prefix,
+      now,
+      run: (text, parameters = []) => sql.unsafe<Record<string, unknown>>(compile(text), parameters),
+      // a commit that fails, for example on a full disk, is a defect to @effect/sql: here it is what it is
+      transaction: (effect) =>
+        Effect.catchSomeDefect(
+          client.withTransaction(effect),
+          (defect) => defect instanceof SqlError ? Option.some(Effect.fail(defect)) : Option.none()
+        )
+    }
+  })
+
+/** `$from, $from+1, ...` */
+export const places = (count: number, from = 1): string => {
+  let out = ""
+  for (let i = 0; i < count; i++) out += (i === 0 ? "$" : ", $") + String(from + i)
+  return out
+}
+
+/** `($1::type, $2, ...), ($n, ...)`: PostgreSQL takes the types of parameters from the first row. */
+export const rows = (count: number, types: ReadonlyArray<string>, from = 1): string => {
+  let out = ""
+  let place = from
+  for (let i = 0; i < count; i++) {
+    out += i === 0 ? "(" : ", ("
+    for (let k = 0; k < types.length; k++) {
+      out += (k === 0 ? "$" : ", $") + String(place++)
+      if (i === 0) out += `::${types[k]}`
+    }
+    out += ")"
+  }
+  return out
+}

@@ -1,0 +1,492 @@
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Chunk from "effect/Chunk"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type * as Outbox from "../Outbox.js"
+import type { InvalidCampaign, SchemaMismatch } from "../OutboxError.js"
+import { CampaignBusy, CampaignConflict, CampaignNotFound, InvalidOutboxOptions } from "../OutboxError.js"
+import type * as Outcome from "../Outcome.js"
+import * as Campaigns from "./campaign.js"
+import type { Campaign } from "./campaign.js"
+import * as codec from "./codec.js"
+import { numberOf, optionalText, textOf } from "./codec.js"
+import type { Database, Row } from "./database.js"
+import * as Databases from "./database.js"
+import * as History from "./history.js"
+import * as ids from "./ids.js"
+import * as Schemas from "./schema.js"
+import * as typeIds from "./typeIds.js"
+
+const defaultPrefix = "apns_outbox_"
+const defaultLifetime = Duration.hours(24)
+const defaultBatchSize = 5000
+
+/** Tokens that take no more bytes than this stand in the batch itself: one row less for a campaign of a few. */
+const inlineBytes = 600
+
+/** A writer that has not been heard of for this long is dead. */
+const writerMillis = 30_000
+
+export const database = (
+  prefix: string = defaultPrefix
+): Effect.Effect<Database, InvalidOutboxOptions, SqlClient.SqlClient> =>
+  /^[a-z_][a-z0-9_]{0,39}$/.test(prefix)
+    ? Databases.make(prefix)
+    : Effect.fail(
+      new InvalidOutboxOptions({
+        field: "prefix",
+        description: `a prefix has lower-case letters, digits and underscores, at most 40, not ${
+          JSON.stringify(prefix)
+        }`
+      })
+    )
+
+export const positiveMillis = (
+  field: string,
+  input: Duration.DurationInput
+): Effect.Effect<number, InvalidOutboxOptions> =>
+  Effect.suspend(() => {
+    const duration = Duration.decodeUnknown(input)
+    const millis = Option.isSome(duration) ? Duration.toMillis(duration.value) : NaN
+    return millis > 0 && Number.isFinite(millis)
+      ? Effect.succeed(millis)
+      : Effect.fail(new InvalidOutboxOptions({ field, description: "it must be longer than 0, and end" }))
+  })
+
+export const make = (
+  options: Outbox.Options
+): Effect.Effect<Outbox.Outbox, InvalidOutboxOptions | SchemaMismatch | SqlError, SqlClient.SqlClient> =>
+  Effect.gen(function*() {
+    const db = yield* database(options.prefix)
+    const lifetime = yield* positiveMillis("lifetime", options.lifetime ?? defaultLifetime)
+    yield* Schemas.migrate(db)
+    return new Writer(db, lifetime)
+  })
+
+/** An Either is not run as if it were an Effect: in Effect 4 it is none. */
+const eitherOf = <A, E>(either: Either.Either<A, E>): Effect.Effect<A, E> =>
+  Either.isRight(either) ? Effect.succeed(either.right) : Effect.fail(either.left)
+
+/** Milliseconds as a statement takes them. */
+const whole = (millis: number): number => Math.trunc(millis)
+
+class Writer implements Outbox.Outbox {
+  readonly [typeIds.outbox] = typeIds.outbox
+
+  constructor(private readonly db: Database, private readonly lifetime: number) {}
+
+  readonly enqueue = (
+    options: Outbox.EnqueueOptions
+  ): Effect.Effect<Outbox.Enqueued, InvalidCampaign | CampaignConflict | CampaignBusy | SqlError> =>
+    Effect.gen(this, function*() {
+      const campaign = yield* eitherOf(Campaigns.make(options))
+      const { tokens } = options
+      if (!Array.isArray(tokens) || !tokens.every((token) => typeof token === "string")) {
+        return yield* Campaigns.invalid(["tokens"], "they must be an array of strings")
+      }
+      const bad = options.invalidTokens === "report" ? undefined : Campaigns.invalidToken(tokens)
+      if (bad !== undefined) return yield* bad
+      return yield* this.write(campaign, tokens)
+    })
+
+  private write(
+    campaign: Campaign,
+    tokens: ReadonlyArray<string>
+  ): Effect.Effect<Outbox.Enqueued, CampaignConflict | CampaignBusy | SqlError> {
+    const { db } = this
+    const { id } = campaign
+    const fingerprint = `${campaign.fingerprint} ${ids.sha256(tokens.join("\n"))}`
+    if (tokens.length <= defaultBatchSize) {
+      const encoded = codec.encodeTokens(tokens)
+      if (encoded.length <= inlineBytes) {
+        // the usual campaign: a token or a few
+        const insert = db.dialect === "pg"
+          ? Effect.map(
+            db.run(
+              `WITH c AS (${insertCampaign} RETURNING id, tenant, total, send_at)
+               INSERT INTO @batches (campaign, number, tenant, first_index, size, tokens, fingerprint, state, due_at)
+               SELECT id, 0, tenant, 0, total, $10::bytea, '', CASE WHEN total = 0 THEN 2 ELSE 1 END, send_at FROM c
+               RETURNING campaign`,
+              [...this.campaignRow(campaign, "active", fingerprint, tokens.length), encoded]
+            ),
+            (rows) => rows.length > 0
+          )
+          : db.transaction(Effect.gen(this, function*() {
+            if (!(yield* this.insertCampaign(campaign, "active", fingerprint, tokens.length))) return false
+            yield* this.insertBatch(campaign, 0, 0, tokens.length, encoded, "", tokens.length === 0 ? 2 : 1)
+            return true
+          }))
+        return Effect.flatMap(
+          insert,
+          (created) =>
+            created ? Effect.succeed({ id, created, total: tokens.length }) : this.known(campaign, fingerprint)
+        )
+      }
+    }
+    return db.transaction(Effect.gen(this, function*() {
+      if (!(yield* this.insertCampaign(campaign, "active", fingerprint, tokens.length))) {
+        return yield* this.known(campaign, fingerprint)
+      }
+      for (let from = 0, number = 0; from < tokens.length; from += defaultBatchSize, number++) {
+        const part = tokens.slice(from, from + defaultBatchSize)
+        yield* this.insertBatch(campaign, number, from, part.length, codec.encodeTokens(part), "", 1)
+      }
+      return { id, created: true, total: tokens.length }
+    }))
+  }
+
+  private campaignRow(campaign: Campaign, status: string, fingerprint: string, total: number) {
+    return [
+      campaign.id,
+      campaign.tenant,
+      status,
+      campaign.request,
+      fingerprint,
+      total,
+      campaign.atMillis === undefined ? null : whole(campaign.atMillis),
+      campaign.expiresAtMillis === undefined ? whole(-this.lifetime) : whole(campaign.expiresAtMillis),
+      campaign.retry
+    ]
+  }
+
+  private insertCampaign(
+    campaign: Campaign,
+    status: string,
+    fingerprint: string,
+    total: number
+  ): Effect.Effect<boolean, SqlError> {
+    return Effect.map(
+      this.db.run(
+        `${insertCampaign} RETURNING id`,
+        this.campaignRow(campaign, status, fingerprint, total)
+      ),
+      (rows) => rows.length > 0
+    )
+  }
+
+  private insertBatch(
+    campaign: Campaign,
+    number: number,
+    first: number,
+    size: number,
+    encoded: Uint8Array,
+    fingerprint: string,
+    state: number
+  ): Effect.Effect<void, SqlError> {
+    const { db } = this
+    const inline = encoded.length <= inlineBytes
+    return db.run(
+      `INSERT INTO @batches (campaign, number, tenant, first_index, size, tokens, fingerprint, state, due_at)
+       SELECT $1, $2, $3, $4, $5, $6, $7, $8, send_at FROM @campaigns WHERE id = $1 RETURNING id`,
+      [campaign.id, number, campaign.tenant, first, size, inline ? encoded : null, fingerprint, state]
+    ).pipe(
+      Effect.flatMap(([row]) =>
+        inline
+          ? Effect.void
+          : db.run(`INSERT INTO @tokens (batch, tokens) VALUES ($1, $2)`, [numberOf(row?.["id"]), encoded])
+      ),
+      Effect.asVoid
+    )
+  }
+
+  /** The id is taken: by the same campaign, or by another one. */
+  private known(
+    campaign: Campaign,
+    fingerprint: string
+  ): Effect.Effect<Outbox.Enqueued, CampaignConflict | CampaignBusy | SqlError> {
+    const { id } = campaign
+    return Effect.gen(this, function*() {
+      const [row] = yield* this.db.run(`SELECT tenant, status, fingerprint, total FROM @campaigns WHERE id = $1`, [id])
+      if (row === undefined || row["status"] === "filling") return yield* new CampaignBusy({ id })
+      if (row["tenant"] !== campaign.tenant) return yield* new CampaignConflict({ id, differs: "tenant" })
+      const [request, tokens] = textOf(row["fingerprint"]).split(" ")
+      const [ours, ourTokens] = fingerprint.split(" ")
+      if (request !== ours) return yield* new CampaignConflict({ id, differs: "notification" })
+      if (ourTokens !== undefined && tokens !== undefined && tokens !== ourTokens) {
+        return yield* new CampaignConflict({ id, differs: "tokens" })
+      }
+      return { id, created: false, total: numberOf(row["total"]) }
+    })
+  }
+
+  readonly enqueueAll = <E, R>(
+    options: Outbox.EnqueueAllOptions<E, R>
+  ): Effect.Effect<Outbox.Enqueued, E | InvalidCampaign | CampaignConflict | CampaignBusy | SqlError, R> =>
+    Effect.gen(this, function*() {
+      const campaign = yield* eitherOf(Campaigns.make(options))
+      const { batchSize = defaultBatchSize, invalidTokens = "report", tokens } = options
+      const writer = ids.unique()
+      const known = yield* this.beginFilling(campaign, writer)
+      if (known !== undefined) return known
+      let number = 0
+      let total = 0
+      yield* tokens.pipe(
+        Stream.rechunk(batchSize),
+        Stream.runForEachChunk((chunk) =>
+          Effect.gen(this, function*() {
+            const part = Chunk.toReadonlyArray(chunk)
+            const bad = part.findIndex((token) => typeof token !== "string")
+            if (bad >= 0) return yield* Campaigns.invalid(["tokens", total + bad], "it must be a string")
+            const problem = invalidTokens === "refuse" ? Campaigns.invalidToken(part) : undefined
+            if (problem !== undefined) {
+              return yield* Campaigns.invalid(["tokens", total + Number(problem.path[1])], problem.description)
+            }
+            yield* this.fill(campaign, writer, number, total, part)
+            number++
+            total += part.length
+          })
+        )
+      )
+      yield* this.endFilling(campaign, writer, number, total)
+      return { id: campaign.id, created: true, total }
+    })
+
+  /** Makes the campaign, or takes over one whose writer died. */
+  private beginFilling(
+    campaign: Campaign,
+    writer: string
+  ): Effect.Effect<Outbox.Enqueued | undefined, CampaignConflict | CampaignBusy | SqlError> {
+    const { db } = this
+    const { id } = campaign
+    return db.transaction(Effect.gen(this, function*() {
+      const created = yield* this.insertCampaign(campaign, "filling", campaign.fingerprint, 0)
+      if (!created) {
+        const [row] = yield* db.run(`SELECT status FROM @campaigns WHERE id = $1`, [id])
+        if (row?.["status"] !== "filling") return yield* this.known(campaign, campaign.fingerprint)
+      }
+      // what died half-way is written as this call says, times included
+      const taken = yield* db.run(
+        `UPDATE @campaigns SET writer = $2, writer_at = @now, tenant = $3, request = $4, fingerprint = $5, retry = $6,
+           send_at = COALESCE($7::bigint, @now),
+           expires_at = CASE WHEN $8::bigint < 0 THEN COALESCE($7::bigint, @now) - $8::bigint ELSE $8::bigint END
+         WHERE id = $1 AND status = 'filling' AND (writer IS NULL OR writer_at < @now - ${writerMillis}) RETURNING id`,
+        [
+          id,
+          writer,
+          campaign.tenant,
+          campaign.request,
+          campaign.fingerprint,
+          campaign.retry,
+          campaign.atMillis === undefined ? null : whole(campaign.atMillis),
+          campaign.expiresAtMillis === undefined ? whole(-this.lifetime) : whole(campaign.expiresAtMillis)
+        ]
+      )
+      return taken.length > 0 ? undefined : yield* new CampaignBusy({ id })
+    }))
+  }
+
+  private fill(
+    campaign: Campaign,
+    writer: string,
+    number: number,
+    first: number,
+    tokens: ReadonlyArray<string>
+  ): Effect.Effect<void, CampaignBusy | SqlError> {
+    const { db } = this
+    const { id } = campaign
+    const fingerprint = ids.sha256(campaign.tenant, tokens.join("\n"))
+    return db.transaction(Effect.gen(this, function*() {
+      yield* this.stillWriting(id, writer)
+      const [row] = yield* db.run(`SELECT id, fingerprint FROM @batches WHERE campaign = $1 AND number = $2`, [
+        id,
+        number
+      ])
+      if (row !== undefined) {
+        if (row["fingerprint"] === fingerprint) return
+        yield* this.deleteBatch(numberOf(row["id"]))
+      }
+      yield* this.insertBatch(campaign, number, first, tokens.length, codec.encodeTokens(tokens), fingerprint, 0)
+    }))
+  }
+
+  private deleteBatch(batch: number): Effect.Effect<void, SqlError> {
+    return Effect.asVoid(Effect.zipRight(
+      this.db.run(`DELETE FROM @tokens WHERE batch = $1`, [batch]),
+      this.db.run(`DELETE FROM @batches WHERE id = $1`, [batch])
+    ))
+  }
+
+  /** Shows that the writer is alive; fails where another one has taken over, or the campaign was cancelled. */
+  private stillWriting(id: string, writer: string): Effect.Effect<void, CampaignBusy | SqlError> {
+    return Effect.flatMap(
+      this.db.run(
+        `UPDATE @campaigns SET writer_at = @now WHERE id = $1 AND writer = $2 AND status = 'filling' RETURNING id`,
+        [id, writer]
+      ),
+      (rows) => rows.length > 0 ? Effect.void : Effect.fail(new CampaignBusy({ id }))
+    )
+  }
+
+  private endFilling(
+    campaign: Campaign,
+    writer: string,
+    batches: number,
+    total: number
+  ): Effect.Effect<void, CampaignBusy | SqlError> {
+    const { db } = this
+    const { id } = campaign
+    return db.transaction(Effect.gen(this, function*() {
+      yield* this.stillWriting(id, writer)
+      const surplus = yield* db.run(`SELECT id FROM @batches WHERE campaign = $1 AND number >= $2`, [id, batches])
+      for (const row of surplus) yield* this.deleteBatch(numberOf(row["id"]))
+      yield* db.run(
+        `UPDATE @campaigns SET status = 'active', total = $2, writer = NULL, writer_at = NULL WHERE id = $1`,
+        [id, total]
+      )
+      yield* db.run(
+        `UPDATE @batches SET state = 1, tenant = $2, due_at = (SELECT send_at FROM @campaigns WHERE id = $1)
+         WHERE campaign = $1`,
+        [id, campaign.tenant]
+      )
+    }))
+  }
+
+  readonly progress = (id: string): Effect.Effect<Outbox.Progress, CampaignNotFound | SqlError> =>
+    Effect.flatMap(
+      this.db.run(
+        `SELECT c.id, c.tenant, c.status, c.reason, c.total, c.send_at, c.expires_at, c.finished_at, @now AS now,
+           CASE WHEN c.finished_at IS NULL THEN b.accepted ELSE c.accepted END AS accepted,
+           CASE WHEN c.finished_at IS NULL THEN b.rejected ELSE c.rejected END AS rejected,
+           CASE WHEN c.finished_at IS NULL THEN b.failed ELSE c.failed END AS failed,
+           CASE WHEN c.finished_at IS NULL THEN b.cancelled ELSE c.cancelled END AS cancelled,
+           b.size, b.acquired, b.retrying, b.last_error
+         FROM @campaigns c LEFT JOIN (
+           SELECT campaign, SUM(size) AS size, SUM(accepted) AS accepted, SUM(rejected) AS rejected,
+             SUM(failed) AS failed, SUM(cancelled) AS cancelled, COUNT(acquired_by) AS acquired,
+             SUM(CASE WHEN passes > 0 AND state < 2 AND acquired_by IS NULL
+               THEN size - accepted - rejected - failed - cancelled ELSE 0 END) AS retrying,
+             MAX(CASE WHEN state < 2 THEN last_error END) AS last_error
+           FROM @batches WHERE campaign = $1 GROUP BY campaign
+         ) b ON b.campaign = c.id
+         WHERE c.id = $1`,
+        [id]
+      ),
+      ([row]) => row === undefined ? Effect.fail(new CampaignNotFound({ id })) : Effect.succeed(progressOf(row))
+    )
+
+  readonly cancel = (id: string): Effect.Effect<Outbox.Progress, CampaignNotFound | SqlError> =>
+    this.changed(
+      id,
+      Effect.gen(this, function*() {
+        const { db } = this
+        const [filling] = yield* db.run(
+          `DELETE FROM @campaigns WHERE id = $1 AND status = 'filling'
+           RETURNING id, tenant, 'cancelled' AS status, reason, 0 AS total, send_at, expires_at, @now AS now`,
+          [id]
+        )
+        if (filling !== undefined) {
+          yield* db.run(`DELETE FROM @tokens WHERE batch IN (SELECT id FROM @batches WHERE campaign = $1)`, [id])
+          yield* db.run(`DELETE FROM @batches WHERE campaign = $1`, [id])
+          return progressOf(filling)
+        }
+        yield* db.run(
+          // its end is now: what is under way at a runner is given up as soon as it comes back
+          `UPDATE @campaigns SET status = 'cancelled', expires_at = CASE WHEN expires_at < @now THEN expires_at ELSE @now END
+           WHERE id = $1 AND finished_at IS NULL`,
+          [id]
+        )
+        yield* History.giveUp(db, id, "Cancelled")
+        yield* History.finish(db, [id])
+        return undefined
+      })
+    )
+
+  readonly pause = (id: string): Effect.Effect<Outbox.Progress, CampaignNotFound | SqlError> =>
+    this.changed(
+      id,
+      Effect.gen(this, function*() {
+        const { db } = this
+        const rows = yield* db.run(
+          `UPDATE @campaigns SET status = 'paused', reason = NULL
+           WHERE id = $1 AND status = 'active' AND finished_at IS NULL RETURNING id`,
+          [id]
+        )
+        if (rows.length > 0) yield* db.run(`UPDATE @batches SET state = 0 WHERE campaign = $1 AND state = 1`, [id])
+      })
+    )
+
+  readonly resume = (id: string): Effect.Effect<Outbox.Progress, CampaignNotFound | SqlError> =>
+    this.changed(
+      id,
+      Effect.gen(this, function*() {
+        const { db } = this
+        const rows = yield* db.run(
+          `UPDATE @campaigns SET status = 'active', reason = NULL
+           WHERE id = $1 AND status IN ('paused', 'stopped') RETURNING id`,
+          [id]
+        )
+        if (rows.length > 0) yield* db.run(`UPDATE @batches SET state = 1 WHERE campaign = $1 AND state = 0`, [id])
+      })
+    )
+
+  private changed(
+    id: string,
+    change: Effect.Effect<Outbox.Progress | void, SqlError>
+  ): Effect.Effect<Outbox.Progress, CampaignNotFound | SqlError> {
+    return this.db.transaction(
+      Effect.flatMap(change, (progress) => progress === undefined ? this.progress(id) : Effect.succeed(progress))
+    )
+  }
+
+  readonly outcomes = (
+    options: Outbox.OutcomesOptions = {}
+  ): Stream.Stream<Outcome.Outcome, InvalidCampaign | SqlError> => History.outcomes(this.db, options)
+
+  readonly deadLetters = (id: string): Stream.Stream<Outcome.Outcome, CampaignNotFound | SqlError> =>
+    Stream.unwrap(Effect.as(this.progress(id), History.deadLetters(this.db, id)))
+
+  readonly sendAgain = (id: string): Effect.Effect<number, CampaignNotFound | SqlError> =>
+    Effect.zipRight(this.progress(id), History.sendAgain(this.db, id))
+}
+
+const insertCampaign =
+  `INSERT INTO @campaigns (id, tenant, status, request, fingerprint, total, send_at, expires_at, retry, created_at)
+   VALUES ($1, $2, $3, $4, $5, $6, COALESCE($7::bigint, @now),
+     CASE WHEN $8::bigint < 0 THEN COALESCE($7::bigint, @now) - $8::bigint ELSE $8::bigint END, $9, @now)
+   ON CONFLICT (id) DO NOTHING`
+
+const stateOf = (row: Row, left: number): Outbox.Progress["state"] => {
+  switch (row["status"]) {
+    case "filling":
+    case "cancelled":
+      return row["status"]
+    case "paused":
+    case "stopped":
+      return left === 0 ? "done" : row["status"]
+    default:
+      return left === 0
+        ? "done"
+        : numberOf(row["send_at"]) > numberOf(row["now"]) && numberOf(row["acquired"]) === 0
+        ? "scheduled"
+        : "sending"
+  }
+}
+
+const progressOf = (row: Row): Outbox.Progress => {
+  const total = row["status"] === "filling" ? numberOf(row["size"]) : numberOf(row["total"])
+  const accepted = numberOf(row["accepted"])
+  const rejected = numberOf(row["rejected"])
+  const failed = numberOf(row["failed"])
+  const cancelled = numberOf(row["cancelled"])
+  const left = total - accepted - rejected - failed - cancelled
+  return {
+    id: textOf(row["id"]),
+    tenant: textOf(row["tenant"]),
+    state: stateOf(row, left),
+    total,
+    accepted,
+    rejected,
+    failed,
+    cancelled,
+    retrying: numberOf(row["retrying"]),
+    left,
+    reason: optionalText(row["reason"]) ?? optionalText(row["last_error"]),
+    at: DateTime.unsafeMake(numberOf(row["send_at"])),
+    expiresAt: DateTime.unsafeMake(numberOf(row["expires_at"]))
+  }
+}

@@ -1,0 +1,1117 @@
+import type { Request } from "@effect-apns/core"
+import type { ApnsPool } from "@effect-apns/pool/ApnsPool"
+import * as Parts from "@effect-apns/pool/unstable/Send"
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Metric from "effect/Metric"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import { hostname } from "node:os"
+import { InvalidOutboxOptions, SchemaMismatch } from "../OutboxError.js"
+import * as OutboxMetrics from "../OutboxMetrics.js"
+import type * as Runner from "../OutboxRunner.js"
+import type { Outcome } from "../Outcome.js"
+import type * as Batches from "./batch.js"
+import { Batch } from "./batch.js"
+import * as Campaigns from "./campaign.js"
+import * as codec from "./codec.js"
+import { bytesOf, cut, numberOf, textOf } from "./codec.js"
+import type { Database, Parameter, Row } from "./database.js"
+import { places, rows } from "./database.js"
+import * as History from "./history.js"
+import * as ids from "./ids.js"
+import { database, positiveMillis } from "./outbox.js"
+import * as Rates from "./rates.js"
+import * as Schemas from "./schema.js"
+import { Teller } from "./teller.js"
+import * as typeIds from "./typeIds.js"
+import * as Verdict from "./verdict.js"
+import { Window } from "./window.js"
+
+/** Tokens of one tenant that are taken together. */
+const unitTokens = 5000
+/** Batches of one tenant that are taken together: campaigns of one token each come by the thousand. */
+const unitBatches = 256
+/** Units that are held at once, of all tenants and of one. */
+const maxUnits = 64
+const maxUnitsOfTenant = 3
+
+const event = {
+  taken: Metric.tagged(OutboxMetrics.batches, "event", "taken"),
+  finished: Metric.tagged(OutboxMetrics.batches, "event", "finished"),
+  retried: Metric.tagged(OutboxMetrics.batches, "event", "retried"),
+  lost: Metric.tagged(OutboxMetrics.batches, "event", "lost"),
+  takenOver: Metric.tagged(OutboxMetrics.batches, "event", "taken over")
+}
+const outcome = {
+  accepted: Metric.tagged(OutboxMetrics.outcomes, "outcome", "Accepted"),
+  rejected: Metric.tagged(OutboxMetrics.outcomes, "outcome", "Rejected"),
+  failed: Metric.tagged(OutboxMetrics.outcomes, "outcome", "Failed")
+}
+const failure = {
+  database: Metric.tagged(OutboxMetrics.failures, "of", "database"),
+  pool: Metric.tagged(OutboxMetrics.failures, "of", "pool")
+}
+const noTags: ReadonlyArray<never> = []
+
+interface Settings {
+  readonly concurrency: number
+  readonly checkpointMillis: number
+  readonly pollMillis: number
+  readonly lockMillis: number
+  readonly maxDeaths: number
+  readonly drainMillis: number
+  readonly detailsMillis: number
+  readonly campaignsMillis: number
+}
+
+const wholeNumber = (field: string, value: number): Effect.Effect<number, InvalidOutboxOptions> =>
+  Number.isSafeInteger(value) && value >= 1
+    ? Effect.succeed(value)
+    : Effect.fail(new InvalidOutboxOptions({ field, description: `it must be a whole number from 1, not ${value}` }))
+
+/** Batches of one tenant on their way. */
+class Unit {
+  pool: ApnsPool | undefined = undefined
+  private current = 0
+  /** How many may be sent by the tenant's rate. */
+  allowance = Infinity
+  readonly completed = Deferred.unsafeMake<void>(FiberId.none)
+
+  constructor(readonly tenant: string, readonly batches: ReadonlyArray<Batch>) {}
+
+  pump(most: number): number {
+    const { pool } = this
+    if (pool === undefined) return 0
+    let sent = 0
+    while (sent < most && this.allowance > 0 && this.current < this.batches.length) {
+      const batch = this.batches[this.current]
+      if (batch === undefined || !batch.hungry) {
+        this.current++
+        continue
+      }
+      const now = batch.pump(pool, Math.min(most - sent, this.allowance))
+      this.allowance -= now
+      sent += now
+    }
+    return sent
+  }
+
+  /** How many could be sent now, if there were room and allowance. */
+  get waiting(): number {
+    let count = 0
+    for (let i = this.current; i < this.batches.length; i++) {
+      const batch = this.batches[i]
+      if (batch !== undefined && batch.hungry) count += batch.left - batch.underWay
+    }
+    return count
+  }
+
+  get closed(): boolean {
+    return this.batches.every((batch) => batch.closed)
+  }
+}
+
+interface Taken {
+  readonly row: Batches.Row
+  readonly started: number
+}
+
+/** What is needed to send a batch. */
+interface Loaded {
+  readonly taken: Taken
+  readonly tokens: ReadonlyArray<string>
+  readonly request: string
+  readonly retry: string
+  /** Why it is not sent at all. */
+  readonly halt: Batches.Halt | undefined
+}
+
+type Write = { readonly kept: ReadonlySet<number>; readonly seqs: ReadonlyMap<number, number> }
+
+class Engine {
+  id = ids.unique()
+  state: Runner.Stats["state"] = "running"
+  readonly window: Window
+  readonly units = new Set<Unit>()
+  readonly owner: Batches.Owner
+  written = 0
+  lostCount = 0
+  away = false
+  private readonly unitOf = new Map<Batch, Unit>()
+  private readonly dirty = new Set<Batch>()
+  private onDirty: (() => void) | undefined = undefined
+  private onUnitEnd: (() => void) | undefined = undefined
+  private pumping = false
+  private pumpAgain = false
+  /** Campaigns that were found to be of no use, until that is written. */
+  private readonly stops = new Map<string, string>()
+  private lastTenant = ""
+  private beating = 0
+  readonly teller: Teller
+
+  constructor(
+    readonly db: Database,
+    readonly settings: Settings,
+    private readonly clock: Clock.Clock,
+    private readonly poolOf: (tenant: string) => Effect.Effect<ApnsPool, PoolProblem, Scope.Scope>,
+    private readonly rateOf: (tenant: string) => Runner.Rate | undefined,
+    teller: (engine: Engine) => Teller
+  ) {
+    this.window = new Window(settings.concurrency)
+    this.window.onRoom = () => this.pump()
+    this.owner = {
+      window: this.window,
+      now: () => this.clock.unsafeCurrentTimeMillis(),
+      changed: (batch) => this.changed(batch),
+      stop: (batch, reason) => this.stops.set(batch.row.campaign, reason)
+    }
+    this.teller = teller(this)
+  }
+
+  // -------------------------------------------------------------------------
+  // sending: callbacks
+  // -------------------------------------------------------------------------
+
+  /** Fills the window, from all units alike. */
+  pump(): void {
+    // an outcome that comes while submitting must not start a second round inside the first
+    this.pumpAgain = true
+    if (this.pumping) return
+    this.pumping = true
+    while (this.pumpAgain) {
+      this.pumpAgain = false
+      let sent = 1
+      while (sent > 0 && this.window.free > 0) {
+        sent = 0
+        const share = Math.max(1, Math.ceil(this.window.free / Math.max(1, this.units.size)))
+        for (const unit of this.units) {
+          const room = Math.min(share, this.window.free)
+          if (room <= 0) break
+          sent += unit.pump(room)
+        }
+      }
+    }
+    this.pumping = false
+  }
+
+  private changed(batch: Batch): void {
+    if (this.dirty.has(batch) || !batch.dirty) return
+    this.dirty.add(batch)
+    this.onDirty?.()
+  }
+
+  private ended(batch: Batch): void {
+    const unit = this.unitOf.get(batch)
+    this.unitOf.delete(batch)
+    if (unit !== undefined && unit.closed && this.units.delete(unit)) {
+      Deferred.unsafeDone(unit.completed, Exit.void)
+      this.onUnitEnd?.()
+    }
+  }
+
+  private lose(batch: Batch): void {
+    batch.lose(this.unitOf.get(batch)?.pool)
+    this.lostCount++
+    event.lost.unsafeUpdate(1, noTags)
+    this.ended(batch)
+  }
+
+  get batchCount(): number {
+    return this.unitOf.size
+  }
+
+  get underWay(): number {
+    let count = 0
+    for (const batch of this.unitOf.keys()) count += batch.underWay
+    return count
+  }
+
+  // -------------------------------------------------------------------------
+  // the database, which may be away
+  // -------------------------------------------------------------------------
+
+  /** Goes on trying for as long as the database is away, and says so once. */
+  resilient<A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A> {
+    return Effect.gen(this, function*() {
+      for (let attempt = 0;; attempt++) {
+        const exit = yield* Effect.exit(effect)
+        if (Exit.isSuccess(exit)) {
+          if (this.away) {
+            this.away = false
+            yield* Effect.logInfo("The database answers again, and the outbox goes on")
+          }
+          return exit.value
+        }
+        if (Cause.isInterrupted(exit.cause)) return yield* Effect.interrupt
+        failure.database.unsafeUpdate(1, noTags)
+        // one failure may be no more than a transaction that lost against another
+        if (!this.away && attempt >= 1) {
+          this.away = true
+          yield* Effect.logError(
+            `The database does not do what the outbox asks for; nothing more than ${this.settings.concurrency} notifications are sent until it does: ${
+              describe(exit.cause)
+            }`
+          )
+        }
+        yield* Effect.sleep(Duration.millis(Math.min(2000, 50 * Math.pow(2, attempt))))
+      }
+    })
+  }
+
+  // -------------------------------------------------------------------------
+  // checkpoints
+  // -------------------------------------------------------------------------
+
+  readonly ledger: Effect.Effect<void> = Effect.gen(this, function*() {
+    while (true) {
+      yield* this.untilDirty
+      yield* this.save
+      yield* Effect.sleep(Duration.millis(this.settings.checkpointMillis))
+    }
+  })
+
+  private readonly untilDirty = Effect.async<void>((resume) => {
+    if (this.dirty.size > 0) return resume(Effect.void)
+    this.onDirty = () => {
+      this.onDirty = undefined
+      resume(Effect.void)
+    }
+  })
+
+  /** Writes what has happened, and gives back what is over. */
+  readonly save: Effect.Effect<void> = Effect.gen(this, function*() {
+    for (const [campaign, reason] of this.stops) {
+      yield* this.resilient(this.stopCampaign(campaign, reason))
+      this.stops.delete(campaign)
+    }
+    const snapshots: Array<Batches.Snapshot> = []
+    for (const batch of this.dirty) {
+      if (snapshots.length >= 500) break
+      this.dirty.delete(batch)
+      if (batch.dirty) snapshots.push(batch.snapshot(yield* Random.nextRange(0.8, 1.2)))
+    }
+    if (snapshots.length === 0) return
+    const tells = this.teller.active && this.teller.hasRoom
+    const { kept, seqs } = yield* this.resilient(this.write(snapshots, tells))
+    const finished = new Set<string>()
+    const ended = new Set<string>()
+    let gone = 0
+    for (const snapshot of snapshots) {
+      const { batch } = snapshot
+      if (!kept.has(batch.row.id)) {
+        gone++
+        // a commit that was not heard of may have written it all
+        this.teller.doubt = true
+        this.lose(batch)
+        continue
+      }
+      this.written += snapshot.settled
+      outcome.accepted.unsafeUpdate(
+        snapshot.settled - snapshot.entries.filter((entry) => entry[1] !== "A").length,
+        noTags
+      )
+      for (const entry of snapshot.entries) {
+        if (entry[1] === "R") outcome.rejected.unsafeUpdate(1, noTags)
+        else if (entry[1] === "F") outcome.failed.unsafeUpdate(1, noTags)
+      }
+      const seq = seqs.get(batch.row.id)
+      if (tells && snapshot.settled > 0 && seq === undefined) this.teller.doubt = true
+      if (tells && seq !== undefined) {
+        this.teller.offer(seq, snapshot.settled, () => History.outcomesOf(chunkOf(snapshot, seq), batch.tokens))
+      }
+      if (snapshot.release !== undefined) {
+        if (snapshot.release.finished) {
+          finished.add(batch.row.campaign)
+          event.finished.unsafeUpdate(1, noTags)
+        } else if (snapshot.release.dueInMillis !== undefined) event.retried.unsafeUpdate(1, noTags)
+        if (batch.halted === "ended") ended.add(batch.row.campaign)
+      }
+      batch.saved()
+      if (batch.closed) this.ended(batch)
+      else this.changed(batch)
+    }
+    OutboxMetrics.unsaved.unsafeUpdate(this.window.taken, noTags)
+    this.pump()
+    if (gone > 0) {
+      yield* Effect.logWarning(
+        `${gone} batches of this runner were taken over: it was not heard of for longer than its lock. What it had in flight is sent again`
+      )
+    }
+    if (finished.size > 0) yield* this.resilient(History.finish(this.db, Array.from(finished)))
+    if (ended.size > 0) yield* this.resilient(this.expire)
+  })
+
+  private write(
+    snapshots: ReadonlyArray<Batches.Snapshot>,
+    tells: boolean
+  ): Effect.Effect<Write, SqlError> {
+    const { db } = this
+    const me = this.id
+    const parameters: Array<Parameter> = [me]
+    for (const snapshot of snapshots) {
+      const { release } = snapshot
+      parameters.push(
+        snapshot.batch.row.id,
+        snapshot.done,
+        snapshot.dead ?? null,
+        snapshot.accepted,
+        snapshot.rejected,
+        snapshot.failed,
+        snapshot.chunks,
+        release === undefined ? 0 : 1,
+        release?.finished === true ? 1 : 0,
+        release?.dueInMillis ?? null,
+        snapshot.lastError ?? null
+      )
+    }
+    const update = db.run(
+      `WITH v(id, done, dead, accepted, rejected, failed, chunks, released, finished, due_in, last_error) AS (VALUES ${
+        rows(snapshots.length, [
+          "int8",
+          "bytea",
+          "bytea",
+          "int4",
+          "int4",
+          "int4",
+          "int4",
+          "int4",
+          "int4",
+          "int8",
+          "text"
+        ], 2)
+      }) UPDATE @batches AS b SET done = v.done, dead = v.dead, accepted = v.accepted, rejected = v.rejected,
+         failed = v.failed,
+         started = CASE WHEN v.released = 1 OR v.chunks > b.chunks THEN 0 ELSE b.started END,
+         chunks = v.chunks,
+         state = CASE WHEN v.finished = 1 THEN 2 ELSE b.state END,
+         acquired_by = CASE WHEN v.released = 1 THEN NULL ELSE b.acquired_by END,
+         due_at = CASE WHEN v.due_in IS NULL THEN b.due_at ELSE @now + v.due_in END,
+         passes = CASE WHEN v.due_in IS NULL THEN b.passes ELSE b.passes + 1 END,
+         last_error = COALESCE(v.last_error, b.last_error)
+       FROM v WHERE b.id = v.id AND b.acquired_by = $1 RETURNING ${db.dialect === "pg" ? "b.id" : "id"}`,
+      parameters
+    )
+    return db.transaction(Effect.gen(function*() {
+      const kept = new Set((yield* update).map((row) => numberOf(row["id"])))
+      const seqs = new Map<number, number>()
+      const chunks = snapshots.filter(({ batch, settled }) => settled > 0 && kept.has(batch.row.id))
+      if (chunks.length === 0) return { kept, seqs }
+      yield* History.beforeOutcomes(db)
+      const parameters: Array<Parameter> = [tells ? me : null]
+      for (const { acceptedNow, batch, chunk, entries } of chunks) {
+        const { campaign, id, round, tenant } = batch.row
+        parameters.push(
+          id,
+          chunk,
+          campaign,
+          tenant,
+          round,
+          acceptedNow ?? null,
+          entries.length === 0 ? null : JSON.stringify(entries)
+        )
+      }
+      // where a commit was not heard of, and is done again, the rows are there
+      const inserted = yield* db.run(
+        `WITH v(batch, chunk, campaign, tenant, round, accepted, entries) AS (VALUES ${
+          rows(chunks.length, ["int8", "int4", "text", "text", "int4", "bytea", "text"], 2)
+        }) INSERT INTO @outcomes (batch, chunk, campaign, tenant, round, accepted, entries, told, teller, created_at)
+         SELECT batch, chunk, campaign, tenant, round, accepted, entries, 0, $1::text, @now FROM v WHERE true
+         ON CONFLICT (batch, chunk) DO NOTHING RETURNING seq, batch`,
+        parameters
+      )
+      for (const row of inserted) seqs.set(numberOf(row["batch"]), numberOf(row["seq"]))
+      return { kept, seqs }
+    }))
+  }
+
+  private stopCampaign(campaign: string, reason: string): Effect.Effect<void, SqlError> {
+    const { db } = this
+    for (const batch of this.unitOf.keys()) {
+      if (batch.row.campaign === campaign) batch.stopSending("refused")
+    }
+    return db.transaction(Effect.gen(function*() {
+      const stopped = yield* db.run(
+        `UPDATE @campaigns SET status = 'stopped', reason = $2 WHERE id = $1 AND status = 'active' RETURNING id`,
+        [campaign, cut(reason, 1000)]
+      )
+      if (stopped.length === 0) return
+      yield* db.run(`UPDATE @batches SET state = 0 WHERE campaign = $1 AND state = 1`, [campaign])
+      OutboxMetrics.stopped.unsafeUpdate(1, noTags)
+      yield* Effect.annotateLogs(
+        Effect.logError(`Campaign stopped, to be resumed when it is mended: ${cut(reason, 1000)}`),
+        { campaign }
+      )
+    }))
+  }
+
+  // -------------------------------------------------------------------------
+  // taking
+  // -------------------------------------------------------------------------
+
+  readonly take: Effect.Effect<void> = Effect.gen(this, function*() {
+    while (this.state === "running") {
+      const room = this.room
+      const found = room > 0 ? yield* this.resilient(this.dueTenants(Math.min(room, 16))) : []
+      let took = false
+      for (const tenant of found) {
+        if (this.state !== "running" || this.room <= 0) break
+        if (this.unitsOf(tenant) >= (this.rateOf(tenant) === undefined ? maxUnitsOfTenant : 1)) continue
+        const taken = yield* this.resilient(this.acquire(tenant))
+        this.lastTenant = tenant
+        if (taken.length === 0) continue
+        took = true
+        event.taken.unsafeUpdate(taken.length, noTags)
+        yield* Effect.forkDaemon(this.runUnit(tenant, taken))
+        this.starting.set(tenant, (this.starting.get(tenant) ?? 0) + 1)
+      }
+      if (!took) yield* this.pause
+    }
+  })
+
+  /** Units whose pool is being opened. */
+  private readonly starting = new Map<string, number>()
+
+  private get room(): number {
+    let starting = 0
+    for (const count of this.starting.values()) starting += count
+    return maxUnits - this.units.size - starting
+  }
+
+  private unitsOf(tenant: string): number {
+    let count = this.starting.get(tenant) ?? 0
+    for (const unit of this.units) {
+      if (unit.tenant === tenant) count++
+    }
+    return count
+  }
+
+  private readonly pause = Effect.suspend(() =>
+    Effect.timeoutOption(
+      Effect.async<void>((resume) => {
+        this.onUnitEnd = () => {
+          this.onUnitEnd = undefined
+          resume(Effect.void)
+        }
+      }),
+      Duration.millis(this.settings.pollMillis)
+    )
+  )
+
+  /** Tenants for whom something is due, in turn. */
+  private dueTenants(most: number): Effect.Effect<ReadonlyArray<string>, SqlError> {
+    const { db, lastTenant } = this
+    const after = (tenant: string) =>
+      Effect.map(
+        // from each tenant to the next by the index, however many batches one has
+        db.run(
+          `WITH RECURSIVE t(tenant) AS (
+             SELECT MIN(tenant) FROM @batches WHERE state = 1 AND acquired_by IS NULL AND tenant > $1
+             UNION ALL
+             SELECT (SELECT MIN(b.tenant) FROM @batches b
+               WHERE b.state = 1 AND b.acquired_by IS NULL AND b.tenant > t.tenant)
+             FROM t WHERE t.tenant IS NOT NULL
+           )
+           SELECT tenant FROM t WHERE tenant IS NOT NULL AND
+             (SELECT MIN(b.due_at) FROM @batches b
+               WHERE b.state = 1 AND b.acquired_by IS NULL AND b.tenant = t.tenant) <= @now
+           LIMIT ${most}`,
+          [tenant]
+        ),
+        (found) => found.map((row) => textOf(row["tenant"]))
+      )
+    return Effect.flatMap(after(lastTenant), (later) =>
+      lastTenant === "" || later.length >= most
+        ? Effect.succeed(later)
+        : Effect.map(after(""), (all) => Array.from(new Set([...later, ...all])).slice(0, most)))
+  }
+
+  private acquire(tenant: string): Effect.Effect<ReadonlyArray<Taken>, SqlError> {
+    const { db } = this
+    const column = db.dialect === "pg" ? "b." : ""
+    const columns = [
+      "id",
+      "campaign",
+      "tenant",
+      "first_index",
+      "size",
+      "round",
+      "chunks",
+      "passes",
+      "started",
+      "done",
+      "dead",
+      "accepted",
+      "rejected",
+      "failed",
+      "cancelled"
+    ]
+    return Effect.map(
+      db.run(
+        `WITH picked AS MATERIALIZED (
+           SELECT id FROM (
+             SELECT id, started, SUM(size) OVER w - size AS ahead, ROW_NUMBER() OVER w AS place,
+               FIRST_VALUE(started) OVER w AS first_started
+             FROM (
+               SELECT id, size, due_at, started FROM @batches
+               WHERE state = 1 AND acquired_by IS NULL AND tenant = $2 AND due_at <= (SELECT @now)
+               ORDER BY due_at, id LIMIT ${unitBatches} ${db.dialect === "pg" ? "FOR UPDATE SKIP LOCKED" : ""}
+             ) AS due WINDOW w AS (ORDER BY due_at, id ROWS UNBOUNDED PRECEDING)
+           ) AS placed
+           WHERE ahead < ${unitTokens} AND (place = 1 OR (started < 2 AND first_started < 2))
+         )
+         UPDATE @batches AS b SET acquired_by = $1, started = started + 1
+         FROM picked
+         WHERE b.id = picked.id AND b.acquired_by IS NULL AND b.state = 1
+           AND EXISTS (SELECT 1 FROM @runners WHERE id = $1)
+         RETURNING ${columns.map((name) => column + name).join(", ")}`,
+        [this.id, tenant]
+      ),
+      (found) => found.map(takenOf).sort((a, b) => a.row.id - b.row.id)
+    )
+  }
+
+  /** What the batches say, and whose they are. */
+  private load(taken: ReadonlyArray<Taken>): Effect.Effect<ReadonlyArray<Loaded>, SqlError> {
+    return Effect.map(
+      this.db.run(
+        `SELECT b.id, COALESCE(b.tokens, t.tokens) AS tokens, c.request, c.retry, c.status,
+           CASE WHEN c.expires_at <= @now THEN 1 ELSE 0 END AS expired
+         FROM @batches b JOIN @campaigns c ON c.id = b.campaign LEFT JOIN @tokens t ON t.batch = b.id
+         WHERE b.id IN (${places(taken.length)})`,
+        taken.map(({ row }) => row.id)
+      ),
+      (found) => {
+        const byId = new Map(found.map((row) => [numberOf(row["id"]), row] as const))
+        return taken.map((taken): Loaded => {
+          const row = byId.get(taken.row.id)
+          const tokens = bytesOf(row?.["tokens"])
+          return {
+            taken,
+            tokens: tokens === undefined ? [] : codec.decodeTokens(tokens),
+            request: textOf(row?.["request"]),
+            retry: textOf(row?.["retry"]),
+            halt: row === undefined || tokens === undefined
+              ? "lost"
+              : numberOf(row["expired"]) === 1 || row["status"] === "cancelled"
+              ? "ended"
+              : row["status"] !== "active"
+              ? "campaign"
+              : undefined
+          }
+        })
+      }
+    )
+  }
+
+  private runUnit(tenant: string, taken: ReadonlyArray<Taken>): Effect.Effect<void> {
+    const started = () => {
+      const count = (this.starting.get(tenant) ?? 1) - 1
+      if (count <= 0) this.starting.delete(tenant)
+      else this.starting.set(tenant, count)
+    }
+    return Effect.scoped(Effect.gen(this, function*() {
+      const loaded = yield* this.resilient(this.load(taken))
+      const pool = yield* Effect.either(
+        this.poolOf(tenant).pipe(
+          Effect.timeoutFail({
+            duration: "30 seconds",
+            onTimeout: (): PoolProblem => ({ isPermanent: false, description: "it was not open within 30 seconds" })
+          })
+        )
+      )
+      const specs = new Map<string, Prepared>()
+      const batches: Array<Batch> = []
+      for (const { halt, request, retry, taken, tokens } of loaded) {
+        const { campaign } = taken.row
+        let prepared = specs.get(request)
+        if (prepared === undefined) {
+          prepared = prepare(request, Either.isRight(pool) ? pool.right.topic : undefined)
+          specs.set(request, prepared)
+        }
+        const batch = new Batch(
+          taken.row,
+          tokens,
+          Campaigns.decodeRetry(retry),
+          prepared.spec,
+          prepared.collapsesAlone,
+          this.owner
+        )
+        batches.push(batch)
+        if (halt !== undefined) batch.stopSending(halt)
+        else if (taken.started > this.settings.maxDeaths) {
+          yield* Effect.annotateLogs(
+            Effect.logError(
+              `${
+                taken.started - 1
+              } runners died while they held a batch of ${batch.left} notifications: it is given up, and stands in the dead letters`
+            ),
+            { campaign }
+          )
+          batch.failRest("Abandoned", "unknown", `${taken.started - 1} runners died while they sent it`)
+        } else if (prepared.problem !== undefined) {
+          this.stops.set(campaign, prepared.problem)
+          batch.stopSending("refused", prepared.problem)
+        } else if (Either.isLeft(pool)) {
+          const { description, isPermanent } = pool.left
+          failure.pool.unsafeUpdate(1, noTags)
+          const problem = `The pool of tenant ${JSON.stringify(tenant)} cannot be opened: ${description}`
+          if (isPermanent) {
+            this.stops.set(campaign, problem)
+            batch.stopSending("credentials", problem)
+          } else {
+            batch.stopSending("pool", problem, Verdict.delayMillis("unreachable", taken.row.passes, batch.retry))
+          }
+        }
+      }
+      if (Either.isLeft(pool)) yield* Effect.logError(`The pool of a tenant cannot be opened: ${pool.left.description}`)
+      const unit = new Unit(tenant, batches)
+      if (Either.isRight(pool)) unit.pool = pool.right
+      for (const batch of batches) {
+        this.unitOf.set(batch, unit)
+        if (this.state !== "running") batch.stopSending("stopping")
+      }
+      const rate = this.rateOf(tenant)
+      if (rate !== undefined) unit.allowance = 0
+      this.units.add(unit)
+      started()
+      // those that have nothing to send are over at once
+      for (const batch of batches) this.changed(batch)
+      this.pump()
+      if (rate !== undefined) yield* this.pace(unit, rate)
+      yield* Deferred.await(unit.completed)
+    })).pipe(
+      Effect.onExit((exit) => {
+        if (Exit.isSuccess(exit)) return Effect.void
+        started()
+        return Effect.logError("A batch was given up by this runner, and is taken again", exit.cause)
+      }),
+      Effect.catchAllCause(() => Effect.void),
+      Effect.withSpan("apns.outbox.unit", {
+        captureStackTrace: false,
+        attributes: { batches: taken.length, notifications: taken.reduce((sum, { row }) => sum + row.size, 0) }
+      })
+    )
+  }
+
+  /** Lets a unit send as its tenant's rate allows. */
+  private pace(unit: Unit, rate: Runner.Rate): Effect.Effect<void> {
+    const windowMillis = Duration.toMillis(rate.window)
+    const limit = Math.max(1, Math.floor(rate.limit))
+    const step = Math.max(1, Math.min(1000, Math.floor(limit / 10)))
+    const since = this.clock.unsafeCurrentTimeMillis()
+    return Effect.gen(this, function*() {
+      while (!unit.closed) {
+        const count = Math.min(step, unit.waiting)
+        if (count === 0) return
+        const delay = yield* this.resilient(Rates.draw(this.db, unit.tenant, count, limit, windowMillis))
+        if (delay > 0) {
+          yield* Effect.timeoutOption(Deferred.await(unit.completed), Duration.millis(delay))
+        }
+        unit.allowance += count
+        this.pump()
+        // a slow tenant does not keep a place that others wait for
+        if (this.room <= 0 && this.clock.unsafeCurrentTimeMillis() - since > 5000) {
+          for (const batch of unit.batches) batch.stopSending("pool")
+        }
+      }
+    })
+  }
+
+  // -------------------------------------------------------------------------
+  // signs of life, and the house
+  // -------------------------------------------------------------------------
+
+  readonly register: Effect.Effect<void, SqlError> = Effect.suspend(() =>
+    Effect.asVoid(this.db.run(
+      `INSERT INTO @runners (id, host, pid, started_at, beat_at, lock_millis) VALUES ($1, $2, $3, @now, @now, $4)
+       ON CONFLICT (id) DO NOTHING`,
+      [this.id, cut(hostname(), 200), process.pid, this.settings.lockMillis]
+    ))
+  )
+
+  readonly beats: Effect.Effect<void> = Effect.gen(this, function*() {
+    const every = Duration.millis(Math.min(1000, this.settings.lockMillis / 3))
+    while (true) {
+      yield* Effect.sleep(every)
+      yield* this.resilient(this.beat)
+    }
+  })
+
+  private readonly beat: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
+    const { db } = this
+    const alive = yield* db.run(`UPDATE @runners SET beat_at = @now WHERE id = $1 RETURNING id`, [this.id])
+    if (alive.length === 0) {
+      // taken for dead: what it held belongs to others now
+      for (const batch of Array.from(this.unitOf.keys())) this.lose(batch)
+      yield* Effect.logWarning(
+        "This runner was not heard of for longer than its lock, and others went on with its batches. It begins anew"
+      )
+      this.id = ids.unique()
+      yield* this.register
+    }
+    yield* this.bury
+    yield* this.refresh
+    if (++this.beating % 10 === 0) {
+      const found = yield* Schemas.currentVersion(db)
+      if (found > Schemas.version && this.state === "running") {
+        this.state = "outdated"
+        for (const batch of this.unitOf.keys()) batch.stopSending("stopping")
+        yield* Effect.logError(
+          `${new SchemaMismatch({ found, known: Schemas.version }).message}. This runner sends nothing more`
+        )
+      }
+    }
+  })
+
+  /** Takes what dead runners held from them. */
+  private readonly bury: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
+    const { db } = this
+    yield* db.run(`DELETE FROM @runners WHERE beat_at < @now - lock_millis`)
+    const orphans = yield* db.run(
+      `UPDATE @batches SET acquired_by = NULL
+       WHERE acquired_by IS NOT NULL AND acquired_by NOT IN (SELECT id FROM @runners) RETURNING id`
+    )
+    if (orphans.length === 0) return
+    event.takenOver.unsafeUpdate(orphans.length, noTags)
+    yield* Effect.logWarning(
+      `A runner died, or was not heard of for too long: ${orphans.length} batches of it are taken over`
+    )
+  })
+
+  /** Hears of campaigns that were paused, cancelled or stopped by others, or that are over. */
+  private readonly refresh: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
+    const held = Array.from(new Set(Array.from(this.unitOf.keys(), ({ row }) => row.campaign))).slice(0, 1000)
+    if (held.length === 0) return
+    const found = yield* this.db.run(
+      `SELECT id, status, CASE WHEN expires_at <= @now THEN 1 ELSE 0 END AS expired FROM @campaigns
+       WHERE id IN (${places(held.length)}) AND (status <> 'active' OR expires_at <= @now)`,
+      held
+    )
+    for (const row of found) {
+      for (const batch of this.unitOf.keys()) {
+        if (batch.row.campaign !== row["id"]) continue
+        batch.stopSending(numberOf(row["expired"]) === 1 || row["status"] === "cancelled" ? "ended" : "campaign")
+      }
+    }
+  })
+
+  /** Gives what is over its last outcome. */
+  private readonly expire: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
+    const { db } = this
+    const over = yield* db.run(
+      `SELECT id, status FROM @campaigns
+       WHERE finished_at IS NULL AND expires_at <= (SELECT @now) AND status <> 'filling' ORDER BY expires_at LIMIT 100`
+    )
+    for (const row of over) {
+      const id = textOf(row["id"])
+      const rest = row["status"] === "cancelled" ? "Cancelled" : "Expired"
+      const count = yield* db.transaction(Effect.zipLeft(History.giveUp(db, id, rest), History.finish(db, [id])))
+      if (count > 0 && rest === "Expired") {
+        yield* Effect.annotateLogs(
+          Effect.logWarning(`The campaign has ended before ${count} of its notifications were sent`),
+          { campaign: id }
+        )
+      }
+    }
+  })
+
+  readonly house: Effect.Effect<void> = Effect.gen(this, function*() {
+    for (let round = 0;; round++) {
+      yield* this.resilient(this.expire)
+      if (round % 5 === 0) yield* this.resilient(this.measure)
+      if (round % 60 === 0) yield* this.resilient(this.prune)
+      yield* Effect.sleep("1 second")
+    }
+  })
+
+  private readonly measure: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
+    const [row] = yield* this.db.run(
+      `SELECT MIN(due_at) AS due, @now AS now FROM @batches WHERE state = 1 AND acquired_by IS NULL`
+    )
+    const due = row?.["due"]
+    const millis = due === null || due === undefined ? 0 : Math.max(0, numberOf(row?.["now"]) - numberOf(due))
+    OutboxMetrics.lag.unsafeUpdate(millis / 1000, noTags)
+  })
+
+  /** Deletes what was kept long enough, a little at a time. */
+  private readonly prune: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
+    const { db, settings } = this
+    const untold = this.teller.active
+      ? " AND NOT EXISTS (SELECT 1 FROM @outcomes o WHERE o.campaign = c.id AND o.told = 0)"
+      : ""
+    while (true) {
+      const old = yield* db.run(
+        `SELECT id FROM @campaigns c WHERE finished_at < (SELECT @now) - $1::bigint AND pruned = 0${untold} LIMIT 100`,
+        [settings.detailsMillis]
+      )
+      const found = old.map((row) => textOf(row["id"]))
+      if (found.length === 0) break
+      const list = places(found.length)
+      yield* db.transaction(Effect.gen(function*() {
+        yield* db.run(`DELETE FROM @outcomes WHERE campaign IN (${list})`, found)
+        yield* db.run(`DELETE FROM @tokens WHERE batch IN (SELECT id FROM @batches WHERE campaign IN (${list}))`, found)
+        yield* db.run(`DELETE FROM @batches WHERE campaign IN (${list})`, found)
+        yield* db.run(`UPDATE @campaigns SET pruned = 1 WHERE id IN (${list})`, found)
+      }))
+    }
+    yield* db.run(
+      `DELETE FROM @campaigns WHERE finished_at < (SELECT @now) - $1::bigint AND pruned = 1`,
+      [settings.campaignsMillis]
+    )
+  })
+
+  // -------------------------------------------------------------------------
+  // the end
+  // -------------------------------------------------------------------------
+
+  /** Nothing is due, nothing is held by anybody, and everything is told. */
+  readonly isIdle: Effect.Effect<boolean, SqlError> = Effect.gen(this, function*() {
+    if (this.unitOf.size > 0 || this.starting.size > 0 || this.teller.busy) return false
+    const [row] = yield* this.db.run(
+      `SELECT CASE WHEN EXISTS (SELECT 1 FROM @batches WHERE acquired_by IS NOT NULL)
+         OR (SELECT MIN(due_at) FROM @batches WHERE state = 1 AND acquired_by IS NULL) <= @now
+         ${this.teller.active ? "OR EXISTS (SELECT 1 FROM @outcomes WHERE told = 0)" : ""}
+         THEN 1 ELSE 0 END AS busy`
+    )
+    return numberOf(row?.["busy"]) === 0
+  })
+
+  /** Sends nothing more, waits for what is in flight, and writes it. */
+  readonly drain: Effect.Effect<void> = Effect.gen(this, function*() {
+    this.state = "stopping"
+    for (const batch of this.unitOf.keys()) batch.stopSending("stopping")
+    yield* this.untilUnitsEnd(this.settings.drainMillis)
+    if (this.unitOf.size === 0) return
+    const { underWay } = this
+    yield* Effect.logWarning(
+      `${underWay} notifications had no answer within the time to drain: they are sent again by another runner, under the same apns-id`
+    )
+    for (const [batch, unit] of this.unitOf) {
+      batch.abandon(unit.pool)
+      this.changed(batch)
+    }
+    yield* this.untilUnitsEnd(2000)
+  })
+
+  private untilUnitsEnd(millis: number): Effect.Effect<void> {
+    const wait = Effect.gen(this, function*() {
+      while (this.unitOf.size > 0 || this.starting.size > 0) yield* Effect.sleep("10 millis")
+    })
+    return Effect.asVoid(Effect.timeoutOption(wait, Duration.millis(millis)))
+  }
+
+  /** Others need not wait until this runner is taken for dead. */
+  readonly unregister: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
+    const { db } = this
+    yield* db.run(`DELETE FROM @runners WHERE id = $1`, [this.id])
+    yield* db.run(`UPDATE @batches SET acquired_by = NULL WHERE acquired_by = $1`, [this.id])
+  })
+}
+
+interface Prepared {
+  readonly spec: Request.Spec | undefined
+  readonly collapsesAlone: boolean
+  readonly problem: string | undefined
+}
+
+/** The request of a campaign for a pool. */
+const prepare = (request: string, topic: string | undefined): Prepared => {
+  const content = Campaigns.content(request)
+  if (content === undefined) {
+    return { spec: undefined, collapsesAlone: false, problem: "The notification in the database cannot be read" }
+  }
+  const { collapsesAlone, ...options } = content
+  const spec = Parts.specOf({ ...options, retransmit: options.retransmit ?? "collapsible" }, topic)
+  return Either.isRight(spec)
+    ? { spec: spec.right, collapsesAlone, problem: undefined }
+    : { spec: undefined, collapsesAlone, problem: spec.left.message }
+}
+
+const takenOf = (row: Row): Taken => ({
+  started: numberOf(row["started"]),
+  row: {
+    id: numberOf(row["id"]),
+    campaign: textOf(row["campaign"]),
+    tenant: textOf(row["tenant"]),
+    first: numberOf(row["first_index"]),
+    size: numberOf(row["size"]),
+    round: numberOf(row["round"]),
+    chunks: numberOf(row["chunks"]),
+    passes: numberOf(row["passes"]),
+    done: bytesOf(row["done"]),
+    dead: bytesOf(row["dead"]),
+    accepted: numberOf(row["accepted"]),
+    rejected: numberOf(row["rejected"]),
+    failed: numberOf(row["failed"]),
+    cancelled: numberOf(row["cancelled"])
+  }
+})
+
+/** A snapshot as the row that it became. */
+const chunkOf = ({ acceptedNow, batch, entries }: Batches.Snapshot, seq: number): Row => ({
+  seq,
+  campaign: batch.row.campaign,
+  tenant: batch.row.tenant,
+  round: batch.row.round,
+  first_index: batch.row.first,
+  size: batch.row.size,
+  accepted: acceptedNow ?? null,
+  entries: entries.length === 0 ? null : JSON.stringify(entries),
+  rest: null
+})
+
+const describe = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  const inner = error instanceof Error && error.cause instanceof Error
+    ? `${error.message}: ${error.cause.message}`
+    : String(error)
+  return cut(inner, 500)
+}
+
+interface PoolProblem {
+  /** Time does not mend it. */
+  readonly isPermanent: boolean
+  readonly description: string
+}
+
+const problemOf = (cause: Cause.Cause<unknown>): PoolProblem => {
+  const error = Cause.squash(cause)
+  const tag = typeof error === "object" && error !== null && "_tag" in error ? error._tag : undefined
+  return {
+    isPermanent: tag === "CredentialsError" || tag === "InvalidPoolOptions",
+    description: cut(error instanceof Error ? error.message : String(error), 500)
+  }
+}
+
+/** Waits in an interrupted fiber too: what is interrupted there is another one. */
+const apart = <A>(effect: Effect.Effect<A>): Effect.Effect<void> =>
+  Effect.uninterruptible(
+    Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), (fiber) => Effect.asVoid(Fiber.await(fiber)))
+  )
+
+export const make = <PE, PR, OE, OR>(
+  options: Runner.Options<PE, PR, OE, OR>
+): Effect.Effect<
+  Runner.OutboxRunner,
+  InvalidOutboxOptions | SchemaMismatch,
+  SqlClient.SqlClient | Scope.Scope | Exclude<PR, Scope.Scope> | OR
+> =>
+  Effect.gen(function*() {
+    const db = yield* database(options.prefix)
+    const settings: Settings = {
+      concurrency: yield* wholeNumber("concurrency", options.concurrency ?? 4000),
+      maxDeaths: yield* wholeNumber("maxDeaths", options.maxDeaths ?? 5),
+      checkpointMillis: yield* positiveMillis("checkpointInterval", options.checkpointInterval ?? "25 millis"),
+      pollMillis: yield* positiveMillis("pollInterval", options.pollInterval ?? "250 millis"),
+      lockMillis: Math.ceil(yield* positiveMillis("lock", options.lock ?? "10 seconds")),
+      drainMillis: yield* positiveMillis("drainTimeout", options.drainTimeout ?? "10 seconds"),
+      detailsMillis: Math.ceil(yield* positiveMillis("retention.details", options.retention?.details ?? "7 days")),
+      campaignsMillis: Math.ceil(
+        yield* positiveMillis("retention.campaigns", options.retention?.campaigns ?? "30 days")
+      )
+    }
+    if (settings.lockMillis < 1000) {
+      return yield* new InvalidOutboxOptions({ field: "lock", description: "it must be at least 1 second" })
+    }
+    const timeout = Duration.millis(
+      yield* positiveMillis("onOutcomesTimeout", options.onOutcomesTimeout ?? "1 minute")
+    )
+    const pools = yield* Effect.context<Exclude<PR, Scope.Scope>>()
+    const tellers = yield* Effect.context<OR>()
+    const { onOutcomes } = options
+    const tell = onOutcomes === undefined
+      ? undefined
+      : (outcomes: ReadonlyArray<Outcome>) =>
+        Effect.suspend(() => onOutcomes(outcomes)).pipe(
+          Effect.asVoid,
+          Effect.catchAllCause((cause) =>
+            Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.fail(cut(Cause.pretty(cause), 1000))
+          ),
+          Effect.provide(tellers)
+        )
+    const engine = new Engine(
+      db,
+      settings,
+      yield* Effect.clock,
+      (tenant) =>
+        Effect.flatMap(Effect.scope, (scope) =>
+          Scope.extend(Effect.suspend(() => options.pool(tenant)), scope).pipe(
+            Effect.mapInputContext((_: Context.Context<never>) => pools),
+            Effect.catchAllCause((cause) => Effect.fail(problemOf(cause)))
+          )),
+      options.rate ?? (() => undefined),
+      (engine) => new Teller(db, tell, timeout, () => engine.id, (effect) => engine.resilient(effect))
+    )
+    const annotate = Effect.annotateLogs({ package: "@effect-apns/outbox", runner: engine.id.slice(0, 8) })
+    const refused = yield* engine.resilient(
+      Schemas.migrate(db).pipe(Effect.catchTag("SchemaMismatch", (error) => Effect.succeed(error)))
+    ).pipe(annotate)
+    if (refused !== undefined) return yield* refused
+    yield* engine.resilient(engine.register).pipe(annotate)
+    /** Goes on whatever happens: a runner that stands still would be the worst of all. */
+    const forever = (loop: Effect.Effect<void>) =>
+      loop.pipe(
+        Effect.catchAllCause((cause) =>
+          Cause.isInterrupted(cause)
+            ? Effect.interrupt
+            : Effect.zipRight(
+              Effect.logError("A defect in the outbox's runner, which goes on in a second", cause),
+              Effect.sleep("1 second")
+            )
+        ),
+        Effect.repeat(Schedule.recurWhile(() => engine.state === "running")),
+        annotate,
+        Effect.interruptible,
+        Effect.forkDaemon
+      )
+    yield* Effect.uninterruptible(Effect.gen(function*() {
+      const loops = yield* Effect.all([
+        forever(engine.ledger),
+        forever(engine.beats),
+        forever(engine.house),
+        forever(engine.teller.run)
+      ])
+      const take = yield* forever(engine.take)
+      yield* Effect.addFinalizer(() =>
+        apart(
+          Effect.gen(function*() {
+            yield* Fiber.interrupt(take)
+            yield* engine.drain
+            yield* Effect.timeoutOption(
+              Effect.repeat(Effect.sleep("10 millis"), { while: () => engine.teller.busy }),
+              Duration.millis(settings.drainMillis)
+            )
+            yield* Fiber.interruptAll(loops)
+            yield* Effect.timeoutOption(engine.resilient(engine.unregister), "2 seconds")
+          }).pipe(annotate)
+        )
+      )
+    }))
+    return {
+      [typeIds.runner]: typeIds.runner,
+      stats: Effect.sync((): Runner.Stats => ({
+        state: engine.state,
+        batches: engine.batchCount,
+        inFlight: engine.underWay,
+        unsaved: engine.window.taken,
+        written: engine.written,
+        lost: engine.lostCount,
+        databaseAway: engine.away
+      })),
+      idle: Effect.gen(function*() {
+        while (!(yield* engine.resilient(engine.isIdle))) yield* Effect.sleep(Duration.millis(settings.pollMillis))
+      }).pipe(annotate)
+    }
+  })

@@ -1,0 +1,186 @@
+import { Notification } from "@effect-apns/models"
+import { Outbox, OutboxError } from "@effect-apns/outbox"
+import { SqlClient } from "@effect/sql"
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Effect, Exit, Layer, Stream } from "effect"
+import * as T from "./utils.js"
+
+T.onEachDatabase((name, database) => {
+  const live = Layer.provideMerge(T.outbox, database)
+
+  describe(`enqueue on ${name}`, () => {
+    it.live("commits and rolls back with the transaction of the caller", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`CREATE TABLE orders (id TEXT)`
+        const ship = (id: string, fails: boolean) =>
+          sql.withTransaction(Effect.gen(function*() {
+            yield* sql`INSERT INTO orders VALUES (${id})`
+            yield* outbox.enqueue({ id: `shipped-${id}`, tokens: [T.token(1)], notification: T.alert })
+            if (fails) return yield* Effect.fail("rolled back" as const)
+          }))
+        yield* ship("a", false)
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(ship("b", true))))
+        assert.strictEqual((yield* outbox.progress("shipped-a")).total, 1)
+        const missing = yield* Effect.flip(outbox.progress("shipped-b"))
+        assert.strictEqual(missing._tag, "CampaignNotFound")
+        assert.lengthOf(yield* sql`SELECT * FROM orders`, 1)
+        assert.lengthOf(yield* sql`SELECT * FROM apns_outbox_batches`, 1)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("takes the same id with the same content twice as one campaign", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        for (const count of [0, 1, 20, 12_000]) {
+          const campaign = { id: `campaign of ${count}`, tokens: T.tokens(count), notification: T.alert }
+          assert.deepStrictEqual(yield* outbox.enqueue(campaign), { id: campaign.id, created: true, total: count })
+          assert.deepStrictEqual(yield* outbox.enqueue(campaign), { id: campaign.id, created: false, total: count })
+          assert.strictEqual((yield* outbox.progress(campaign.id)).left, count)
+        }
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("refuses the same id with another tenant, notification or other tokens", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const campaign = { id: "a", tokens: T.tokens(2), notification: T.alert }
+        yield* outbox.enqueue(campaign)
+        const differs = (other: Partial<Outbox.EnqueueOptions>) =>
+          Effect.map(
+            Effect.flip(outbox.enqueue({ ...campaign, ...other })),
+            (error) => error._tag === "CampaignConflict" ? error.differs : error._tag
+          )
+        assert.strictEqual(yield* differs({ tenant: "other" }), "tenant")
+        assert.strictEqual(yield* differs({ notification: Notification.alert({ alert: "Other" }) }), "notification")
+        assert.strictEqual(yield* differs({ tokens: T.tokens(3) }), "tokens")
+        // times may be reckoned anew
+        const again = yield* outbox.enqueue({ ...campaign, at: DateTime.unsafeMake("2030-01-01") })
+        assert.isFalse(again.created)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("takes ids of 1024 characters, and keeps tokens as they were given", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const id = `orders/${"x".repeat(1017)}`
+        const given = ["AB".repeat(32), "cd".repeat(16), "0123456789abcdef".repeat(4)]
+        yield* outbox.enqueue({ id, tokens: given, notification: T.alert })
+        yield* outbox.cancel(id)
+        const outcomes = yield* Stream.runCollect(outbox.outcomes())
+        assert.deepStrictEqual(Array.from(outcomes, ({ token }) => token), given)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    const refusals: ReadonlyArray<readonly [name: string, options: object, path: string]> = [
+      ["an empty id", { id: "" }, "id"],
+      ["an id of 1025 characters", { id: "x".repeat(1025) }, "id"],
+      ["a field that there is none of", { expireAt: new Date() }, "expireAt"],
+      ["a token that is no token", { tokens: [T.token(1), "nope"] }, "tokens[1]"],
+      ["tokens that are no array", { tokens: T.token(1) }, "tokens"],
+      [
+        "a notification with a field that there is none of",
+        { notification: { pushType: "alert", titel: "x" } },
+        "notification"
+      ],
+      ["a priority that the push type does not take", {
+        notification: Notification.background(),
+        priority: 10
+      }, "priority"],
+      ["a collapse id of 65 bytes", { collapseId: "x".repeat(65) }, "collapseId"],
+      ["a topic with a space", { topic: "com.example app" }, "topic"],
+      ["an end before its beginning", { at: new Date(2000), expiresAt: new Date(1000) }, "expiresAt"],
+      ["a time that is none", { at: new Date(NaN) }, "at"],
+      ["a retry that shrinks", { retry: { factor: 0.5 } }, "retry.factor"],
+      ["a delay of nothing", { retry: { delay: 0 } }, "retry.delay"],
+      ["half an attempt", { retry: { attempts: 0.5 } }, "retry.attempts"]
+    ]
+    // what is refused before a statement is made needs no second database
+    for (const [what, options, path] of name === "libSQL" ? refusals : []) {
+      it.live(`refuses ${what}, and writes nothing`, () =>
+        Effect.gen(function*() {
+          const outbox = yield* Outbox.Outbox
+          const sql = yield* SqlClient.SqlClient
+          const campaign: Outbox.EnqueueOptions = Object.assign(
+            { id: "a", tokens: T.tokens(1), notification: T.alert },
+            options
+          )
+          const error = yield* Effect.flip(outbox.enqueue(campaign))
+          assert.instanceOf(error, OutboxError.InvalidCampaign)
+          assert.include(error.message.slice(0, path.length + 30), path)
+          assert.lengthOf(yield* sql`SELECT * FROM apns_outbox_campaigns`, 0)
+        }).pipe(Effect.scoped, Effect.provide(live)))
+    }
+  })
+
+  describe(`enqueueAll on ${name}`, () => {
+    it.live("shows nothing before the stream has ended, and goes on where a writer died", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        const dies = Stream.concat(Stream.fromIterable(T.tokens(25)), Stream.fail("died" as const))
+        const campaign = { id: "news", notification: T.alert, batchSize: 10 }
+        assert.strictEqual(yield* Effect.flip(outbox.enqueueAll({ ...campaign, tokens: dies })), "died")
+        const half = yield* outbox.progress("news")
+        assert.strictEqual(half.state, "filling")
+        assert.strictEqual(half.total, 25)
+        assert.lengthOf(yield* sql`SELECT * FROM apns_outbox_batches WHERE state <> 0`, 0)
+
+        // the writer may still live: another one waits
+        const tokens = Stream.fromIterable([...T.tokens(12), ...T.tokens(20, 100)])
+        assert.strictEqual((yield* Effect.flip(outbox.enqueueAll({ ...campaign, tokens })))._tag, "CampaignBusy")
+        yield* sql`UPDATE apns_outbox_campaigns SET writer_at = writer_at - 31000`
+
+        // a stream that is not the same any more replaces what differs
+        assert.deepStrictEqual(yield* outbox.enqueueAll({ ...campaign, tokens }), {
+          id: "news",
+          created: true,
+          total: 32
+        })
+        assert.strictEqual((yield* outbox.progress("news")).total, 32)
+        yield* outbox.cancel("news")
+        const outcomes = yield* Stream.runCollect(outbox.outcomes())
+        assert.deepStrictEqual(Array.from(outcomes, ({ token }) => token), [...T.tokens(12), ...T.tokens(20, 100)])
+        assert.isFalse((yield* outbox.enqueueAll({ ...campaign, tokens })).created)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("reports a text that is no token, or refuses the campaign for it", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const tokens = Stream.make(T.token(1), "nope")
+        const refused = yield* Effect.flip(
+          outbox.enqueueAll({ id: "a", notification: T.alert, tokens, invalidTokens: "refuse" })
+        )
+        assert.include(String(refused), "tokens[1]")
+        const { asked, pool } = yield* T.pool()
+        yield* outbox.enqueueAll({ id: "b", notification: T.alert, tokens })
+        const { told } = yield* T.runner(pool)
+        const outcomes = yield* T.hear(told, 2)
+        assert.deepStrictEqual(
+          outcomes.map((outcome) => [outcome.token, outcome._tag === "Rejected" ? outcome.reason : outcome._tag])
+            .sort(),
+          [[T.token(1), "Accepted"], ["nope", "BadDeviceToken"]]
+        )
+        assert.lengthOf(asked, 1)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+  })
+
+  describe(`outcomes on ${name}`, () => {
+    it.live("are read from any cursor on, each exactly once", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        for (const id of ["a", "b", "c"]) {
+          yield* outbox.enqueue({ id, tenant: id, tokens: T.tokens(7), notification: T.alert })
+          yield* outbox.cancel(id)
+        }
+        const all = Array.from(yield* Stream.runCollect(outbox.outcomes()))
+        assert.lengthOf(all, 21)
+        assert.strictEqual(new Set(all.map(({ key }) => key)).size, 21)
+        for (let i = 0; i < all.length; i++) {
+          const rest = yield* Stream.runCollect(outbox.outcomes({ since: all[i]?.cursor }))
+          assert.deepStrictEqual(Array.from(rest, ({ key }) => key), all.slice(i + 1).map(({ key }) => key))
+        }
+        assert.strictEqual(yield* Stream.runCount(outbox.outcomes({ tenant: "b" })), 7)
+        assert.strictEqual(yield* Stream.runCount(outbox.outcomes({ campaign: "c" })), 7)
+        const refused = yield* Effect.flip(Stream.runDrain(outbox.outcomes({ since: "yesterday" })))
+        assert.strictEqual(refused._tag, "InvalidCampaign")
+      }).pipe(Effect.scoped, Effect.provide(live)))
+  })
+})

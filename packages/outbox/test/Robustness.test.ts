@@ -1,0 +1,386 @@
+import { LibsqlFile, Outbox, OutboxRunner } from "@effect-apns/outbox"
+import { SqlClient } from "@effect/sql"
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Deferred, Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
+import { execFileSync } from "node:child_process"
+import { closeSync, openSync, rmSync, writeSync } from "node:fs"
+import { join } from "node:path"
+import * as Postgres from "./Postgres.js"
+import * as T from "./utils.js"
+
+const count = (table: string, where = "1 = 1") =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.map(
+      sql.unsafe<{ n: unknown }>(`SELECT COUNT(*) AS n FROM apns_outbox_${table} WHERE ${where}`),
+      ([row]) => Number(row?.n)
+    ))
+
+T.onEachDatabase((name, database) => {
+  const live = Layer.provideMerge(T.outbox, database)
+  const still = Layer.provideMerge(T.outbox, Layer.provideMerge(T.stillTime, T.still(database)))
+
+  describe(`the outbox on ${name}`, () => {
+    it.live("makes its tables whoever comes first, a writer or a runner, and both at once", () =>
+      Effect.gen(function*() {
+        const { pool } = yield* T.pool()
+        const writers = Effect.forEach([1, 2, 3], () => Outbox.make({ prefix: "first_" }), { concurrency: "unbounded" })
+        const sender = OutboxRunner.make({ prefix: "first_", pool: () => Effect.succeed(pool) })
+        yield* Effect.all([writers, sender], { concurrency: "unbounded" })
+        const { runner } = yield* T.runner(pool, { prefix: "second_" })
+        yield* runner.idle
+        const outbox = yield* Outbox.make({ prefix: "second_" })
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(1), notification: T.alert })
+        yield* runner.idle
+        assert.strictEqual((yield* outbox.progress("a")).state, "done")
+      }).pipe(Effect.scoped, Effect.provide(database)))
+
+    it.live("refuses tables that are newer than it knows, as a writer and as a runner", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const { pool } = yield* T.pool()
+        const { runner } = yield* T.runner(pool)
+        yield* sql`INSERT INTO apns_outbox_migrations (migration_id, name) VALUES (99, 'later')`
+        const refused = yield* Effect.flip(Outbox.make())
+        assert.include(refused.message, "version 99")
+        const refusedRunner = yield* Effect.flip(OutboxRunner.make({ pool: () => Effect.succeed(pool) }))
+        assert.strictEqual(refusedRunner._tag, "SchemaMismatch")
+        // one that runs notices it, and sends nothing more
+        while ((yield* runner.stats).state !== "outdated") yield* Effect.sleep("50 millis")
+        const outbox = yield* Outbox.Outbox
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(1), notification: T.alert })
+        yield* Effect.sleep("300 millis")
+        assert.strictEqual((yield* outbox.progress("a")).left, 1)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("does not take a runner for dead whose clock is a minute off", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { asked, pool } = yield* T.pool(() => Effect.delay(Effect.succeed(T.accepted), "1500 millis"))
+        const clock = yield* Effect.clock
+        const off: Clock.Clock = {
+          [Clock.ClockTypeId]: Clock.ClockTypeId,
+          unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - 60_000,
+          unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos() - 60_000_000_000n,
+          currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis - 60_000),
+          currentTimeNanos: Effect.map(clock.currentTimeNanos, (nanos) => nanos - 60_000_000_000n),
+          sleep: (duration) => clock.sleep(duration)
+        }
+        yield* outbox.enqueueAll({
+          id: "a",
+          tokens: Stream.fromIterable(T.tokens(100)),
+          notification: T.alert,
+          batchSize: 10
+        })
+        const first = yield* T.runner(pool, { lock: "1 second" })
+        const second = yield* Effect.withClock(T.runner(pool, { lock: "1 second" }), off)
+        yield* first.runner.idle
+        assert.lengthOf(asked, 100)
+        assert.strictEqual((yield* first.runner.stats).lost + (yield* second.runner.stats).lost, 0)
+        assert.strictEqual((yield* outbox.progress("a")).accepted, 100)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("tells outcomes again when onOutcomes dies, fails or hangs", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { pool } = yield* T.pool()
+        let calls = 0
+        const heard: Array<ReadonlyArray<string>> = []
+        const interrupted = yield* Deferred.make<void>()
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(3), notification: T.alert })
+        const runner = yield* OutboxRunner.make({
+          pool: () => Effect.succeed(pool),
+          onOutcomesTimeout: "100 millis",
+          onOutcomes: (outcomes) =>
+            Effect.suspend(() => {
+              heard.push(outcomes.map(({ key }) => key))
+              calls++
+              if (calls === 1) throw new Error("thrown on purpose")
+              if (calls === 2) {
+                return Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
+              }
+              return calls === 3 ? Effect.fail("failed on purpose") : Effect.void
+            })
+        })
+        yield* Deferred.await(interrupted)
+        yield* runner.idle
+        assert.strictEqual(calls, 4)
+        for (const keys of heard) assert.deepStrictEqual([...keys].sort(), ["a/0", "a/1", "a/2"])
+        assert.strictEqual(yield* count("outcomes", "told = 0"), 0)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("tells what a runner left behind that died before it told it", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        const { pool } = yield* T.pool()
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(5), notification: T.alert })
+        const scope = yield* Scope.make()
+        const first = yield* Scope.extend(T.runner(pool), scope)
+        yield* T.hear(first.told, 5)
+        yield* first.runner.idle
+        yield* Scope.close(scope, Exit.void)
+        yield* sql`UPDATE apns_outbox_outcomes SET told = 0, teller = 'a runner that died'`
+        const second = yield* T.runner(pool)
+        assert.lengthOf(yield* T.hear(second.told, 5), 5)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("waits for answers when a runner ends, and gives back what it has not sent, at once", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const gate = yield* Queue.unbounded<void>()
+        const { asked, pool } = yield* T.pool(() => Effect.as(Queue.take(gate), T.accepted))
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(50), notification: T.alert })
+        const scope = yield* Scope.make()
+        const first = yield* Scope.extend(T.runner(pool, { concurrency: 10, lock: "1 hour" }), scope)
+        while (asked.length < 10) yield* Effect.sleep("10 millis")
+        const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+        while ((yield* first.runner.stats).state !== "stopping") yield* Effect.sleep("5 millis")
+        yield* Queue.offerAll(gate, Array.from({ length: 100 }, () => undefined))
+        yield* closing.await
+        assert.lengthOf(asked, 10)
+        assert.strictEqual((yield* outbox.progress("a")).accepted, 10)
+        assert.strictEqual(yield* count("batches", "acquired_by IS NOT NULL"), 0)
+        assert.strictEqual(yield* count("runners"), 0)
+        const second = yield* T.runner(pool)
+        yield* T.hear(second.told, 40)
+        assert.lengthOf(asked, 50)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("writes nothing of a batch that another runner has taken over", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        const gate = yield* Queue.unbounded<void>()
+        const { asked, pool } = yield* T.pool(() => Effect.as(Queue.take(gate), T.accepted))
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(20), notification: T.alert })
+        const { runner, told } = yield* T.runner(pool, { concurrency: 5 })
+        while (asked.length < 5) yield* Effect.sleep("10 millis")
+        yield* sql`INSERT INTO apns_outbox_runners (id, host, pid, started_at, beat_at, lock_millis)
+          SELECT 'other', host, pid, started_at, beat_at + 3600000, lock_millis FROM apns_outbox_runners`
+        yield* sql`UPDATE apns_outbox_batches SET acquired_by = 'other'`
+        yield* Queue.offerAll(gate, Array.from({ length: 5 }, () => undefined))
+        while ((yield* runner.stats).lost === 0) yield* Effect.sleep("10 millis")
+        assert.strictEqual(yield* count("outcomes"), 0)
+        assert.strictEqual((yield* outbox.progress("a")).accepted, 0)
+        assert.strictEqual((yield* runner.stats).unsaved, 0)
+        // the other one dies
+        yield* sql`DELETE FROM apns_outbox_runners WHERE id = 'other'`
+        yield* Queue.offerAll(gate, Array.from({ length: 100 }, () => undefined))
+        const outcomes = yield* T.hear(told, 20)
+        assert.strictEqual(new Set(outcomes.map(({ key }) => key)).size, 20)
+        // what was in flight went out again, under the ids that it had
+        for (const { apnsId, token } of asked) {
+          assert.strictEqual(apnsId, asked.find((other) => other.token === token)?.apnsId)
+        }
+        assert.isAtMost(asked.length, 25)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("begins anew when it was itself taken for dead", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        const { pool } = yield* T.pool()
+        const { told } = yield* T.runner(pool)
+        yield* sql`DELETE FROM apns_outbox_runners`
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(3), notification: T.alert })
+        yield* T.hear(told, 3)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("gives up a batch with which runners died again and again, to the dead letters", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        const { asked, pool } = yield* T.pool()
+        yield* outbox.enqueue({ id: "poison", tokens: T.tokens(2), notification: T.alert })
+        yield* outbox.enqueue({ id: "good", tokens: T.tokens(2, 10), notification: T.alert })
+        yield* sql`UPDATE apns_outbox_batches SET started = 3 WHERE campaign = 'poison'`
+        const { told } = yield* T.runner(pool, { maxDeaths: 3 })
+        const outcomes = yield* T.hear(told, 4)
+        assert.sameDeepMembers(
+          outcomes.map((outcome) => [
+            outcome.key,
+            outcome._tag === "Failed" ? outcome.reason : outcome._tag
+          ]),
+          [["poison/0", "Abandoned"], ["poison/1", "Abandoned"], ["good/0", "Accepted"], ["good/1", "Accepted"]]
+        )
+        assert.lengthOf(asked, 2)
+        assert.strictEqual(yield* outbox.sendAgain("poison"), 2)
+        yield* T.hear(told, 2)
+        assert.strictEqual((yield* outbox.progress("poison")).accepted, 2)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("tries as often as the campaign allows, and keeps what it last heard", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { asked, pool } = yield* T.pool(() => T.rejected(503, "ServiceUnavailable"))
+        yield* outbox.enqueue({
+          id: "a",
+          tokens: T.tokens(1),
+          notification: T.alert,
+          timeout: "10 millis",
+          retry: { attempts: 2, delay: "1 second", factor: 1 }
+        })
+        const { runner, told } = yield* T.runner(pool)
+        while ((yield* outbox.progress("a")).retrying === 0) yield* Effect.sleep("10 millis")
+        yield* runner.idle
+        yield* T.moveTime(1200)
+        const [outcome] = yield* T.hear(told, 1)
+        assert.isTrue(outcome?._tag === "Failed" && outcome.reason === "RetriesExhausted")
+        assert.include(outcome?._tag === "Failed" ? outcome.description : "", "ServiceUnavailable")
+        assert.strictEqual(asked.length, 2)
+      }).pipe(Effect.scoped, Effect.provide(still)))
+
+    it.live("deletes what is done when it was kept long enough, and then the campaign", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { pool } = yield* T.pool()
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(3), notification: T.alert })
+        const scope = yield* Scope.make()
+        const first = yield* Scope.extend(T.runner(pool), scope)
+        yield* T.hear(first.told, 3)
+        yield* first.runner.idle
+        yield* Scope.close(scope, Exit.void)
+        const retention = { details: "1 day", campaigns: "2 days" } as const
+        yield* T.moveTime(25 * 3_600_000)
+        const second = yield* T.runner(pool, { retention })
+        while ((yield* count("batches")) > 0) yield* Effect.sleep("20 millis")
+        assert.strictEqual(yield* count("outcomes"), 0)
+        const { accepted, state } = yield* outbox.progress("a")
+        assert.deepStrictEqual([state, accepted], ["done", 3])
+        assert.strictEqual((yield* second.runner.stats).state, "running")
+        yield* T.moveTime(24 * 3_600_000)
+        yield* T.runner(pool, { retention })
+        while ((yield* count("campaigns")) > 0) yield* Effect.sleep("20 millis")
+      }).pipe(Effect.scoped, Effect.provide(still)))
+  })
+})
+
+describe("a libSQL file", () => {
+  it.live("is opened by one at a time; the second hears who has it", () =>
+    Effect.gen(function*() {
+      const file = join(yield* T.folder, "outbox.db")
+      const scope = yield* Scope.make()
+      yield* Scope.extend(LibsqlFile.make({ file }), scope)
+      const refused = yield* Effect.flip(LibsqlFile.make({ file }))
+      assert.isTrue(refused._tag === "DatabaseFileInUse" && refused.owner?.pid === process.pid)
+      assert.include(refused.message, String(process.pid))
+      yield* Scope.close(scope, Exit.void)
+      yield* LibsqlFile.make({ file })
+    }).pipe(Effect.scoped))
+
+  it.live("that cannot be opened is a typed error", () =>
+    Effect.gen(function*() {
+      const refused = yield* Effect.flip(LibsqlFile.make({ file: join(yield* T.folder, "missing", "outbox.db") }))
+      assert.strictEqual(refused._tag, "DatabaseFileError")
+    }).pipe(Effect.scoped))
+
+  it.live("whose disk is full loses nothing, and goes on when there is room", (context) =>
+    Effect.gen(function*() {
+      const path = yield* T.folder
+      const mounted = yield* smallDisk(path, "24m")
+      if (!mounted) return context.skip("a small disk needs root and tmpfs")
+      yield* Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { asked, pool } = yield* T.pool(() => T.rejected(400, "DeviceTokenNotForTopic"))
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(6000), notification: T.alert })
+        const ballast = join(path, "ballast")
+        fill(ballast)
+        const refused = yield* Effect.flip(
+          outbox.enqueue({ id: "b", tokens: T.tokens(20_000), notification: T.alert })
+        )
+        assert.strictEqual(refused._tag, "SqlError")
+        // it waits with its very first row
+        const starting = yield* Effect.fork(T.runner(pool, { concurrency: 2000 }))
+        yield* Effect.sleep("500 millis")
+        assert.isAtMost(asked.length, 2000)
+        yield* Effect.sync(() => rmSync(ballast))
+        const { told } = yield* starting
+        yield* T.hear(told, 6000)
+        assert.strictEqual(asked.length, 6000)
+        assert.strictEqual((yield* outbox.progress("a")).rejected, 6000)
+        yield* outbox.enqueue({ id: "b", tokens: T.tokens(20_000), notification: T.alert })
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(Layer.provideMerge(T.outbox, Layer.orDie(LibsqlFile.layer({ file: join(path, "outbox.db") }))))
+      )
+    }).pipe(Effect.scoped))
+})
+
+/** A file system of so many bytes, where this process may make one. */
+const smallDisk = (path: string, size: string) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.option(
+        Effect.try(() =>
+          execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path], { stdio: "ignore" })
+        )
+      ),
+      (mounted) => mounted._tag === "Some"
+        ? Effect.sync(() => execFileSync("umount", ["-l", path], { stdio: "ignore" }))
+        : Effect.void
+    ),
+    (mounted) => mounted._tag === "Some"
+  )
+
+/** Writes until nothing more can be written. */
+const fill = (file: string): void => {
+  const descriptor = openSync(file, "w")
+  try {
+    for (let size = 65_536; size >= 1; size = size / 16) {
+      try {
+        while (true) writeSync(descriptor, Buffer.alloc(size))
+      } catch {
+        // full, for pieces of this size
+      }
+    }
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+describe.skipIf(Postgres.binaries === undefined)("a PostgreSQL that is away", () => {
+  it.live("is waited for, at the start and later, and nothing is sent twice", () =>
+    Effect.gen(function*() {
+      const server = yield* Postgres.make
+      yield* server.createDatabase("away")
+      yield* Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { asked, pool } = yield* T.pool()
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(10), notification: T.alert })
+        yield* server.stop
+        const refused = yield* Effect.flip(outbox.enqueue({ id: "b", tokens: T.tokens(1), notification: T.alert }))
+        assert.strictEqual(refused._tag, "SqlError")
+        // the runner starts without its database, and waits
+        const starting = yield* Effect.fork(T.runner(pool, { concurrency: 100 }))
+        yield* Effect.sleep("300 millis")
+        assert.lengthOf(asked, 0)
+        yield* server.start
+        const { runner, told } = yield* starting
+        yield* T.hear(told, 10)
+        yield* runner.idle
+
+        yield* outbox.enqueueAll({
+          id: "c",
+          tokens: Stream.fromIterable(T.tokens(20_000, 1000)),
+          notification: T.alert
+        })
+        while (asked.length < 1000) yield* Effect.sleep("1 millis")
+        yield* server.stop
+        while (!(yield* runner.stats).databaseAway) yield* Effect.sleep("20 millis")
+        const before = asked.length
+        assert.isAtMost((yield* runner.stats).unsaved, 100)
+        yield* Effect.sleep("200 millis")
+        assert.strictEqual(asked.length, before)
+        yield* server.start
+        // what was being told when the server went may be told again
+        const heard = new Set<string>()
+        while (heard.size < 20_000) for (const { key } of yield* T.hear(told, 1)) heard.add(key)
+        assert.strictEqual((yield* outbox.progress("c")).accepted, 20_000)
+        // the lock of its runner was longer than that: nothing was sent again
+        assert.lengthOf(asked, 20_010)
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(Layer.provideMerge(T.outbox, Postgres.client(server.url("away"))))
+      )
+    }).pipe(Effect.scoped), 180_000)
+})

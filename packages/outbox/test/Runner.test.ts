@@ -1,0 +1,252 @@
+import { Outbox } from "@effect-apns/outbox"
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Effect, Layer, Queue, Stream } from "effect"
+import * as T from "./utils.js"
+
+T.onEachDatabase((name, database) => {
+  const live = Layer.provideMerge(T.outbox, database)
+  const still = Layer.provideMerge(T.outbox, Layer.provideMerge(T.stillTime, T.still(database)))
+
+  describe(`a runner on ${name}`, () => {
+    it.live("sends each token once, under an id made from campaign and index, and tells what became of it", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { asked, pool } = yield* T.pool(({ token }) =>
+          token === T.token(3)
+            ? T.rejected(410, "Unregistered", { timestamp: 1_700_000_000_000 })
+            : token === T.token(4)
+            ? T.rejected(400, "DeviceTokenNotForTopic")
+            : T.accepted
+        )
+        yield* outbox.enqueueAll({
+          id: "a",
+          tokens: Stream.fromIterable(T.tokens(25)),
+          notification: T.alert,
+          batchSize: 10
+        })
+        const { runner, told } = yield* T.runner(pool)
+        const outcomes = yield* T.hear(told, 25)
+        yield* runner.idle
+        assert.deepStrictEqual(asked.map(({ token }) => token).sort(), T.tokens(25))
+        assert.strictEqual(new Set(asked.map(({ apnsId }) => apnsId)).size, 25)
+        for (const { apnsId, collapseId } of asked) assert.strictEqual(collapseId, apnsId)
+        for (const outcome of outcomes) {
+          assert.strictEqual(outcome.token, T.token(outcome.index))
+          assert.strictEqual(outcome.key, `a/${outcome.index}`)
+          assert.strictEqual(outcome.apnsId, asked.find(({ token }) => token === outcome.token)?.apnsId)
+        }
+        const dead = outcomes.find(({ index }) => index === 3)
+        assert.isTrue(dead?._tag === "Rejected" && dead.isTokenDead)
+        assert.deepStrictEqual(
+          dead?._tag === "Rejected" ? dead.timestamp : undefined,
+          DateTime.unsafeMake(1_700_000_000_000)
+        )
+        const { accepted, failed, left, rejected, state } = yield* outbox.progress("a")
+        assert.deepStrictEqual([state, accepted, rejected, failed, left], ["done", 23, 2, 0, 0])
+        // the stream says the same
+        const read = Array.from(yield* Stream.runCollect(outbox.outcomes()))
+        assert.deepStrictEqual(read.map(({ key }) => key).sort(), outcomes.map(({ key }) => key).sort())
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("sends thousands of campaigns of one token each", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { asked, pool } = yield* T.pool()
+        for (let i = 0; i < 1000; i++) {
+          yield* outbox.enqueue({ id: `order-${i}`, tokens: [T.token(i)], notification: T.alert })
+        }
+        const { told } = yield* T.runner(pool)
+        const outcomes = yield* T.hear(told, 1000)
+        assert.strictEqual(new Set(outcomes.map(({ key }) => key)).size, 1000)
+        assert.lengthOf(asked, 1000)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("sends what is scheduled when its time has come in the database, and not before", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { asked, pool } = yield* T.pool()
+        yield* outbox.enqueue({
+          id: "later",
+          tokens: T.tokens(1),
+          notification: T.alert,
+          at: DateTime.unsafeMake(2_000_000_000_000 + 3_600_000)
+        })
+        yield* outbox.enqueue({ id: "now", tokens: T.tokens(1, 1), notification: T.alert })
+        const { runner, told } = yield* T.runner(pool)
+        yield* T.hear(told, 1)
+        yield* runner.idle
+        assert.strictEqual((yield* outbox.progress("later")).state, "scheduled")
+        assert.lengthOf(asked, 1)
+        yield* T.moveTime(3_600_000)
+        assert.strictEqual((yield* T.hear(told, 1))[0]?.campaign, "later")
+      }).pipe(Effect.scoped, Effect.provide(still)))
+
+    for (
+      const [status, reason, minutes] of [
+        [429, "TooManyRequests", 1],
+        [500, "InternalServerError", 15],
+        [503, "ServiceUnavailable", 15]
+      ] as const
+    ) {
+      it.live(`tries again ${minutes} minutes after ${status}, by the time of the database`, () =>
+        Effect.gen(function*() {
+          const outbox = yield* Outbox.Outbox
+          let refuses = true
+          const { asked, pool } = yield* T.pool(({ token }) =>
+            refuses && token === T.token(1) ? T.rejected(status, reason) : T.accepted
+          )
+          yield* outbox.enqueue({ id: "a", tokens: T.tokens(3), notification: T.alert, timeout: "10 millis" })
+          const { runner, told } = yield* T.runner(pool)
+          yield* T.hear(told, 2)
+          yield* runner.idle
+          const waiting = yield* outbox.progress("a")
+          assert.deepStrictEqual([waiting.state, waiting.accepted, waiting.retrying, waiting.left], [
+            "sending",
+            2,
+            1,
+            1
+          ])
+          assert.include(waiting.reason, reason)
+          refuses = false
+          // with jitter, not earlier than after 80 % of the time, and not later than after 120 %
+          yield* T.moveTime(minutes * 60_000 * 0.79)
+          yield* runner.idle
+          assert.lengthOf(new Set(asked.map(({ token }) => token)), 3)
+          assert.strictEqual((yield* outbox.progress("a")).left, 1)
+          yield* T.moveTime(minutes * 60_000 * 0.42)
+          assert.strictEqual((yield* T.hear(told, 1))[0]?.token, T.token(1))
+          const ids = new Set(asked.filter(({ token }) => token === T.token(1)).map(({ apnsId }) => apnsId))
+          assert.strictEqual(ids.size, 1)
+        }).pipe(Effect.scoped, Effect.provide(still)))
+    }
+
+    it.live("gives what is left its outcome when the campaign ends, and sends it again from the dead letters", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        let refuses = true
+        const { pool } = yield* T.pool(({ token }) =>
+          refuses && token === T.token(1) ? T.rejected(503, "ServiceUnavailable") : T.accepted
+        )
+        yield* outbox.enqueue({
+          id: "a",
+          tokens: T.tokens(3),
+          notification: T.alert,
+          timeout: "10 millis",
+          expiresAt: DateTime.unsafeMake(2_000_000_000_000 + 600_000)
+        })
+        const { told } = yield* T.runner(pool)
+        yield* T.hear(told, 2)
+        yield* T.moveTime(600_000)
+        const [outcome] = yield* T.hear(told, 1)
+        assert.strictEqual(outcome?._tag === "Failed" ? outcome.reason : undefined, "Expired")
+        const ended = yield* outbox.progress("a")
+        assert.deepStrictEqual([ended.state, ended.accepted, ended.failed, ended.left], ["done", 2, 1, 0])
+        const dead = Array.from(yield* Stream.runCollect(outbox.deadLetters("a")))
+        assert.deepStrictEqual(dead.map(({ key }) => key), ["a/1"])
+        refuses = false
+        assert.strictEqual(yield* outbox.sendAgain("a"), 1)
+        const [again] = yield* T.hear(told, 1)
+        assert.deepStrictEqual([again?._tag, again?.key, again?.token], ["Accepted", "a/1/1", T.token(1)])
+        const done = yield* outbox.progress("a")
+        assert.deepStrictEqual([done.state, done.accepted, done.failed, done.left], ["done", 3, 0, 0])
+        assert.strictEqual(yield* Stream.runCount(outbox.deadLetters("a")), 0)
+      }).pipe(Effect.scoped, Effect.provide(still)))
+
+    it.live("stops a campaign whose notification is refused for all, with its reason", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        let refuses = true
+        const { asked, pool } = yield* T.pool(() => refuses ? T.rejected(400, "TopicDisallowed") : T.accepted)
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(9000), notification: T.alert })
+        const { runner, told } = yield* T.runner(pool, { concurrency: 200 })
+        yield* runner.idle
+        const stopped = yield* outbox.progress("a")
+        assert.strictEqual(stopped.state, "stopped")
+        assert.include(stopped.reason, "TopicDisallowed")
+        assert.isBelow(asked.length, 1500)
+        assert.strictEqual(stopped.rejected, asked.length)
+        refuses = false
+        yield* outbox.resume("a")
+        yield* T.hear(told, 9000)
+        assert.strictEqual((yield* outbox.progress("a")).accepted, 9000 - stopped.rejected)
+        // those that were refused are dead letters
+        assert.strictEqual(yield* outbox.sendAgain("a"), stopped.rejected)
+        yield* T.hear(told, stopped.rejected)
+        assert.strictEqual((yield* outbox.progress("a")).accepted, 9000)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("stops a campaign whose credentials are refused, and loses nothing of it", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { pool } = yield* T.pool(() => T.rejected(403, "InvalidProviderToken"))
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(50), notification: T.alert })
+        const { runner } = yield* T.runner(pool)
+        yield* runner.idle
+        const stopped = yield* outbox.progress("a")
+        assert.deepStrictEqual([stopped.state, stopped.left], ["stopped", 50])
+        assert.include(stopped.reason, "InvalidProviderToken")
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("pauses, resumes and cancels while it sends", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const gate = yield* Queue.unbounded<void>()
+        const { asked, pool } = yield* T.pool(() => Effect.as(Queue.take(gate), T.accepted))
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(100), notification: T.alert })
+        const { runner, told } = yield* T.runner(pool, { concurrency: 10 })
+        yield* Queue.offerAll(gate, Array.from({ length: 20 }, () => undefined))
+        yield* T.hear(told, 20)
+        assert.strictEqual((yield* outbox.pause("a")).state, "paused")
+        // the runner hears of it within a second; those in flight are answered
+        while ((yield* runner.stats).batches > 0) {
+          yield* Queue.offer(gate, undefined)
+          yield* Effect.sleep("20 millis")
+        }
+        const paused = yield* outbox.progress("a")
+        assert.deepStrictEqual([paused.state, paused.accepted], ["paused", asked.length])
+        assert.isBelow(asked.length, 100)
+        yield* outbox.resume("a")
+        yield* Queue.offerAll(gate, Array.from({ length: 15 }, () => undefined))
+        yield* T.hear(told, 15)
+        yield* outbox.cancel("a")
+        yield* Queue.offerAll(gate, Array.from({ length: 100 }, () => undefined))
+        yield* runner.idle
+        const done = yield* outbox.progress("a")
+        assert.strictEqual(done.state, "cancelled")
+        assert.strictEqual(done.accepted + done.cancelled, 100)
+        assert.isAbove(done.cancelled, 0)
+        const all = Array.from(yield* Stream.runCollect(outbox.outcomes()))
+        assert.strictEqual(new Set(all.map(({ key }) => key)).size, 100)
+        assert.lengthOf(all, 100)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("serves tenants in turn, however much one of them has waiting", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { asked, pool } = yield* T.pool()
+        yield* outbox.enqueueAll({
+          id: "large",
+          tenant: "a-large",
+          tokens: Stream.fromIterable(T.tokens(60_000)),
+          notification: T.alert
+        })
+        yield* outbox.enqueue({ id: "small", tenant: "small", tokens: [T.token(99_999)], notification: T.alert })
+        const { told } = yield* T.runner(pool)
+        yield* T.hear(told, 60_001)
+        assert.isBelow(asked.findIndex(({ token }) => token === T.token(99_999)), 25_000)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("keeps to a tenant's rate", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { pool } = yield* T.pool()
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(30), notification: T.alert })
+        const { runner } = yield* T.runner(pool, { rate: () => ({ limit: 10, window: "1 hour" }) })
+        // what the bucket held is sent; the rest waits for most of an hour
+        while ((yield* outbox.progress("a")).accepted < 10) yield* Effect.sleep("10 millis")
+        yield* Effect.sleep("200 millis")
+        assert.strictEqual((yield* outbox.progress("a")).accepted, 10)
+        assert.strictEqual((yield* runner.stats).inFlight, 0)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+  })
+})
