@@ -12,8 +12,9 @@
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
-import type { Endpoint } from "./Endpoint.js"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
+import * as Schema from "effect/Schema"
+import { FromString } from "./Endpoint.js"
 
 /**
  * What went wrong.
@@ -67,19 +68,41 @@ export type Reason =
  */
 export type Phase = "setup" | "dns" | "proxy" | "tcp" | "tls" | "http2"
 
+const reasons = [
+  "Dns",
+  "Refused",
+  "Unreachable",
+  "Reset",
+  "Timeout",
+  "UntrustedServer",
+  "HostnameMismatch",
+  "NoH2",
+  "ClientCertificateRefused",
+  "ClientCertificateExpired",
+  "InvalidCa",
+  "Tls",
+  "Http2",
+  "Proxy",
+  "ProxyAuthenticationRequired",
+  "InvalidProxy",
+  "KeyLog",
+  "Socket"
+] as const satisfies ReadonlyArray<Reason>
+
+const phases = ["setup", "dns", "proxy", "tcp", "tls", "http2"] as const satisfies ReadonlyArray<Phase>
+
 /**
- * A connection that could not be opened. No request was sent on it.
+ * A connection that could not be opened. No request was sent on it. `code` is the code of the socket, DNS or TLS error,
+ * such as `ECONNREFUSED`, or the proxy's status, such as `HTTP_502`; `message` says what happened and what to change.
  *
  * @since 0.1.0
  * @category errors
  */
-export class ConnectError extends Data.TaggedError("ConnectError")<{
-  readonly reason: Reason
-  readonly phase: Phase
-  readonly endpoint: Endpoint
-  /** The code of the socket, DNS or TLS error, such as `ECONNREFUSED`, or the proxy's status, such as `HTTP_502`. */
-  readonly code?: string | undefined
-  /** One sentence: what happened and what to change. */
-  readonly message: string
-  readonly cause?: unknown
-}> {}
+export class ConnectError extends Schemas.taggedError<ConnectError>()("ConnectError", () => ({
+  reason: Schema.Literal(...reasons),
+  phase: Schema.Literal(...phases),
+  endpoint: FromString,
+  code: Schema.optional(Schema.String),
+  message: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+})) {}

@@ -27,18 +27,19 @@
 import type { KeyId } from "@effect-apns/models/KeyId"
 import * as Printable from "@effect-apns/models/Printable"
 import type { TeamId } from "@effect-apns/models/TeamId"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
-import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import * as internal from "./internal/credentials.js"
 import * as paths from "./internal/paths.js"
 
@@ -198,20 +199,39 @@ export type Reason =
   /** The key was fine, yet signing failed. */
   | "SigningFailed"
 
+const reasons = [
+  "FileNotReadable",
+  "NotPem",
+  "NotPkcs12",
+  "NoKey",
+  "NoCertificate",
+  "PassphraseMissing",
+  "WrongPassphrase",
+  "UnsupportedEncryption",
+  "InvalidKey",
+  "NotEcP256",
+  "InvalidCertificate",
+  "Mismatch",
+  "Expired",
+  "InvalidKeyId",
+  "InvalidTeamId",
+  "InvalidRefreshAge",
+  "SigningFailed"
+] as const satisfies ReadonlyArray<Reason>
+
 /**
- * Credentials that cannot work. `source` says which file or option they came from; `message` says what to change.
+ * Credentials that cannot work. `expiredAt` is when the certificate expired, with reason `"Expired"` alone. `source` says which file or option they came from; `message` says what to change.
  *
  * @since 0.1.0
  * @category errors
  */
-export class CredentialsError extends Data.TaggedError("CredentialsError")<{
-  readonly reason: Reason
-  readonly source: string
-  readonly message: string
-  /** When the certificate expired; with reason `"Expired"` alone. */
-  readonly expiredAt?: DateTime.Utc | undefined
-  readonly cause?: unknown
-}> {}
+export class CredentialsError extends Schemas.taggedError<CredentialsError>()("CredentialsError", () => ({
+  reason: Schema.Literal(...reasons),
+  source: Schema.String,
+  message: Schema.String,
+  expiredAt: Schema.optional(Schema.DateTimeUtc),
+  cause: Schema.optional(Schema.Defect)
+})) {}
 
 /**
  * A key that is in memory already.

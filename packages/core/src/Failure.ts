@@ -20,9 +20,10 @@
 import { ErrorCode } from "@effect-apns/http2"
 import * as Printable from "@effect-apns/models/Printable"
 import type * as Processed from "@effect-apns/models/Processed"
-import * as Data from "effect/Data"
-import type { ConnectError } from "./ConnectError.js"
-import type { CredentialsError } from "./Credentials.js"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
+import * as Schema from "effect/Schema"
+import { ConnectError } from "./ConnectError.js"
+import { CredentialsError } from "./Credentials.js"
 
 /**
  * Why a connection or a pool took no more requests, or lost those it had.
@@ -56,6 +57,52 @@ export type CloseCause =
   | { readonly _tag: "ConnectFailed"; readonly error: ConnectError | CredentialsError }
   /** APNs refuses the credentials; the pool stays closed until it is built again with good ones. */
   | { readonly _tag: "CredentialsRefused"; readonly reason: string }
+
+/**
+ * How a {@link CloseCause} is stored.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export type CloseCauseEncoded =
+  | Exclude<CloseCause, { readonly _tag: "ConnectFailed" }>
+  | {
+    readonly _tag: "ConnectFailed"
+    readonly error: Schema.Schema.Encoded<typeof ConnectError> | Schema.Schema.Encoded<typeof CredentialsError>
+  }
+
+/**
+ * The Schema of {@link CloseCause}.
+ *
+ * @since 1.0.0
+ * @category schemas
+ */
+export const CloseCause: Schema.Schema<CloseCause, CloseCauseEncoded> = Schema.suspend(() => {
+  const text = Schema.UndefinedOr(Schema.String)
+  return Schema.Union(
+    Schema.Struct({
+      _tag: Schema.Literal("Goaway"),
+      code: Schema.Number,
+      codeName: Schema.String,
+      lastStreamId: Schema.Number,
+      reason: text,
+      debugData: Schema.String
+    }),
+    Schema.Struct({ _tag: Schema.Literal("Dropped"), code: text }),
+    Schema.Struct({ _tag: Schema.Literal("PingTimeout"), afterMillis: Schema.Number }),
+    Schema.Struct({
+      _tag: Schema.Literal("ProtocolError"),
+      code: Schema.Number,
+      codeName: Schema.String,
+      description: Schema.String
+    }),
+    Schema.Struct({ _tag: Schema.Literal("Retired") }),
+    Schema.Struct({ _tag: Schema.Literal("HeadersRefused") }),
+    Schema.Struct({ _tag: Schema.Literal("ScopeClosed") }),
+    Schema.Struct({ _tag: Schema.Literal("ConnectFailed"), error: Schema.Union(ConnectError, CredentialsError) }),
+    Schema.Struct({ _tag: Schema.Literal("CredentialsRefused"), reason: Schema.String })
+  )
+})
 
 /**
  * The limit that a request ran into: `timeout` (time for the answer), `deadline` (the caller's point in time), or
@@ -154,10 +201,10 @@ export const describeCause = (cause: CloseCause): string => {
  * @since 0.1.0
  * @category errors
  */
-export class Blocked extends Data.TaggedError("Blocked")<{
-  readonly processed: "no"
-  readonly attempts: number
-}> {
+export class Blocked extends Schemas.taggedError<Blocked>()("Blocked", () => ({
+  processed: Schema.Literal("no"),
+  attempts: Schema.NonNegativeInt
+})) {
   override get message(): string {
     return `The connection has no free stream; wait for an answer, or use ApnsPool. ${fate(this.processed)}`
   }
@@ -170,12 +217,11 @@ export class Blocked extends Data.TaggedError("Blocked")<{
  * @since 1.0.0
  * @category errors
  */
-export class QueueFull extends Data.TaggedError("QueueFull")<{
-  readonly processed: "no"
-  readonly attempts: number
-  /** The bound. */
-  readonly maxQueued: number
-}> {
+export class QueueFull extends Schemas.taggedError<QueueFull>()("QueueFull", () => ({
+  processed: Schema.Literal("no"),
+  attempts: Schema.NonNegativeInt,
+  maxQueued: Schema.Number
+})) {
   override get message(): string {
     return `${this.maxQueued} requests wait in the pool already, and maxQueued allows no more. ${fate(this.processed)}`
   }
@@ -187,11 +233,11 @@ export class QueueFull extends Data.TaggedError("QueueFull")<{
  * @since 0.1.0
  * @category errors
  */
-export class Closed extends Data.TaggedError("Closed")<{
-  readonly processed: "no" | "unknown"
-  readonly attempts: number
-  readonly closeCause: CloseCause
-}> {
+export class Closed extends Schemas.taggedError<Closed>()("Closed", () => ({
+  processed: Schema.Literal("no", "unknown"),
+  attempts: Schema.NonNegativeInt,
+  closeCause: CloseCause
+})) {
   override get message(): string {
     return `Closed: ${describeCause(this.closeCause)}. ${fate(this.processed)}`
   }
@@ -204,12 +250,12 @@ export class Closed extends Data.TaggedError("Closed")<{
  * @since 0.1.0
  * @category errors
  */
-export class Timeout extends Data.TaggedError("Timeout")<{
-  readonly processed: "no" | "unknown"
-  readonly attempts: number
-  readonly limit: TimeLimit
-  readonly closeCause: CloseCause | undefined
-}> {
+export class Timeout extends Schemas.taggedError<Timeout>()("Timeout", () => ({
+  processed: Schema.Literal("no", "unknown"),
+  attempts: Schema.NonNegativeInt,
+  limit: Schema.Literal("timeout", "deadline", "expiration"),
+  closeCause: Schema.UndefinedOr(CloseCause)
+})) {
   override get message(): string {
     const why = this.closeCause === undefined ? "" : ` (${describeCause(this.closeCause)})`
     return `No answer before the ${this.limit}${why}. ${fate(this.processed)}`
@@ -222,11 +268,11 @@ export class Timeout extends Data.TaggedError("Timeout")<{
  * @since 0.1.0
  * @category errors
  */
-export class StreamReset extends Data.TaggedError("StreamReset")<{
-  readonly processed: "no" | "unknown"
-  readonly attempts: number
-  readonly code: number
-}> {
+export class StreamReset extends Schemas.taggedError<StreamReset>()("StreamReset", () => ({
+  processed: Schema.Literal("no", "unknown"),
+  attempts: Schema.NonNegativeInt,
+  code: Schema.Number
+})) {
   override get message(): string {
     return `The server reset the stream (${ErrorCode.name(this.code)}). ${fate(this.processed)}`
   }
@@ -238,13 +284,12 @@ export class StreamReset extends Data.TaggedError("StreamReset")<{
  * @since 0.1.0
  * @category errors
  */
-export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
-  readonly processed: "unknown" | "yes"
-  readonly attempts: number
-  /** 0 when there was none. */
-  readonly status: number
-  readonly description: string
-}> {
+export class MalformedResponse extends Schemas.taggedError<MalformedResponse>()("MalformedResponse", () => ({
+  processed: Schema.Literal("unknown", "yes"),
+  attempts: Schema.NonNegativeInt,
+  status: Schema.Int,
+  description: Schema.String
+})) {
   override get message(): string {
     return `The server's answer${statusOf(this)} cannot be understood: ${Printable.text(this.description)}. ${
       fate(this.processed)
@@ -258,13 +303,12 @@ export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
  * @since 0.1.0
  * @category errors
  */
-export class ResponseTooLarge extends Data.TaggedError("ResponseTooLarge")<{
-  readonly processed: "unknown" | "yes"
-  readonly attempts: number
-  /** 0 when there was none. */
-  readonly status: number
-  readonly description: string
-}> {
+export class ResponseTooLarge extends Schemas.taggedError<ResponseTooLarge>()("ResponseTooLarge", () => ({
+  processed: Schema.Literal("unknown", "yes"),
+  attempts: Schema.NonNegativeInt,
+  status: Schema.Int,
+  description: Schema.String
+})) {
   override get message(): string {
     return `The server's answer${statusOf(this)} is too large: ${Printable.text(this.description)}. ${
       fate(this.processed)
@@ -287,6 +331,32 @@ export type RequestError = Blocked | Closed | Timeout | StreamReset | MalformedR
  * @category errors
  */
 export type PoolError = Exclude<RequestError, Blocked> | QueueFull
+
+type Answerless =
+  | typeof Closed
+  | typeof Timeout
+  | typeof StreamReset
+  | typeof MalformedResponse
+  | typeof ResponseTooLarge
+
+/**
+ * The Schema of {@link PoolError}.
+ *
+ * @since 1.0.0
+ * @category schemas
+ */
+export const PoolError: Schema.Schema<PoolError, Schema.Schema.Encoded<Answerless | typeof QueueFull>> = Schema.suspend(
+  () => Schema.Union(QueueFull, Closed, Timeout, StreamReset, MalformedResponse, ResponseTooLarge)
+)
+
+/**
+ * The Schema of {@link RequestError}.
+ *
+ * @since 1.0.0
+ * @category schemas
+ */
+export const RequestError: Schema.Schema<RequestError, Schema.Schema.Encoded<Answerless | typeof Blocked>> = Schema
+  .suspend(() => Schema.Union(Blocked, Closed, Timeout, StreamReset, MalformedResponse, ResponseTooLarge))
 
 /**
  * The tagged error for a failure, with the number of attempts that were made.

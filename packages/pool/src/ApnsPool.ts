@@ -30,16 +30,17 @@
 import type { Connection } from "@effect-apns/core"
 import { type Credentials, type Endpoint, type Failure, type Request, type Response } from "@effect-apns/core"
 import { resolve } from "@effect-apns/core/unstable/Connection"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as internal from "./internal/apnsPool.js"
 import * as PoolConfig from "./PoolConfig.js"
@@ -221,21 +222,22 @@ export interface Resolved extends PoolOptions, Connection.Resolved {}
  * @since 0.1.0
  * @category errors
  */
-export class InvalidPoolOptions extends Data.TaggedError("InvalidPoolOptions")<{
-  readonly field:
-    | "size"
-    | "topic"
-    | "maxConnections"
-    | "idleTimeToLive"
-    | "retransmit"
-    | "maxRetransmits"
-    | "maxQueued"
-    | "retrySchedule"
-    | "backoffSchedule"
-    | "reconnectSchedule"
-    | "drainTimeout"
-  readonly description: string
-}> {
+export class InvalidPoolOptions extends Schemas.taggedError<InvalidPoolOptions>()("InvalidPoolOptions", () => ({
+  field: Schema.Literal(
+    "size",
+    "topic",
+    "maxConnections",
+    "idleTimeToLive",
+    "retransmit",
+    "maxRetransmits",
+    "maxQueued",
+    "retrySchedule",
+    "backoffSchedule",
+    "reconnectSchedule",
+    "drainTimeout"
+  ),
+  description: Schema.String
+})) {
   override get message(): string {
     return `Invalid ${this.field}: ${this.description}`
   }

@@ -29,14 +29,17 @@
  *
  * @since 0.1.0
  */
-import type { Failure } from "@effect-apns/core"
-import { Request } from "@effect-apns/core"
+import { Failure, Request } from "@effect-apns/core"
 import type { Expiration, TimeSpan } from "@effect-apns/models"
 import { ChannelId, Notification, Priority, Rejection, Topic } from "@effect-apns/models"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import { identity } from "effect/Function"
 import type * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import type * as AST from "effect/SchemaAST"
 import * as ApnsPool from "./ApnsPool.js"
 import * as calls from "./internal/call.js"
 import * as checks from "./internal/options.js"
@@ -75,6 +78,24 @@ export interface Options {
 }
 
 /**
+ * How a {@link Receipt} is stored.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Encoded {
+  readonly requestId: string
+  readonly uniqueId: string | undefined
+  readonly attempts: number
+}
+
+const variance: Schema.Schema.Variance<Receipt, Encoded, never>[typeof Schema.TypeId] = {
+  _A: identity,
+  _I: identity,
+  _R: identity
+}
+
+/**
  * What APNs says of a broadcast that it accepted (Apple: "Sending broadcast push notification requests to APNs").
  *
  * @since 0.1.0
@@ -89,6 +110,30 @@ export class Receipt {
     /** How many times the request was sent. 1 unless the pool had to repeat it. */
     readonly attempts: number
   ) {}
+
+  /** The class is a Schema of its own: a receipt survives JSON, and comes back as one. */
+  static readonly [Schema.TypeId] = variance
+  declare static readonly Type: Receipt
+  declare static readonly Encoded: Encoded
+  declare static readonly Context: never
+  static readonly pipe = Schema.String.pipe
+  static get ast(): AST.AST {
+    return Schemas.astOf(
+      this,
+      "Receipt",
+      () =>
+        Schema.Struct({
+          requestId: Schema.String,
+          uniqueId: Schema.UndefinedOr(Schema.String),
+          attempts: Schema.Number
+        }),
+      (input) => input instanceof this,
+      ({ attempts, requestId, uniqueId }: Encoded) => new this(requestId, uniqueId, attempts)
+    )
+  }
+  static annotations(annotations: Schema.Annotations.GenericSchema<Receipt>): Schema.Schema<Receipt, Encoded> {
+    return Schema.make<Receipt, Encoded>(this.ast).annotations(annotations)
+  }
 }
 
 /**
@@ -99,6 +144,17 @@ export class Receipt {
  * @category errors
  */
 export type BroadcastError = Failure.PoolError | Rejection.Of<"broadcast"> | ParseResult.ParseError
+
+/**
+ * The Schema of {@link BroadcastError}.
+ *
+ * @since 1.0.0
+ * @category schemas
+ */
+export const BroadcastError: Schema.Schema<
+  BroadcastError,
+  Schema.Schema.Encoded<typeof Failure.PoolError> | Rejection.Encoded | Schemas.ParseErrorEncoded
+> = Schema.suspend(() => Schema.Union(Failure.PoolError, Rejection.of("broadcast"), Schemas.ParseError))
 
 const reject = Rejection.makeOf("broadcast")
 const decodeBundleId = checks.decoder("bundleId", () => Topic.Topic)

@@ -31,10 +31,11 @@
  *
  * @since 0.1.0
  */
-import type { Credentials, Failure } from "@effect-apns/core"
-import { Endpoint, Request, Response } from "@effect-apns/core"
+import type { Credentials } from "@effect-apns/core"
+import { Endpoint, Failure, Request, Response } from "@effect-apns/core"
 import type { MessageStoragePolicy, TimeSpan } from "@effect-apns/models"
 import { Channel, ChannelId, Rejection, Topic } from "@effect-apns/models"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -147,6 +148,17 @@ export interface Listed extends Answer {
  * @category errors
  */
 export type ChannelsError = Failure.PoolError | Rejection.Of<"channels"> | ParseResult.ParseError
+
+/**
+ * The Schema of {@link ChannelsError}.
+ *
+ * @since 1.0.0
+ * @category schemas
+ */
+export const ChannelsError: Schema.Schema<
+  ChannelsError,
+  Schema.Schema.Encoded<typeof Failure.PoolError> | Rejection.Encoded | Schemas.ParseErrorEncoded
+> = Schema.suspend(() => Schema.Union(Failure.PoolError, Rejection.of("channels"), Schemas.ParseError))
 
 const reject = Rejection.makeOf("channels")
 

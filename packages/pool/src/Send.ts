@@ -21,8 +21,7 @@
  *
  * @since 0.1.0
  */
-import type { Failure } from "@effect-apns/core"
-import { Request } from "@effect-apns/core"
+import { Failure, Request } from "@effect-apns/core"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import type { Expiration, Priority, TimeSpan } from "@effect-apns/models"
 import {
@@ -35,6 +34,7 @@ import {
   Rejection,
   Topic
 } from "@effect-apns/models"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
@@ -44,6 +44,7 @@ import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
 import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
 import * as ApnsPool from "./ApnsPool.js"
 import * as errors from "./internal/errors.js"
 import * as options from "./internal/options.js"
@@ -98,6 +99,36 @@ type Shared = Omit<SendOptions, "token">
  * @category errors
  */
 export type SendError = Failure.PoolError | Rejection.Of<"device"> | ParseResult.ParseError
+
+/**
+ * The Schema of {@link SendError}: the error of a send that is the result of an Rpc, an Activity or a job in a queue.
+ *
+ * @example
+ * ```ts
+ * import { Receipt, Send } from "@effect-apns/pool"
+ * import { Schema } from "effect"
+ *
+ * // What crosses a wire: the outcome of a send, whatever it was.
+ * export const Outcome = Schema.Exit({ success: Receipt.Receipt, failure: Send.SendError, defect: Schema.Defect })
+ * ```
+ *
+ * @since 1.0.0
+ * @category schemas
+ */
+export const SendError: Schema.Schema<SendError, SendErrorEncoded> = Schema.suspend(() =>
+  Schema.Union(Failure.PoolError, Rejection.of("device"), Schemas.ParseError)
+)
+
+/**
+ * How a {@link SendError} is stored.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export type SendErrorEncoded =
+  | Schema.Schema.Encoded<typeof Failure.PoolError>
+  | Rejection.Encoded
+  | Schemas.ParseErrorEncoded
 
 const reject = Rejection.makeOf("device")
 
