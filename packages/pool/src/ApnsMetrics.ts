@@ -1,7 +1,9 @@
 /**
- * What pools count. Every metric is an Effect `Metric`: read them with `Metric.value`, or export them with
- * `@effect/opentelemetry`. They are of all pools of the process together, and no tag holds a device token, a topic or
- * anything else that a sender chooses.
+ * What pools count. Every metric is an Effect `Metric`: export them with `@effect/opentelemetry`, or read them with
+ * {@link total}.
+ *
+ * Each has the tags `endpoint` (the origin that the pool connects to) and `tenant` (the pool's `name`, `""` where it has
+ * none), beside its own. No tag holds a device token, a topic or anything else that comes with a notification.
  *
  * Counters and the histogram are written as things happen, for nanoseconds each; gauges are computed when they are read,
  * and cost nothing until then.
@@ -9,20 +11,13 @@
  * @example
  * ```ts
  * import { ApnsMetrics } from "@effect-apns/pool"
- * import { Effect, Metric } from "effect"
+ * import { Effect } from "effect"
  *
- * const queued = Metric.value(Metric.tagged(ApnsMetrics.poolRequests, "state", "queued"))
- * const program = Effect.tap(queued, ({ value }) => Effect.log(`${value} notifications wait for a stream`))
- * console.log(Effect.isEffect(program))
- * ```
- *
- * @example
- * ```ts
- * import { ApnsMetrics } from "@effect-apns/pool"
- * import { Effect, Metric } from "effect"
- *
- * const accepted = Metric.value(Metric.tagged(ApnsMetrics.outcomes, "outcome", "200"))
- * const program = Effect.flatMap(accepted, ({ count }) => Effect.log(`${count} notifications were accepted`))
+ * const program = Effect.gen(function*() {
+ *   const accepted = yield* ApnsMetrics.total(ApnsMetrics.outcomes, { outcome: "200" })
+ *   const queued = yield* ApnsMetrics.total(ApnsMetrics.poolRequests, { state: "queued", tenant: "acme" })
+ *   yield* Effect.log(`${accepted} notifications were accepted, ${queued} of acme wait for a stream`)
+ * })
  * console.log(Effect.isEffect(program))
  * ```
  *
@@ -66,15 +61,15 @@ export const rejections = Metric.counter("apns_rejections_total", {
 })
 
 /**
- * Milliseconds from sending a request to its answer.
+ * Seconds from sending a request, the last time that it was sent, to its answer.
  *
  * @since 0.1.0
  * @category metrics
  */
 export const latency = Metric.histogram(
-  "apns_latency_milliseconds",
-  MetricBoundaries.fromIterable([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000]),
-  "Milliseconds from sending a request to its answer"
+  "apns_latency_seconds",
+  MetricBoundaries.fromIterable([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]),
+  "Seconds from sending a request to its answer"
 )
 
 /**
@@ -105,57 +100,125 @@ export const poolRequests = Metric.gauge("apns_pool_requests", { description: "R
  */
 export const poolConnections = Metric.gauge("apns_pool_connections", { description: "Connections by what they do" })
 
-/** Updated for every answer: an array for each would be garbage. */
-const noTags: ReadonlyArray<MetricLabel.MetricLabel> = []
+const names = new Map<object, string>([
+  [outcomes, "apns_outcomes_total"],
+  [rejections, "apns_rejections_total"],
+  [connections, "apns_connections_total"],
+  [poolRequests, "apns_pool_requests"],
+  [poolConnections, "apns_pool_connections"]
+])
 
-const accepted = Metric.tagged(outcomes, "outcome", "200")
-const byOutcome = new Map<string, Metric.Metric.Counter<number>>()
-const byReason = new Map<string, Metric.Metric.Counter<number>>()
-const byEvent = new Map<string, Metric.Metric.Counter<number>>()
+/**
+ * The sum of one of these counters or gauges over all its series that have the given tags, in this process; 0 where there
+ * is none.
+ *
+ * @since 1.0.0
+ * @category accessors
+ */
+export const total = (
+  metric: Metric.Metric.Counter<number> | Metric.Metric.Gauge<number>,
+  tags: Readonly<Record<string, string>> = {}
+): Effect.Effect<number> =>
+  Effect.sync(() => {
+    const name = names.get(metric)
+    const wanted = Object.entries(tags)
+    let sum = 0
+    for (const { metricKey, metricState } of Metric.unsafeSnapshot()) {
+      if (metricKey.name !== name) continue
+      if (!wanted.every(([key, value]) => metricKey.tags.some((tag) => tag.key === key && tag.value === value))) {
+        continue
+      }
+      if (MetricState.isCounterState(metricState)) sum += Number(metricState.count)
+      else if (MetricState.isGaugeState(metricState)) sum += Number(metricState.value)
+    }
+    return sum
+  })
 
-const count = (key: string): void => {
-  let metric = byOutcome.get(key)
-  if (metric === undefined) byOutcome.set(key, metric = Metric.tagged(outcomes, "outcome", key))
-  metric.unsafeUpdate(1, noTags)
+/** What every series of a pool says of it. */
+interface Labels {
+  readonly endpoint: string
+  readonly tenant: string
 }
 
-const event = (name: string, detail: string): void => {
-  const key = `${name} ${detail}`
-  let metric = byEvent.get(key)
-  if (metric === undefined) {
-    metric = Metric.tagged(Metric.tagged(connections, "event", name), "cause", detail)
-    byEvent.set(key, metric)
+/**
+ * What one pool counts. Tags are kept as the arrays that Effect looks a series up by: an array for each update would be
+ * garbage.
+ *
+ * @internal
+ */
+export class PoolMetrics {
+  private readonly base: ReadonlyArray<MetricLabel.MetricLabel>
+  private readonly accepted: ReadonlyArray<MetricLabel.MetricLabel>
+  private readonly byOutcome = new Map<string, ReadonlyArray<MetricLabel.MetricLabel>>()
+  private readonly byReason = new Map<string, ReadonlyArray<MetricLabel.MetricLabel>>()
+  private readonly byEvent = new Map<string, ReadonlyArray<MetricLabel.MetricLabel>>()
+
+  constructor(readonly labels: Labels) {
+    this.base = [MetricLabel.make("endpoint", labels.endpoint), MetricLabel.make("tenant", labels.tenant)]
+    this.accepted = [...this.base, MetricLabel.make("outcome", "200")]
   }
-  metric.unsafeUpdate(1, noTags)
+
+  answered(status: number, millis: number): void {
+    if (status === 200) outcomes.unsafeUpdate(1, this.accepted)
+    else this.count(String(status))
+    latency.unsafeUpdate(millis / 1000, this.base)
+  }
+
+  rejected(body: Uint8Array | undefined): void {
+    const reason = Either.getOrUndefined(Response.rejection(body))?.reason
+    const tag = reason === undefined ? "" : Reason.known(reason) ?? "UnknownReason"
+    let tags = this.byReason.get(tag)
+    if (tags === undefined) this.byReason.set(tag, tags = [...this.base, MetricLabel.make("reason", tag)])
+    rejections.unsafeUpdate(1, tags)
+  }
+
+  failed(tag: string): void {
+    this.count(tag)
+  }
+
+  connectionOpened(): void {
+    this.event("opened", "")
+  }
+
+  connectionFailed(tag: string): void {
+    this.event("failed", tag)
+  }
+
+  connectionClosed(cause: string): void {
+    this.event("closed", cause)
+  }
+
+  private count(outcome: string): void {
+    let tags = this.byOutcome.get(outcome)
+    if (tags === undefined) this.byOutcome.set(outcome, tags = [...this.base, MetricLabel.make("outcome", outcome)])
+    outcomes.unsafeUpdate(1, tags)
+  }
+
+  private event(name: string, cause: string): void {
+    const key = `${name} ${cause}`
+    let tags = this.byEvent.get(key)
+    if (tags === undefined) {
+      tags = [...this.base, MetricLabel.make("event", name), MetricLabel.make("cause", cause)]
+      this.byEvent.set(key, tags)
+    }
+    connections.unsafeUpdate(1, tags)
+  }
 }
 
-/** @internal */
-export const answered = (status: number, millis: number): void => {
-  if (status === 200) accepted.unsafeUpdate(1, noTags)
-  else count(String(status))
-  latency.unsafeUpdate(millis, noTags)
+/**
+ * What pools of the same endpoint and name share, so that a pool that is opened again finds its series.
+ *
+ * @internal
+ */
+export const forPool = (labels: Labels): PoolMetrics => {
+  const key = `${labels.endpoint} ${labels.tenant}`
+  const metrics = shared()
+  let found = metrics.get(key)
+  if (found === undefined) metrics.set(key, found = new PoolMetrics(labels))
+  return found
 }
 
-/** @internal */
-export const rejected = (body: Uint8Array | undefined): void => {
-  const reason = Either.getOrUndefined(Response.rejection(body))?.reason
-  const tag = reason === undefined ? "" : Reason.known(reason) ?? "UnknownReason"
-  let metric = byReason.get(tag)
-  if (metric === undefined) byReason.set(tag, metric = Metric.tagged(rejections, "reason", tag))
-  metric.unsafeUpdate(1, noTags)
-}
-
-/** @internal */
-export const failed = (tag: string): void => count(tag)
-
-/** @internal */
-export const connectionOpened = (): void => event("opened", "")
-
-/** @internal */
-export const connectionFailed = (tag: string): void => event("failed", tag)
-
-/** @internal */
-export const connectionClosed = (cause: string): void => event("closed", cause)
+const shared = () => globalValue("@effect-apns/pool/ApnsMetrics/shared", () => new Map<string, PoolMetrics>())
 
 interface Observed {
   readonly stats: Stats
@@ -166,34 +229,41 @@ const gauges: ReadonlyArray<readonly [name: string, description: string, states:
   ["apns_pool_connections", "Connections by what they do", ["active", "connecting", "draining"]]
 ]
 
+const observedPools = () =>
+  globalValue("@effect-apns/pool/ApnsMetrics/pools", () => new Map<PoolMetrics, Set<Observed>>())
+
 // The registry asks a gauge for its value when somebody reads it: here it is then counted, instead of kept up to date.
-const pools = () =>
-  globalValue("@effect-apns/pool/ApnsMetrics/pools", () => {
-    const pools = new Set<Observed>()
-    for (const [name, description, states] of gauges) {
-      for (const state of states) {
-        const key = MetricKey.taggedWithLabels(MetricKey.gauge(name, { description }), [
-          MetricLabel.make("state", state)
-        ])
-        const hook = Metric.globalMetricRegistry.get(key)
-        hook.get = () => {
-          let sum = 0
-          for (const { stats } of pools) sum += Number(stats[state])
-          return MetricState.gauge(sum)
-        }
+const poolsOf = (metrics: PoolMetrics): Set<Observed> => {
+  const known = observedPools().get(metrics)
+  if (known !== undefined) return known
+  const pools = new Set<Observed>()
+  observedPools().set(metrics, pools)
+  for (const [name, description, states] of gauges) {
+    for (const state of states) {
+      const key = MetricKey.taggedWithLabels(MetricKey.gauge(name, { description }), [
+        MetricLabel.make("endpoint", metrics.labels.endpoint),
+        MetricLabel.make("tenant", metrics.labels.tenant),
+        MetricLabel.make("state", state)
+      ])
+      const hook = Metric.globalMetricRegistry.get(key)
+      hook.get = () => {
+        let sum = 0
+        for (const { stats } of pools) sum += Number(stats[state])
+        return MetricState.gauge(sum)
       }
     }
-    return pools
-  })
+  }
+  return pools
+}
 
 /** Lets the gauges count a pool for as long as the scope is open. @internal */
-export const observed = (pool: Observed): Effect.Effect<void, never, Scope.Scope> =>
+export const observed = (metrics: PoolMetrics, pool: Observed): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      pools().add(pool)
+      poolsOf(metrics).add(pool)
     }),
     () =>
       Effect.sync(() => {
-        pools().delete(pool)
+        poolsOf(metrics).delete(pool)
       })
   )

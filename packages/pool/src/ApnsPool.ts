@@ -164,6 +164,11 @@ export interface PoolOptions {
   readonly size?: number | undefined
   /** The topic of notifications that name none. */
   readonly topic?: string | undefined
+  /**
+   * What the pool is called in metrics (tag `tenant`) and log lines: a word of yours, such as a customer's name. Each name
+   * makes time series that stay for as long as the process lives. Default: none.
+   */
+  readonly name?: string | undefined
 
   /**
    * When a request whose fate is unknown is sent again: `"collapsible"` (default) only with an `apns-collapse-id`,
@@ -225,6 +230,7 @@ export interface Resolved extends PoolOptions, Connection.Resolved {}
 export class InvalidPoolOptions extends Schemas.taggedError<InvalidPoolOptions>()("InvalidPoolOptions", () => ({
   field: Schema.Literal(
     "size",
+    "name",
     "topic",
     "maxConnections",
     "idleTimeToLive",

@@ -88,6 +88,12 @@ export interface ResolvedTenant {
   readonly credentials: Credentials.Credentials
   /** The topic of notifications that name none. Tenants that differ in it alone share a pool. Default: the pools' topic. */
   readonly topic?: string | undefined
+  /**
+   * What the tenant is called in metrics (tag `tenant`) and log lines. Each name makes time series that stay for as long as
+   * the process lives: leave it out where there are thousands. Of tenants that share a pool the first one names it.
+   * Default: the pools' `name`.
+   */
+  readonly name?: string | undefined
 }
 
 /**
@@ -268,7 +274,8 @@ export const make = <E = never, R = never>(
 ): Effect.Effect<ApnsPoolMap, ApnsPool.InvalidPoolOptions | E, Scope.Scope | R> =>
   Effect.flatMap(resolveProxy(options.proxy), (proxy) =>
     build(
-      ({ credentials, endpoint }, around) => pools.makeShared({ ...options, proxy, endpoint, credentials }, around),
+      ({ credentials, endpoint, name }, around) =>
+        pools.makeShared({ ...options, proxy, endpoint, credentials, name: name ?? options.name }, around),
       options
     ))
 

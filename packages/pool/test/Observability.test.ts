@@ -87,11 +87,9 @@ const logging = () => {
   }
 }
 
-const countOf = (reason: string) =>
-  Effect.map(Metric.value(Metric.tagged(ApnsMetrics.rejections, "reason", reason)), ({ count }) => count)
+const countOf = (reason: string) => ApnsMetrics.total(ApnsMetrics.rejections, { reason })
 
-const gaugeOf = (gauge: Metric.Metric.Gauge<number>, state: string) =>
-  Effect.map(Metric.value(Metric.tagged(gauge, "state", state)), ({ value }) => value)
+const gaugeOf = (gauge: Metric.Metric.Gauge<number>, state: string) => ApnsMetrics.total(gauge, { state })
 
 describe("metrics", () => {
   it.scopedLive("count rejections by reason, and nothing that a server makes up", () =>
@@ -139,23 +137,38 @@ describe("metrics", () => {
         yield* TestClock.adjust(0)
         assert.deepStrictEqual(yield* gauges, { ...none, queued: 2, inFlight: 7, active: 4 })
         const snapshot = Metric.unsafeSnapshot().filter(({ metricKey }) => metricKey.name === "apns_pool_requests")
-        assert.strictEqual(snapshot.length, 3)
+        assert.strictEqual(new Set(snapshot.map(({ metricKey }) => metricKey)).size, snapshot.length)
       }))
       assert.deepStrictEqual(yield* gauges, none)
     }))
 
+  it.scopedLive("tell pools apart by endpoint and name, and count latency in seconds", () =>
+    Effect.gen(function*() {
+      const apns = yield* MockApns.MockApns
+      const endpoint = apns.endpoint.origin
+      yield* hello()
+      yield* hello()
+      assert.strictEqual(
+        yield* ApnsMetrics.total(ApnsMetrics.outcomes, { endpoint, tenant: "acme", outcome: "200" }),
+        2
+      )
+      assert.strictEqual(yield* ApnsMetrics.total(ApnsMetrics.outcomes, { endpoint, tenant: "another" }), 0)
+      assert.strictEqual(yield* ApnsMetrics.total(ApnsMetrics.poolConnections, { endpoint, state: "active" }), 1)
+      const latency = Metric.unsafeSnapshot().filter(({ metricKey }) =>
+        metricKey.name === "apns_latency_seconds" &&
+        metricKey.tags.some(({ key, value }) => key === "endpoint" && value === endpoint)
+      )
+      assert.strictEqual(latency.length, 1)
+      const state = latency[0]?.metricState
+      if (state === undefined || !MetricState.isHistogramState(state)) return assert.fail("there is no histogram")
+      assert.strictEqual(state.count, 2)
+      // two answers from loopback: milliseconds would be counted as many seconds
+      assert.isBelow(state.sum, 20)
+    }).pipe(Effect.provide(MockApns.layerPool({ size: 1, name: "acme" }))))
+
   it.scopedLive("count every connection that was opened as closed, whatever ended it", () =>
     Effect.gen(function*() {
-      const count = (event: string) =>
-        Effect.sync(() => {
-          let sum = 0
-          for (const { metricKey, metricState } of Metric.unsafeSnapshot()) {
-            if (metricKey.name !== "apns_connections_total") continue
-            if (!metricKey.tags.some(({ key, value }) => key === "event" && value === event)) continue
-            if (MetricState.isCounterState(metricState)) sum += Number(metricState.count)
-          }
-          return sum
-        })
+      const count = (event: string) => ApnsMetrics.total(ApnsMetrics.connections, { event })
       const before = [yield* count("opened"), yield* count("closed")] as const
       yield* Effect.gen(function*() {
         const apns = yield* MockApns.MockApns

@@ -84,10 +84,10 @@ describe("documentation", () => {
     assert.isAtLeast(variables.size, 10)
     const credentials = await page("docs/credentials.md")
     for (const name of variables) assert.include(credentials, `\`${name}\``)
-    const commands = [...(await page("packages/cli/src/internal/rootHelp.ts")).matchAll(/\["(apns [a-z]+)"/g)]
+    const commands = [...(await page("packages/cli/src/internal/commands.ts")).matchAll(/name: "([a-z]+)"/g)]
     assert.isAtLeast(commands.length, 5)
     const cli = await page("docs/cli.md")
-    for (const [, name] of commands) assert.include(cli, `\`${name ?? ""}\``)
+    for (const [, name] of commands) assert.include(cli, `\`apns ${name ?? ""}\``)
   })
 
   it("names each failure of a connection, and each fault of the mock", async () => {

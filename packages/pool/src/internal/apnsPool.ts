@@ -126,6 +126,9 @@ const checkPolicy = (
     if (!retransmits.includes(retransmit)) {
       return yield* invalid("retransmit", `it is "collapsible", "always" or "never", not ${shown(retransmit)}`)
     }
+    if (options.name !== undefined && typeof options.name !== "string") {
+      return yield* invalid("name", `it is a text, not ${shown(options.name)}`)
+    }
     return {
       retransmit,
       maxRetransmits: yield* checkCount(
@@ -146,8 +149,10 @@ const checkPolicy = (
       annotations: {
         package: "@effect-apns/pool",
         module: "ApnsPool",
-        ...(endpoint === undefined ? undefined : { endpoint: endpoint.origin })
-      }
+        ...(endpoint === undefined ? undefined : { endpoint: endpoint.origin }),
+        ...(options.name === undefined ? undefined : { tenant: options.name })
+      },
+      metrics: ApnsMetrics.forPool({ endpoint: endpoint?.origin ?? "", tenant: options.name ?? "" })
     }
   })
 
@@ -170,7 +175,7 @@ const buildEmpty = (
     yield* Effect.addFinalizer((exit) =>
       Effect.uninterruptible(Effect.zipRight(engine.shutdown, Scope.close(scope, exit)))
     )
-    yield* ApnsMetrics.observed(engine)
+    yield* ApnsMetrics.observed(policy.metrics, engine)
     const cancel = (posting: Posting): void => engine.cancel(posting)
     const pool = {
       [ApnsPool.TypeId]: ApnsPool.TypeId,

@@ -13,7 +13,7 @@ import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import * as ApnsMetrics from "../ApnsMetrics.js"
+import type { PoolMetrics } from "../ApnsMetrics.js"
 import type { Stats } from "../ApnsPool.js"
 import type { Delivery } from "../unstable/Delivery.js"
 import { log, run, step } from "./effects.js"
@@ -33,6 +33,7 @@ export interface Policy {
   readonly drainTimeout: Duration.Duration
   /** What every log line of the pool says. */
   readonly annotations: Readonly<Record<string, string>>
+  readonly metrics: PoolMetrics
 }
 
 /**
@@ -67,7 +68,16 @@ export class Engine implements Owner {
     private readonly runtime: Runtime.Runtime<never>,
     scope: Scope.CloseableScope
   ) {
-    this.roster = new Roster(this, connect, policy.reconnectSchedule, deadlines, runtime, scope, policy.annotations)
+    this.roster = new Roster(
+      this,
+      connect,
+      policy.reconnectSchedule,
+      deadlines,
+      runtime,
+      scope,
+      policy.annotations,
+      policy.metrics
+    )
   }
 
   // --- deliveries come ---
@@ -209,7 +219,7 @@ export class Engine implements Owner {
     this.dequeue(delivery)
     delivery.phase = "settled"
     this.failedCount++
-    ApnsMetrics.failed("Defect")
+    this.policy.metrics.failed("Defect")
     try {
       delivery.onDied(cause)
     } catch (defect) {
@@ -430,8 +440,8 @@ export class Engine implements Owner {
     this.dequeue(delivery)
     delivery.phase = "settled"
     this.completed++
-    if (delivery.status >= 300) ApnsMetrics.rejected(delivery.body)
-    ApnsMetrics.answered(delivery.status, now - delivery.sentAt)
+    if (delivery.status >= 300) this.policy.metrics.rejected(delivery.body)
+    this.policy.metrics.answered(delivery.status, now - delivery.sentAt)
     try {
       delivery.onAnswered(now)
     } catch (defect) {
@@ -444,7 +454,7 @@ export class Engine implements Owner {
     this.dequeue(delivery)
     delivery.phase = "settled"
     this.failedCount++
-    ApnsMetrics.failed(failure._tag)
+    this.policy.metrics.failed(failure._tag)
     try {
       delivery.onFailed(
         delivery.trouble?.doubtful === true && failure.processed === "no" && failure._tag !== "QueueFull"

@@ -13,7 +13,7 @@ import * as Option from "effect/Option"
 import type * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import * as ApnsMetrics from "../ApnsMetrics.js"
+import type { PoolMetrics } from "../ApnsMetrics.js"
 import { Budget } from "./budget.js"
 import { log, type Place, run, step } from "./effects.js"
 
@@ -171,7 +171,8 @@ export class Roster {
     private readonly runtime: Runtime.Runtime<never>,
     private readonly scope: Scope.CloseableScope,
     /** What every log line says. */
-    private readonly annotations: Readonly<Record<string, string>>
+    private readonly annotations: Readonly<Record<string, string>>,
+    private readonly metrics: PoolMetrics
   ) {}
 
   get counters(): Counters {
@@ -476,7 +477,7 @@ export class Roster {
           yield* log(Effect.annotateLogs(Effect.logDebug("Connection to APNs opened"), "connection", member.number))
           const cause = yield* Effect.onInterrupt(restore(connection.retired), () => {
             const cause = this.ended ?? retired
-            ApnsMetrics.connectionClosed(cause._tag)
+            this.metrics.connectionClosed(cause._tag)
             return this.logRetired(member, cause)
           })
           slot.member = undefined
@@ -493,7 +494,7 @@ export class Roster {
     member.since = this.deadlines.now()
     member.number = ++this.opened
     if (unsafe.proven) member.most = Infinity
-    ApnsMetrics.connectionOpened()
+    this.metrics.connectionOpened()
     if (unsafe.state !== "active") return
     this.deadlines.set(member, member.since + shortLifeMillis)
     this.rotation.push(member)
@@ -508,7 +509,7 @@ export class Roster {
     if (error instanceof Exhausted) return Effect.sync(() => this.owner.close(this.failure ?? retired))
     this.failures++
     this.fail(error === undefined ? { _tag: "Dropped", code: undefined } : { _tag: "ConnectFailed", error })
-    ApnsMetrics.connectionFailed(error === undefined ? "Defect" : error._tag)
+    this.metrics.connectionFailed(error === undefined ? "Defect" : error._tag)
     return log(
       error === undefined
         ? Effect.logError("Opening a connection to APNs has died", cause)
@@ -525,7 +526,7 @@ export class Roster {
    * asked for another one in good order.
    */
   private onConnectionRetired(member: Member, cause: Failure.CloseCause): "rotated" | "ended" {
-    ApnsMetrics.connectionClosed(cause._tag)
+    this.metrics.connectionClosed(cause._tag)
     if (cause._tag === "ScopeClosed") return "ended"
     this.lost++
     this.deadlines.remove(member)

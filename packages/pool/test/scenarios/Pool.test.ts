@@ -2,7 +2,7 @@ import { Request } from "@effect-apns/core"
 import { ApnsMetrics, ApnsPool, send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Either, Fiber, Metric, Schedule } from "effect"
+import { Deferred, Effect, Either, Fiber, Schedule } from "effect"
 import {
   brief,
   deliveries,
@@ -260,9 +260,8 @@ describe("a pool over TLS and HTTP/2", () => {
 
   it.scopedLive("metrics count outcomes, and connections opened, failed and closed", () =>
     Effect.gen(function*() {
-      const count = (outcome: string) => Metric.value(Metric.tagged(ApnsMetrics.outcomes, "outcome", outcome))
-      const event = (name: string, cause: string) =>
-        Metric.value(Metric.tagged(Metric.tagged(ApnsMetrics.connections, "event", name), "cause", cause))
+      const count = (outcome: string) => ApnsMetrics.total(ApnsMetrics.outcomes, { outcome })
+      const event = (name: string, cause: string) => ApnsMetrics.total(ApnsMetrics.connections, { event: name, cause })
       const before = {
         accepted: yield* count("200"),
         unregistered: yield* count("410"),
@@ -279,12 +278,12 @@ describe("a pool over TLS and HTTP/2", () => {
       yield* apns.next(MockApns.dropAfter)
       yield* one(way)
       assert.strictEqual(brief(yield* one(way)), "ok")
-      assert.strictEqual((yield* count("200")).count - before.accepted.count, 2)
-      assert.strictEqual((yield* count("410")).count - before.unregistered.count, 1)
-      assert.strictEqual((yield* count("Closed")).count - before.closed.count, 1)
-      assert.strictEqual((yield* event("opened", "")).count - before.opened.count, 2)
-      assert.strictEqual((yield* event("closed", "Dropped")).count - before.dropped.count, 1)
-      assert.strictEqual((yield* event("failed", "ConnectError")).count - before.failed.count, 2)
+      assert.strictEqual((yield* count("200")) - before.accepted, 2)
+      assert.strictEqual((yield* count("410")) - before.unregistered, 1)
+      assert.strictEqual((yield* count("Closed")) - before.closed, 1)
+      assert.strictEqual((yield* event("opened", "")) - before.opened, 2)
+      assert.strictEqual((yield* event("closed", "Dropped")) - before.dropped, 1)
+      assert.strictEqual((yield* event("failed", "ConnectError")) - before.failed, 2)
     }).pipe(Effect.provide(live())))
 
   it.scopedLive("429 TooManyRequests concerns its request alone", () =>
