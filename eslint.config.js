@@ -6,6 +6,8 @@ import tseslint from "typescript-eslint"
 export default tseslint.config(
   {
     ignores: [
+      // programs as people write them, in CommonJS too
+      "scripts/packages",
       "**/dist",
       "**/build",
       "**/node_modules",

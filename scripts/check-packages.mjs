@@ -28,6 +28,37 @@ const useCommand = async (cwd) => {
 
 const versions = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).devDependencies
 
+const nameOf = (folder) => JSON.parse(readFileSync(join(root, "packages", folder, "package.json"), "utf8")).name
+
+/** The programs of scripts/packages, as people build and run them. */
+const useAsPeopleDo = (project) => {
+  for (const name of readdirSync(join(root, "scripts/packages"))) {
+    writeFileSync(join(project, name), readFileSync(join(root, "scripts/packages", name)))
+  }
+  const settings = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "--types", "node"]
+  for (const [module, resolution] of [["nodenext", "nodenext"], ["node16", "node16"], ["esnext", "bundler"]]) {
+    const mode = ["--target", "es2022", "--module", module, "--moduleResolution", resolution]
+    run("npx", ["tsc", ...settings, ...mode, "types.ts"], project)
+  }
+  run("node", ["client.mjs"], project)
+  // require of an ES module, which Node 20.19 and 22.12 have
+  if (process.features.require_module) run("node", ["client.cjs"], project)
+  for (const [from, format, to] of [["client.mjs", "esm", "esm.mjs"], ["client.cjs", "cjs", "cjs.cjs"]]) {
+    run("npx", ["esbuild", from, "--bundle", "--platform=node", `--format=${format}`, `--outfile=${to}`], project)
+    run("node", [to], project)
+  }
+  run(
+    "npx",
+    ["webpack", "./client.cjs", "--mode", "production", "--target", "node", "--output-filename", "main.cjs"],
+    project
+  )
+  run("node", ["dist/main.cjs"], project)
+  run("npx", ["vitest", "run", "--globals", "--pool=vmThreads", "runner.test.mjs"], project)
+  run("npx", ["jest", "--rootDir", project, "--testMatch", "**/runner.test.mjs"], project, {
+    env: { ...process.env, NODE_OPTIONS: "--experimental-vm-modules" }
+  })
+}
+
 try {
   const packages = readdirSync(join(root, "packages"))
   const tarballs = join(work, "tarballs")
@@ -54,12 +85,20 @@ try {
         private: true,
         type: "module",
         dependencies: {
-          ...Object.fromEntries(packages.map((name) => [`@effect-apns/${name}`, `file:${files[name]}`])),
+          ...Object.fromEntries(packages.map((name) => [nameOf(name), `file:${files[name]}`])),
           "effect": versions.effect,
           "@effect/platform": versions["@effect/platform"],
           "@effect/platform-node": versions["@effect/platform-node"]
         },
-        devDependencies: { "typescript": versions.typescript, "@types/node": versions["@types/node"] },
+        devDependencies: {
+          "typescript": versions.typescript,
+          "@types/node": versions["@types/node"],
+          "esbuild": "0.28.2",
+          "jest": "30.5.2",
+          "vitest": versions.vitest,
+          "webpack": "5.113.0",
+          "webpack-cli": "6.0.1"
+        },
         overrides: JSON.parse(readFileSync(join(root, "package.json"), "utf8")).overrides
       },
       undefined,
@@ -86,6 +125,7 @@ try {
   run("node", ["quickstart.js"], project)
   run("npx", ["apns", "--help"], project, { stdio: ["ignore", "ignore", "inherit"] })
   await useCommand(project)
+  useAsPeopleDo(project)
   console.log(`${packages.length} packages packed, checked, installed and used`)
 } finally {
   rmSync(work, { recursive: true, force: true })

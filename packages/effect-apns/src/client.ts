@@ -250,6 +250,9 @@ const secret = (text: string | undefined): Redacted.Redacted<string> | undefined
 
 const senders = ["keyFile", "key", "certFile", "cert", "pkcs12File", "pkcs12", "credentials"]
 
+/** Bytes of any realm: those of a test runner are of another class. */
+const isBytes = (input: unknown): input is Uint8Array => ArrayBuffer.isView(input) && "subarray" in input
+
 const textOf = (content: string | Uint8Array): string =>
   typeof content === "string" ? content : new TextDecoder().decode(content)
 
@@ -293,7 +296,7 @@ const credentialsOf = (
     if ("key" in options) {
       yield* checkText(options, ["keyId", "teamId"], false)
       const { key, keyId, teamId } = options
-      if (typeof key !== "string" && !(key instanceof Uint8Array)) {
+      if (typeof key !== "string" && !isBytes(key)) {
         return yield* invalid("key", "give the content of the .p8 file, as a string or as bytes")
       }
       return yield* Credentials.token({ key: Redacted.make(textOf(key)), keyId, teamId, passphrase })
@@ -310,7 +313,7 @@ const credentialsOf = (
       yield* checkText(options, ["pkcs12File"], false)
       return yield* Credentials.pkcs12({ file: options.pkcs12File, passphrase })
     }
-    return options.pkcs12 instanceof Uint8Array
+    return isBytes(options.pkcs12)
       ? yield* Credentials.pkcs12({ data: options.pkcs12, passphrase })
       : yield* invalid("pkcs12", "give the bytes of the .p12 file")
   })
@@ -379,9 +382,13 @@ const run = async <A, E, R>(
   throw failures.of(exit.cause, signal, caller)
 }
 
+/** By what it can do: a signal of another realm, such as a test runner's, is one too. */
+const isSignal = (input: unknown): input is AbortSignal =>
+  Predicate.hasProperty(input, "aborted") && Predicate.hasProperty(input, "addEventListener")
+
 const signalOf = (options: unknown): AbortSignal | undefined => {
   const signal: unknown = Predicate.isObject(options) && "signal" in options ? options.signal : undefined
-  return signal instanceof AbortSignal ? signal : undefined
+  return isSignal(signal) ? signal : undefined
 }
 
 /** Outcomes, chunk by chunk; leaving the loop closes the stream. */

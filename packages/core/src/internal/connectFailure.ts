@@ -1,3 +1,4 @@
+import * as Predicate from "effect/Predicate"
 import type { Phase, Reason } from "../ConnectError.js"
 import { ConnectError } from "../ConnectError.js"
 import type { Endpoint } from "../Endpoint.js"
@@ -26,7 +27,7 @@ const untrusted = new Set([
 ])
 
 export const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined
+  Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : undefined
 
 const reasonOf = (code: string, phase: Phase): Reason => {
   switch (code) {
@@ -101,7 +102,7 @@ const advice = (reason: Reason, endpoint: Endpoint, code: string): string => {
  * certificate after the client's side of the handshake, so that phase `http2` too can end in `ClientCertificateRefused`.
  */
 export const fromCode = (endpoint: Endpoint, phase: Phase, code: string | undefined, cause: unknown): ConnectError => {
-  const text = code ?? (cause instanceof Error ? cause.message : "without an error")
+  const text = code ?? (Predicate.hasProperty(cause, "message") ? String(cause.message) : "without an error")
   const reason = reasonOf(code ?? "", phase)
   return new ConnectError({
     reason,
