@@ -300,7 +300,7 @@ export const parse = (text: string): Either.Either<Endpoint, InvalidEndpoint> =>
 }
 
 /**
- * The endpoint that the configuration value `name` holds, in the forms of {@link parse}.
+ * The endpoint that the configuration value `name` holds, in the forms of {@link parse}. An empty one counts as missing.
  *
  * @since 0.1.0
  * @category config
@@ -308,7 +308,10 @@ export const parse = (text: string): Either.Either<Endpoint, InvalidEndpoint> =>
 export const fromConfig = (name: string): Config.Config<Endpoint> =>
   Config.mapOrFail(
     Config.string(name),
-    (text) => Either.mapLeft(parse(text), (error) => ConfigError.InvalidData([], error.message))
+    (text) =>
+      text.trim() === ""
+        ? Either.left(ConfigError.MissingData([], "it is empty"))
+        : Either.mapLeft(parse(text), (error) => ConfigError.InvalidData([], error.message))
   ).pipe(Config.withDescription("production, development or https://host[:port]"))
 
 /**

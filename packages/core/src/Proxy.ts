@@ -187,9 +187,14 @@ export const fromEnv = (endpoint: Endpoint): Effect.Effect<Option.Option<Proxy>,
     (url) => url === undefined ? Effect.succeedNone : Effect.asSome(make(url))
   )
 
+const parse = (url: Redacted.Redacted<string>): Either.Either<Proxy, ConfigError.ConfigError> =>
+  Redacted.value(url).trim() === ""
+    ? Either.left(ConfigError.MissingData([], "it is empty"))
+    : Either.mapLeft(make(url), (error) => ConfigError.InvalidData([], error.message))
+
 /**
  * The proxy that the configuration value `name` holds, as in {@link make}, or `"env"` for the one that {@link fromEnv}
- * finds. The value is a secret: no error shows it.
+ * finds. The value is a secret: no error shows it. An empty one counts as missing.
  *
  * @since 1.0.0
  * @category config
@@ -198,13 +203,12 @@ export const fromConfigOrEnv = (name: string): Config.Config<Proxy | "env"> =>
   Config.mapOrFail(
     Config.redacted(name),
     (url): Either.Either<Proxy | "env", ConfigError.ConfigError> =>
-      Redacted.value(url).trim() === "env"
-        ? Either.right("env")
-        : Either.mapLeft(make(url), (error) => ConfigError.InvalidData([], error.message))
+      Redacted.value(url).trim() === "env" ? Either.right("env") : parse(url)
   ).pipe(Config.withDescription("http://[user:password@]host:port, socks5://[user:password@]host:port, or env"))
 
 /**
  * The proxy that the configuration value `name` holds, as in {@link make}. The value is a secret: no error shows it.
+ * An empty one counts as missing.
  *
  * @since 0.1.0
  * @category config
@@ -212,5 +216,5 @@ export const fromConfigOrEnv = (name: string): Config.Config<Proxy | "env"> =>
 export const fromConfig = (name: string): Config.Config<Proxy> =>
   Config.mapOrFail(
     Config.redacted(name),
-    (url) => Either.mapLeft(make(url), (error) => ConfigError.InvalidData([], error.message))
+    parse
   ).pipe(Config.withDescription("http://[user:password@]host:port or socks5://[user:password@]host:port"))

@@ -1,7 +1,7 @@
 import * as Endpoint from "@effect-apns/core/Endpoint"
 import * as Proxy from "@effect-apns/core/Proxy"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Either, Option, Redacted } from "effect"
+import { Config, ConfigProvider, Effect, Either, Option, Redacted } from "effect"
 import * as util from "node:util"
 
 const variables = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((_) => [_, _.toLowerCase()])
@@ -133,6 +133,10 @@ describe("Proxy", () => {
           Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["APNS_PROXY", text]])))
         )
       assert.strictEqual(String(yield* read("http://user:secret@proxy:3128")), "http://proxy:3128")
+      const empty = Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["APNS_PROXY", ""], ["ENDPOINT", ""]])))
+      assert.isTrue(Option.isNone(yield* empty(Config.option(Proxy.fromConfig("APNS_PROXY")))))
+      assert.isTrue(Option.isNone(yield* empty(Config.option(Proxy.fromConfigOrEnv("APNS_PROXY")))))
+      assert.isTrue(Option.isNone(yield* empty(Config.option(Endpoint.fromConfig("ENDPOINT")))))
       const error = yield* Effect.flip(read("ftp://user:secret@proxy"))
       assert.notInclude(String(error), "secret")
     }))
