@@ -343,7 +343,8 @@ class Traffic {
 const poolOptions = {
   topic,
   connectTimeout: "3 seconds",
-  ping: { interval: "250 millis", deadline: "1 second" },
+  // long enough for a busy machine, on which client and server share one process
+  ping: { interval: "500 millis", deadline: "2 seconds" },
   drainTimeout: "2 seconds",
   retrySchedule: Schedule.exponential("1 millis", 2).pipe(
     Schedule.union(Schedule.spaced("50 millis")),

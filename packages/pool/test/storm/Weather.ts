@@ -313,7 +313,7 @@ export class Weather {
       event(0.3, "a black hole", () => {
         const where = { connection: connection() ?? 0 }
         // long after the pool has noticed, the flow is forgotten
-        return during(4_000, apns.freeze(true, where), apns.dropConnections({ ...where, reset: true }))
+        return during(6_000, apns.freeze(true, where), apns.dropConnections({ ...where, reset: true }))
       })
     ]
   }
