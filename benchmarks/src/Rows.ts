@@ -98,6 +98,15 @@ export const rows: ReadonlyArray<Row> = [
   },
   {
     ...sending,
+    name: "bulk",
+    summary: "apns bulk: a file of tokens in, a file of outcomes out",
+    module: { path: "./rows/Bulk.js" },
+    ids: false,
+    count: 1_000_000,
+    warmUp: 500_000
+  },
+  {
+    ...sending,
     name: "node-http2",
     summary: "bare node:http2 loop",
     module: { path: "./rows/NodeHttp2.js" },

@@ -30,6 +30,7 @@ import { obstacleOf, outcomeOf } from "./outcome.js"
 import { optionsOf, size, target, withPool } from "./pool.js"
 import * as Progress from "./progress.js"
 import * as Reach from "./reach.js"
+import { Screen } from "./screen.js"
 import { json } from "./send.js"
 import { signal } from "./signals.js"
 import * as Subcommand from "./subcommand.js"
@@ -472,7 +473,7 @@ export const bulk = Subcommand.make("bulk", {
         dropped: dropDuplicates
       })
       if (options.json) yield* Console.log(json)
-      else yield* Console.log(text)
+      else yield* Console.log((yield* Screen).fit(text))
       if (summary.obstacle !== undefined) {
         return yield* options.json ? new Unsaid() : notPossible(summary.obstacle)
       }

@@ -10,6 +10,7 @@ import { collapseId, delivery, message, notificationOf, sendingOf } from "./noti
 import type { Outcome } from "./outcome.js"
 import { isUnreachable, outcomeOf } from "./outcome.js"
 import { optionsOf, target, withPool } from "./pool.js"
+import { Screen } from "./screen.js"
 import * as Subcommand from "./subcommand.js"
 
 export const json = Flags.toggle("json", "print JSON, for scripts")
@@ -50,7 +51,7 @@ export const send = Subcommand.make("send", {
     )
     const outcome = outcomeOf(result, apnsId)
     if (options.json) yield* Console.log(jsonLine({ token: options.token, ...outcome }))
-    else if (outcome.outcome === "accepted") yield* Console.log(report(outcome))
+    else if (outcome.outcome === "accepted") yield* Console.log((yield* Screen).fit(report(outcome)))
     else yield* Console.error(report(outcome))
     if (outcome.outcome === "accepted") return
     return yield* isUnreachable(result) ? new Unsaid() : new NotAccepted()

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util"
+import wrapAnsi from "wrap-ansi"
 
 /** Where the command speaks to a person: standard error, and whatever shares its screen. */
 export interface Terminal {
@@ -11,6 +12,8 @@ export interface Terminal {
   readonly show: (line: string | undefined) => void
   /** Writes whole lines, above the line that is shown. */
   readonly print: (text: string) => void
+  /** Breaks a text for people between its words, where {@link result} writes to a screen. */
+  readonly fit: (text: string) => string
   /** As {@link print}, to standard output, which is the same screen more often than not. */
   readonly result: (text: string) => void
 }
@@ -59,9 +62,12 @@ export const make = (options: {
   const { environment, stderr, stdout } = options
   const isLive = stderr.isTTY === true && environment["TERM"] !== "dumb"
   let shown: string | undefined = undefined
-  const writer = (stream: Stream) => {
+  const fit = (stream: Stream, text: string): string =>
+    stream.isTTY === true ? wrapAnsi(text, columnsOf(stream), { trim: false }) : text
+  const writer = (stream: Stream, fitted: (text: string) => string) => {
     const colors = hasColors(stream, environment)
-    return (text: string) => {
+    return (given: string) => {
+      const text = fitted(given)
       if (shown !== undefined) stderr.write(eraseLine)
       stream.write(harmless(colors ? text : stripVTControlCharacters(text)) + "\n")
       if (shown !== undefined) stderr.write(shown)
@@ -76,8 +82,10 @@ export const make = (options: {
       shown = line
       stderr.write(eraseLine + (line ?? ""))
     },
-    print: writer(stderr),
-    result: writer(stdout)
+    print: writer(stderr, (text) => fit(stderr, text)),
+    fit: (text) => fit(stdout, text),
+    // lines to copy, and JSON, stay as they are
+    result: writer(stdout, (text) => text)
   }
 }
 

@@ -18,17 +18,27 @@ export interface Running {
   }>
 }
 
-const bin = fileURLToPath(new URL("../../src/bin.ts", import.meta.url))
+/** What the command is started by. */
+export type Command = ReadonlyArray<string>
+
+const fileOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+/** The sources: needs no build. */
+export const source: Command = ["--conditions=@effect-apns/source", "--import", "tsx", fileOf("../../src/bin.ts")]
+
+/** What is published. */
+export const built: Command = [fileOf("../../build/command/bin.js")]
 
 /** Starts the command, which ends with the scope at the latest. */
 export const start = (
   args: ReadonlyArray<string>,
   environment: Readonly<Record<string, string>> = {},
-  input = ""
+  input = "",
+  command: Command = source
 ): Effect.Effect<Running, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(process.execPath, ["--conditions=@effect-apns/source", "--import", "tsx", bin, ...args], {
+      const child = spawn(process.execPath, [...command, ...args], {
         env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
         stdio: ["pipe", "pipe", "pipe"]
       })
