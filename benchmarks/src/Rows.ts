@@ -102,8 +102,8 @@ export const rows: ReadonlyArray<Row> = [
     summary: "apns bulk: a file of tokens in, a file of outcomes out",
     module: { path: "./rows/Bulk.js" },
     ids: false,
-    count: 1_000_000,
-    warmUp: 500_000
+    count: 400_000,
+    warmUp: 200_000
   },
   {
     ...sending,

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Console, Effect, Either, Exit, FastCheck, Option, Schedule, Scope, Stream, TestClock } from "effect"
 import { spawnSync } from "node:child_process"
 import stringWidth from "string-width"
-import { apnsIdOf, encodeLine, Known, requestOf } from "../src/internal/journal.js"
+import { apnsIdOf, Batch, Known, requestOf } from "../src/internal/journal.js"
 import { LineSplitter, maxLineBytes, tokens } from "../src/internal/lines.js"
 import * as Lock from "../src/internal/lock.js"
 import * as Progress from "../src/internal/progress.js"
@@ -103,31 +103,30 @@ describe("FirstLines", () => {
   })
 })
 
-describe("encodeLine", () => {
-  it.prop("is JSON, whatever the server has answered", [
-    FastCheck.record({
-      line: FastCheck.integer({ min: 1 }),
-      token: hexadecimal,
-      outcome: FastCheck.oneof(
-        FastCheck.record({
-          outcome: FastCheck.constant("accepted" as const),
-          apnsId: FastCheck.oneof(FastCheck.uuid(), FastCheck.fullUnicodeString()),
-          attempts: FastCheck.nat()
-        }),
-        FastCheck.record({
-          outcome: FastCheck.constant("failed" as const),
-          error: FastCheck.string(),
-          processed: FastCheck.constant("no" as const),
-          attempts: FastCheck.nat(),
-          message: FastCheck.fullUnicodeString()
-        })
-      )
+describe("Batch", () => {
+  it.prop("is lines of JSON, whatever the server has answered", [
+    FastCheck.integer({ min: 1 }),
+    hexadecimal,
+    FastCheck.oneof(FastCheck.uuid(), FastCheck.fullUnicodeString()),
+    FastCheck.option(FastCheck.fullUnicodeString(), { nil: undefined }),
+    FastCheck.fullUnicodeString()
+  ], ([line, token, apnsId, uniqueId, message]) => {
+    const batch = new Batch()
+    batch.accepted(line, token, { apnsId, uniqueId, attempts: 1 })
+    const failed = { outcome: "failed", error: "Timeout", processed: "no", attempts: 2, message } as const
+    batch.add(line, token, failed)
+    assert.strictEqual(batch.size, 2)
+    const [first = "", second = "", ...rest] = batch.text.split("\n")
+    assert.deepStrictEqual(rest, [""])
+    assert.deepStrictEqual(JSON.parse(first), {
+      line,
+      token,
+      outcome: "accepted",
+      apnsId,
+      ...(uniqueId === undefined ? undefined : { uniqueId }),
+      attempts: 1
     })
-  ], ([entry]) => {
-    const text = encodeLine(entry)
-    assert.strictEqual(text.indexOf("\n"), text.length - 1)
-    const { line, outcome, token } = entry
-    assert.deepStrictEqual(JSON.parse(text), { line, token, ...outcome })
+    assert.deepStrictEqual(JSON.parse(second), { line, token, ...failed })
   })
 })
 

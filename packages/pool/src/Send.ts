@@ -192,18 +192,51 @@ interface Known {
   readonly defaultTopic: string | undefined
   readonly options: Shared
   readonly spec: Either.Either<Request.Spec, SendError>
+  /** What notifications share that differ in nothing but their ids. */
+  readonly base: Request.Spec | undefined
 }
 
 const known = new WeakMap<Notification.Notification, Known>()
 
-const same = (a: Shared, b: Shared): boolean =>
-  a.topic === b.topic && a.priority === b.priority && a.expiration === b.expiration &&
-  a.collapseId === b.collapseId && a.apnsId === b.apnsId && a.timeout === b.timeout && a.deadline === b.deadline &&
-  a.retransmit === b.retransmit
+const sameButIds = (a: Shared, b: Shared): boolean =>
+  a.topic === b.topic && a.priority === b.priority && a.expiration === b.expiration && a.timeout === b.timeout &&
+  a.deadline === b.deadline && a.retransmit === b.retransmit
+
+/** `undefined` where an id is none: {@link makeSpec} says what is wrong with it. */
+const withIds = (base: Request.Spec, apnsId: unknown, collapseId: unknown): Request.Spec | undefined => {
+  const extra = base.extra === undefined ? [] : base.extra.slice()
+  if (collapseId !== undefined) {
+    if (!CollapseId.is(collapseId)) return undefined
+    extra.push("apns-collapse-id", collapseId)
+  }
+  if (apnsId !== undefined) {
+    if (!ApnsId.is(apnsId)) return undefined
+    extra.push("apns-id", apnsId.toLowerCase())
+  }
+  return {
+    head: base.head,
+    extra: extra.length === 0 ? undefined : extra,
+    body: base.body,
+    timeoutMillis: base.timeoutMillis,
+    deadlineMillis: base.deadlineMillis,
+    expirationMillis: base.expirationMillis,
+    collapsible: collapseId !== undefined,
+    retransmit: base.retransmit
+  }
+}
+
+const baseOf = (spec: Either.Either<Request.Spec, SendError>, given: Shared): Request.Spec | undefined =>
+  Either.isLeft(spec)
+    ? undefined
+    : {
+      ...spec.right,
+      extra: given.expiration === undefined ? undefined : spec.right.extra?.slice(0, 2),
+      collapsible: false
+    }
 
 /**
  * Everything but the token, validated and encoded. One notification object with the same options is done once,
- * however many tokens it goes to.
+ * however many tokens it goes to; where only the ids differ, only they are looked at.
  *
  * @internal
  */
@@ -212,9 +245,16 @@ export const specOf = (
   defaultTopic: string | undefined
 ): Either.Either<Request.Spec, SendError> => {
   const hit = known.get(given.notification)
-  if (hit !== undefined && hit.defaultTopic === defaultTopic && same(hit.options, given)) return hit.spec
+  if (hit !== undefined && hit.defaultTopic === defaultTopic && sameButIds(hit.options, given)) {
+    const { apnsId, collapseId } = given
+    if (hit.options.collapseId === collapseId && hit.options.apnsId === apnsId) return hit.spec
+    const spec = hit.base === undefined ? undefined : withIds(hit.base, apnsId, collapseId)
+    if (spec !== undefined) return Either.right(spec)
+  }
   const spec = makeSpec(given, defaultTopic)
-  if (Predicate.isObject(given.notification)) known.set(given.notification, { defaultTopic, options: given, spec })
+  if (Predicate.isObject(given.notification)) {
+    known.set(given.notification, { defaultTopic, options: given, spec, base: baseOf(spec, given) })
+  }
   return spec
 }
 

@@ -1,3 +1,4 @@
+import type { Receipt } from "@effect-apns/pool"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -5,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash, randomUUID } from "node:crypto"
+import { writeSync } from "node:fs"
 import type { NotPossible } from "./errors.js"
 import { notPossible } from "./errors.js"
 import { jsonLine } from "./json.js"
@@ -127,12 +129,37 @@ export class Known {
   }
 }
 
-/** An outcome to be added. */
-export interface Entry {
-  readonly line: number
-  readonly token: string
-  readonly outcome: Outcome
+/** Outcomes to be added, already as text: what is accepted, which is almost everything, makes no object of its own. */
+export class Batch {
+  text = ""
+  size = 0
+  readonly acceptedLines: Array<number> = []
+  readonly others: Array<{ readonly line: number; readonly outcome: Outcome }> = []
+
+  accepted(line: number, token: string, { apnsId, attempts, uniqueId }: Receipt.Receipt): void {
+    this.size++
+    this.acceptedLines.push(line)
+    this.text += uniqueId === undefined && plain.test(apnsId)
+      ? `{"line":${line},"token":"${token}","outcome":"accepted","apnsId":"${apnsId}","attempts":${attempts}}\n`
+      : jsonLine({
+        line,
+        token,
+        outcome: "accepted",
+        apnsId,
+        ...(uniqueId === undefined ? undefined : { uniqueId }),
+        attempts
+      }) + "\n"
+  }
+
+  add(line: number, token: string, outcome: Outcome): void {
+    this.size++
+    this.others.push({ line, outcome })
+    this.text += jsonLine({ line, token, ...outcome }) + "\n"
+  }
 }
+
+/** What needs no escapes in JSON. */
+const plain = /^[\w.-]*$/
 
 /** The output of a bulk: what it already holds, and how to add to it. */
 export interface Journal {
@@ -143,25 +170,12 @@ export interface Journal {
   /** Lines that had an outcome when the output was opened. */
   readonly resumed: number
   /** Adds outcomes; they are with the operating system when this returns, so they survive the end of this process. */
-  readonly append: (entries: ReadonlyArray<Entry>) => Effect.Effect<void, NotPossible>
+  readonly append: (batch: Batch) => Effect.Effect<void, NotPossible>
   /** Brings what was added to the disk, so that it survives the end of the machine. */
   readonly sync: Effect.Effect<void, NotPossible>
 }
 
 const encoder = new TextEncoder()
-
-const plain = /^[\w.-]*$/
-
-/** A line of the output. What is accepted, which is almost everything, is written without `JSON.stringify`. */
-export const encodeLine = ({ line, outcome, token }: Entry): string => {
-  if (outcome.outcome === "accepted" && plain.test(outcome.apnsId)) {
-    const { apnsId, attempts, uniqueId } = outcome
-    if (uniqueId === undefined) {
-      return `{"line":${line},"token":"${token}","outcome":"accepted","apnsId":"${apnsId}","attempts":${attempts}}\n`
-    }
-  }
-  return jsonLine({ line, token, ...outcome }) + "\n"
-}
 
 interface Found {
   readonly run: Option.Option<string>
@@ -307,8 +321,16 @@ export const open = (
     }
     const output = yield* Effect.mapError(fs.open(file, { flag: "a", mode: 0o600 }), failed)
     const run = Option.getOrElse(found.run, () => randomUUID())
-    const write = (text: string) =>
-      Effect.zipRight(lock.check, Effect.mapError(output.writeAll(encoder.encode(text)), failed))
+    // into the cache of the operating system, which takes microseconds: handing it to another thread takes longer
+    const writeNow = (text: string): Effect.Effect<void, NotPossible> =>
+      Effect.try({
+        try: () => {
+          const bytes = Buffer.from(text)
+          for (let at = 0; at < bytes.length;) at += writeSync(output.fd, bytes, at)
+        },
+        catch: (error) => failed({ message: error instanceof Error ? error.message : String(error) })
+      })
+    const write = (text: string) => Effect.zipRight(lock.check, writeNow(text))
     if (Option.isNone(found.run)) {
       yield* write(JSON.stringify({ apns: "bulk", version: 2, run, request }) + "\n")
     }
@@ -318,16 +340,19 @@ export const open = (
       known,
       counts,
       resumed: counts.total,
-      append: (entries) =>
+      append: (batch) =>
         Effect.suspend(() => {
           // a write of nothing is an error
-          if (entries.length === 0) return Effect.void
-          let text = ""
-          for (const entry of entries) text += encodeLine(entry)
-          return Effect.map(write(text), () => {
-            for (const { line, outcome } of entries) {
+          if (batch.size === 0) return Effect.void
+          return Effect.map(write(batch.text), () => {
+            const forget = (line: number) => {
               const before = known.get(line)
               if (before !== undefined) counts.add(before, -1)
+            }
+            for (const line of batch.acceptedLines) forget(line)
+            counts.accepted += batch.acceptedLines.length
+            for (const { line, outcome } of batch.others) {
+              forget(line)
               counts.add({ outcome: outcome.outcome, reason: reasonOf(outcome), final: isFinal(outcome) }, 1)
             }
           })

@@ -1,5 +1,6 @@
 import type { ConnectError, Failure } from "@effect-apns/core"
 import type { ApnsPool } from "@effect-apns/pool"
+import * as DateTime from "effect/DateTime"
 import type { Waiting } from "./progress.js"
 
 const words: { readonly [R in ConnectError.Reason]: string } = {
@@ -51,14 +52,15 @@ const forPeople = new Set<ConnectError.Reason>([
 ])
 
 /** Why waiting is no use, before a first connection has shown that it can be opened. */
-export const hopeless = (stats: ApnsPool.Stats, cause: Failure.CloseCause | undefined): string | undefined => {
-  if (cause?._tag !== "ConnectFailed" || stats.connectionsOpened > 0) return undefined
+export const hopeless = ({ connectionsOpened, unreachable }: ApnsPool.Stats): string | undefined => {
+  const cause = unreachable?.cause
+  if (cause?._tag !== "ConnectFailed" || connectionsOpened > 0) return undefined
   const { error } = cause
   return error._tag !== "ConnectError" || forPeople.has(error.reason) ? error.message : undefined
 }
 
-/** Since when there is no connection; `undefined` while there is one, or the first one is being opened. */
-export const waitingOf = (stats: ApnsPool.Stats, before: Waiting | undefined, now: number): Waiting | undefined =>
-  stats.active > 0 || stats.connectionsFailed + stats.connectionsLost === 0
+/** Since when there is no connection, and why; `undefined` while there is one, or the first one is being opened. */
+export const waitingOf = ({ unreachable }: ApnsPool.Stats): Waiting | undefined =>
+  unreachable === undefined
     ? undefined
-    : before ?? { since: now, why: "no connection" }
+    : { since: DateTime.toEpochMillis(unreachable.since), why: describe(unreachable.cause) }
