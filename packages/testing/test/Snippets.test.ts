@@ -92,7 +92,9 @@ describe("documentation", () => {
 
   it("names each failure of a connection, and each fault of the mock", async () => {
     const outcomes = await readFile(join(root, "docs/outcomes.md"), "utf8")
-    const failures = Object.keys(Failure).filter((name) => /^[A-Z]/.test(name))
+    const failures = Object.entries(Failure).flatMap(([name, value]) =>
+      typeof value === "function" && value.prototype instanceof Error ? [name] : []
+    )
     assert.isAtLeast(failures.length, 6)
     for (const name of failures) assert.include(outcomes, `\`${name}\``)
     const testing = await readFile(join(root, "docs/testing.md"), "utf8")
