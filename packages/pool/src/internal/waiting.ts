@@ -68,7 +68,7 @@ export class Waiting {
 
   remove(delivery: Delivery): void {
     const lane = delivery.lane ?? this.single
-    if (delivery.place >= 0) removeFromHeap(lane.returned, delivery)
+    if (delivery.heapIndex >= 0) removeFromHeap(lane.returned, delivery)
     else {
       const { ahead, behind } = delivery
       if (ahead === undefined) lane.head = behind
@@ -139,11 +139,11 @@ const up = (heap: Array<Delivery>, from: number, delivery: Delivery): void => {
     const parent = heap[parentIndex]
     if (parent === undefined || parent.order <= delivery.order) break
     heap[i] = parent
-    parent.place = i
+    parent.heapIndex = i
     i = parentIndex
   }
   heap[i] = delivery
-  delivery.place = i
+  delivery.heapIndex = i
 }
 
 const down = (heap: Array<Delivery>, from: number, delivery: Delivery): void => {
@@ -159,16 +159,16 @@ const down = (heap: Array<Delivery>, from: number, delivery: Delivery): void => 
     }
     if (child.order >= delivery.order) break
     heap[i] = child
-    child.place = i
+    child.heapIndex = i
     i = childIndex
   }
   heap[i] = delivery
-  delivery.place = i
+  delivery.heapIndex = i
 }
 
 const removeFromHeap = (heap: Array<Delivery>, delivery: Delivery): void => {
-  const i = delivery.place
-  delivery.place = -1
+  const i = delivery.heapIndex
+  delivery.heapIndex = -1
   const last = heap.pop()
   if (last === undefined || last === delivery) return
   const parent = heap[(i - 1) >>> 1]

@@ -43,9 +43,10 @@ import type { Lane } from "../internal/waiting.js"
 export type Phase = "new" | "queued" | "inFlight" | "retrying" | "settled"
 
 /**
- * What is remembered of a delivery that did not succeed at once.
+ * What the pool remembers of a delivery that did not succeed at once.
  *
- * @internal
+ * @since 1.0.0
+ * @category models
  */
 export class Trouble {
   /** When it is sent again, while it is `"retrying"`. */
@@ -76,29 +77,30 @@ export abstract class Delivery extends Exchange.Exchange {
   attempts = 0
   phase: Phase = "new"
 
-  /** @internal */
+  // What the pool keeps of it. A subclass must not have fields of these names.
+
+  /** The pool that it was submitted to. */
   engine: Engine | undefined = undefined
-  /** @internal Whose turn it takes while it waits; `undefined`: of all who send one at a time. */
+  /** Whose turn it takes while it waits; `undefined`: of all who send one at a time. */
   lane: Lane | undefined = undefined
-  /** @internal The connection that it was sent on last. */
+  /** The connection that it was sent on last. */
   member: Member | undefined = undefined
-  /** @internal The neighbors in the queue. */
+  /** The neighbors in the queue. */
   ahead: Delivery | undefined = undefined
-  /** @internal */
   behind: Delivery | undefined = undefined
-  /** @internal Its place among those that came back, or -1. */
-  place = -1
-  /** @internal Its place in the order of submission. */
+  /** Its place among those that came back, or -1. */
+  heapIndex = -1
+  /** Its place in the order of submission. */
   order = 0
-  /** @internal Milliseconds left for the answer, while the time does not run. */
+  /** Milliseconds left for the answer, while the time does not run. */
   budget: number
-  /** @internal When it was sent last. */
+  /** When it was sent last. */
   sentAt = 0
-  /** @internal When the time for the answer is over; `Infinity` while it does not run. */
+  /** When the time for the answer is over; `Infinity` while it does not run. */
   answerBy = Infinity
-  /** @internal Which limit the deadline that is set stands for. */
+  /** Which limit the deadline that is set stands for. */
   limit: Failure.TimeLimit = "timeout"
-  /** @internal What went wrong so far: nothing, for almost all. */
+  /** What went wrong so far: nothing, for almost all. */
   trouble: Trouble | undefined = undefined
 
   constructor(path: string, spec: Request.Spec) {

@@ -43,6 +43,8 @@ export class Real {
   refusing = false
   /** The server closes each connection as soon as it is open. */
   closing = false
+  /** Connections that it has closed so. */
+  closed = 0
   private owner: Fiber.RuntimeFiber<never> | undefined = undefined
   private pool: ApnsPool.ApnsPool | undefined = undefined
   limit = 2
@@ -70,6 +72,8 @@ export class Real {
             })
           )
         }
+        // a storm need not last for ever to be seen
+        if (real.closing && ++real.closed > 100) return Effect.never
         const peer = new Peer(real.peers.length, real.limit)
         real.peers.push(peer)
         return Effect.tap(

@@ -233,6 +233,7 @@ class Closing extends Step {
   }
   async act(model: Model, real: Real): Promise<void> {
     real.closing = true
+    real.closed = 0
     const before = real.peers.length
     for (const peer of real.alive) {
       for (const item of carried(model, peer)) item.lost("Closed", model.now)
