@@ -1,6 +1,16 @@
-import { Connection, Credentials, Endpoint, ProviderToken, Proxy, Request, Response } from "@effect-apns/core"
+import {
+  ConnectError,
+  Connection,
+  Credentials,
+  Endpoint,
+  ProviderToken,
+  Proxy,
+  Request,
+  Response
+} from "@effect-apns/core"
 import { Notification } from "@effect-apns/models"
 import { ApnsMetrics, ApnsPool, ApnsPoolMap, Broadcast, Channels, send, sendAll, Tracing } from "@effect-apns/pool"
+import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
 import { MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -21,6 +31,7 @@ import {
 } from "effect"
 import { createPrivateKey } from "node:crypto"
 import { inspect } from "node:util"
+import { VirtualClock } from "./scenarios/VirtualClock.js"
 
 const token = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 const dead = "deadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeef"
@@ -226,6 +237,65 @@ describe("logs", () => {
       // 23 notifications
       assert.isAtMost(lines.length, 12)
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1 })), Effect.provide(layer))
+  })
+
+  it.scopedLive("warn once, with the number, when requests without an answer retire a connection", () => {
+    const { layer, lines } = logging()
+    return Effect.gen(function*() {
+      const apns = yield* MockApns.MockApns
+      yield* hello()
+      yield* apns.script(() => MockApns.stall)
+      const impatient = send({ token, notification, timeout: "20 millis" })
+      for (let i = 0; i < 5; i++) {
+        assert.deepInclude(yield* Effect.flip(impatient), { _tag: "Timeout", processed: "unknown" })
+      }
+      yield* apns.until(({ attempts }) => attempts === 2)
+      yield* Effect.repeat(Effect.yieldNow(), {
+        until: () => lines.some(({ level, text }) => level === "WARN" && text.includes("5 requests in a row"))
+      })
+      assert.strictEqual(
+        lines.filter(({ text }) => text.includes("requests in a row") && text.includes("retired:")).length,
+        1
+      )
+    }).pipe(Effect.provide(MockApns.layerPool({ size: 1 })), Effect.provide(layer))
+  })
+
+  it.live("one warning when ten connections cannot be opened, again and again; one line when the pool is back", () => {
+    const { layer, lines } = logging()
+    return Effect.gen(function*() {
+      const clock = new VirtualClock(1_800_000_000_000)
+      let refusing = true
+      const pool = yield* Effect.withClock(
+        UnstableApnsPool.makeWith(
+          (parts) =>
+            Effect.suspend(() =>
+              refusing
+                ? Effect.fail(
+                  new ConnectError.ConnectError({
+                    reason: "Refused",
+                    phase: "tcp",
+                    endpoint: Endpoint.production,
+                    message: "Nothing listens"
+                  })
+                )
+                : Connection.fromHandler(() => Effect.succeed(Response.make()), {}, parts)
+            ),
+          { size: 10 }
+        ),
+        clock
+      )
+      yield* Effect.promise(() => clock.advance(300_000))
+      const unreachable = (yield* pool.stats).unreachable
+      assert.strictEqual(unreachable?.cause._tag, "ConnectFailed")
+      assert.strictEqual(unreachable?.since.epochMillis, 1_800_000_000_000)
+      refusing = false
+      yield* Effect.promise(() => clock.advance(60_000))
+      assert.deepInclude(yield* pool.stats, { active: 10, unreachable: undefined })
+      const loud = lines.filter(({ level }) => level !== "DEBUG")
+      assert.deepStrictEqual(loud.map(({ level }) => level), ["WARN", "INFO"])
+      assert.include(loud[0]?.text, "Nothing listens")
+      assert.include(loud[0]?.text, "next attempt in")
+    }).pipe(Effect.scoped, Effect.provide(layer))
   })
 
   it.scopedLive("call for help when APNs refuses the credentials", () => {
