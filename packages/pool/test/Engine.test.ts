@@ -350,3 +350,89 @@ describe("servers that rotate their connections in good order", () => {
       }).pipe(Effect.scoped, Effect.provide(silent)))
   }
 })
+
+/** A connection whose server answers when it is told to; it has shown nothing of itself. */
+const held = (parts: Connection.Parts) =>
+  Effect.gen(function*() {
+    const waiting: Array<() => void> = []
+    const made = yield* Connection.fromHandler(
+      () =>
+        Effect.async<Response.Response>((resume) => {
+          waiting.push(() => resume(Effect.succeed(Response.make())))
+        }),
+      { limit: 100 },
+      parts
+    )
+    return { made, waiting }
+  })
+
+describe("a connection that has shown nothing of itself", () => {
+  for (const proof of ["an answer", "a PONG", "ten seconds of life"] as const) {
+    it.scoped(`carries 8 requests until ${proof} comes, then as many as the server allows`, () =>
+      Effect.gen(function*() {
+        let answer = (): void => {}
+        let pong = (): void => {}
+        const pool = yield* UnstableApnsPool.makeWith(
+          (parts) =>
+            Effect.map(held(parts), ({ made, waiting }) => {
+              answer = () => waiting.shift()?.()
+              pong = () => parts.listener?.onProven?.(made)
+              // one without a socket would have nothing to show
+              return { ...made, unsafe: Object.create(made.unsafe, { proven: { value: false } }) }
+            }),
+          { size: 1, drainTimeout: 0 }
+        )
+        yield* TestClock.adjust(0)
+        const patient = Request.make({ path: "/3/device/4242", body: {}, timeout: "1 hour" })
+        yield* Effect.replicateEffect(Effect.fork(pool.post(patient)), 50, { discard: true })
+        yield* TestClock.adjust("1 second")
+        assert.deepInclude(yield* pool.stats, { inFlight: 8, queued: 42 })
+        if (proof === "an answer") answer()
+        else if (proof === "a PONG") pong()
+        else yield* TestClock.adjust("10 seconds")
+        yield* TestClock.adjust(0)
+        assert.deepInclude(yield* pool.stats, { queued: 0, inFlight: proof === "an answer" ? 49 : 50 })
+      }))
+  }
+})
+
+describe("a single send beside two bulks", () => {
+  it.scoped("gets one of the next three free streams; the bulks share the others evenly", () =>
+    Effect.gen(function*() {
+      let serve: ReadonlyArray<() => void> = []
+      const pool = yield* UnstableApnsPool.makeWith(
+        (parts) =>
+          Effect.map(held(parts), ({ made, waiting }) => {
+            serve = [() => waiting.shift()?.()]
+            return made
+          }),
+        { size: 1, drainTimeout: 0 }
+      )
+      yield* TestClock.adjust(0)
+      const counts = [0, 0]
+      const bulk = (i: number) =>
+        Stream.runForEach(
+          sendAll(Stream.repeatValue(token), {
+            notification,
+            topic: "com.example.app",
+            timeout: "1 hour",
+            concurrency: i === 0 ? 4000 : 400
+          }),
+          () => Effect.sync(() => counts[i] = (counts[i] ?? 0) + 1)
+        )
+      for (const i of [0, 1]) {
+        yield* Effect.fork(Effect.provideService(bulk(i), ApnsPool.ApnsPool, pool))
+        yield* TestClock.adjust(0)
+      }
+      const single = yield* Effect.fork(Effect.provideService(hello, ApnsPool.ApnsPool, pool))
+      yield* TestClock.adjust(0)
+      const serveOne = Effect.zipRight(Effect.sync(() => serve[0]?.()), TestClock.adjust(0))
+      // the hundred that had streams before, and three
+      yield* Effect.repeatN(serveOne, 102)
+      assert.strictEqual((yield* Fiber.join(single)).attempts, 1)
+      const before = [...counts]
+      yield* Effect.repeatN(serveOne, 199)
+      const [a = 0, b = 0] = counts.map((count, i) => count - (before[i] ?? 0))
+      assert.isAtMost(Math.abs(a - b), 4)
+    }))
+})

@@ -41,9 +41,6 @@ export const unprovenLimit = 8
 /** Connections that are opened at the same time in place of others, while none fails. */
 const doorWidth = 4
 
-/** On average a connection is opened in place of another no more often than this. */
-const ceilingMillis = 500
-
 /** Trouble this long after the last one is new trouble: waiting begins anew. */
 const settledMillis = 60_000
 
@@ -128,11 +125,14 @@ export interface Counters {
  * with the shortest wait.
  *
  * **The ceiling.** A server can answer once and close, again and again. Whatever it is that ends connections, they are
- * replaced no more often than each {@link ceilingMillis}, after as many as the pool has. Except by GOAWAY in good order
+ * replaced no more often than each {@link Roster.ceilingMillis}, after as many as the pool has. Except by GOAWAY in good order
  * that includes requests: that is how servers are meant to ask for another connection, and its replacement waits for
  * nothing.
  */
 export class Roster {
+  /** On average a connection is opened in place of another no more often than this. (A test takes it away, to see a storm.) */
+  static ceilingMillis = 500
+
   private readonly rotation: Array<Member> = []
   private readonly draining = new Set<Member>()
   private slots: Array<Slot> = []
@@ -324,6 +324,7 @@ export class Roster {
 
   private readonly belowCeiling: Effect.Effect<void> = Effect.suspend(() => {
     const now = this.deadlines.now()
+    const { ceilingMillis } = Roster
     this.ceiling = Math.max(this.ceiling, now - ceilingMillis * this.slots.length) + ceilingMillis
     return this.ceiling > now ? Effect.sleep(Duration.millis(this.ceiling - now)) : Effect.void
   })
