@@ -117,7 +117,9 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   }
 
   get available(): number {
-    return this.state === "active" && !this.keepAlive.suspect ? this.session.available : 0
+    if (this.state !== "active" || this.keepAlive.suspect) return 0
+    // those that are held until a PONG comes have their streams already
+    return this.session.available - this.held.length
   }
 
   get inFlight(): number {
