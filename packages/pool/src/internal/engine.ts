@@ -369,9 +369,10 @@ export class Engine implements Owner {
     this.attempts++
     member.used = true
     if (member.unsafe?.exchange(delivery, now) !== true) {
-      // there was a free stream, so what cannot be sent is this request
       delivery.attempts--
       this.attempts--
+      // there was a free stream, so what cannot be sent is this request; unless another connection takes it
+      if ((delivery.trouble?.moves ?? 0) < Verdict.maxMoves) return this.repeat(delivery)
       return this.settleFailed(delivery, Failure.closed("no", { _tag: "HeadersRefused" }))
     }
     this.deadlines.set(delivery, at)
