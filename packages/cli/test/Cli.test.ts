@@ -192,6 +192,26 @@ describe("apns send", () => {
       assert.strictEqual(new TextDecoder().decode(raw?.body), "{ \"aps\": {}, \"new\": [1.0] }")
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  it.scopedLive("--dry-run sends nothing, needs no credentials, and says what is wrong", () =>
+    Effect.gen(function*() {
+      const { mock } = yield* rig
+      const good = yield* apns(["send", token(1), "--title", "Hello", "--dry-run", "--topic", "com.example.app"])
+      assert.strictEqual(good.code, ExitCode.accepted, good.out + good.err)
+      const bad = yield* apns([
+        "send",
+        token(1),
+        "--title",
+        "Hello",
+        "--dry-run",
+        "--json",
+        "--topic",
+        "com.example.app.voip"
+      ])
+      assert.strictEqual(bad.code, ExitCode.notAccepted)
+      assert.include(bad.out, "topic-suffix")
+      assert.strictEqual((yield* mock.stats).requests, 0)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
   it.scopedLive("turns a duration into an expiration from now on", () =>
     Effect.gen(function*() {
       const { environment, mock } = yield* rig

@@ -1,4 +1,4 @@
-import { ApnsId, DeviceToken } from "@effect-apns/models"
+import { ApnsId, DeviceToken, Notification } from "@effect-apns/models"
 import { send as sendOne } from "@effect-apns/pool"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -34,6 +34,7 @@ export const send = Subcommand.make("send", {
   ...message,
   ...delivery,
   collapseId,
+  dryRun: Flags.toggle("dry-run", "send nothing: say what is wrong with it, or worth knowing", { rare: true }),
   apnsId: Flags.text("apns-id", "UUID", "names the notification. Default: APNs makes one", { rare: true }),
   ...target,
   json
@@ -44,6 +45,21 @@ export const send = Subcommand.make("send", {
     if (apnsId !== undefined) yield* check(ApnsId.ApnsId, "--apns-id", apnsId)
     const notification = yield* notificationOf(options)
     const sending = yield* sendingOf(options, notification.pushType)
+    if (options.dryRun) {
+      const findings = Notification.lint(notification, {
+        ...(sending.topic === undefined ? undefined : { headers: { "apns-topic": sending.topic } })
+      })
+      yield* Console.log(
+        options.json
+          ? jsonLine({ outcome: "dry-run", findings })
+          : (yield* Screen).fit(
+            findings.length === 0
+              ? "Nothing known is wrong with it. Nothing was sent."
+              : findings.map(({ key, severity, what, why }) => `${severity}: ${key}: ${what} ${why}`).join("\n")
+          )
+      )
+      return yield* findings.some(({ severity }) => severity === "error") ? new NotAccepted() : Effect.void
+    }
     const pool = yield* optionsOf({ size: Option.some(1), ...options }, sending.topic)
     const result = yield* withPool(
       pool,
