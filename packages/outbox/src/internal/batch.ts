@@ -48,7 +48,8 @@ export interface Owner {
 const refusalsAreEnough = 100
 
 class Part extends Delivery {
-  place = 0
+  /** Where it stands among those of its batch that are in flight. */
+  inBatch = 0
 
   constructor(token: string, spec: Request.Spec, readonly batch: Batch, readonly index: number) {
     super(token, spec)
@@ -186,7 +187,7 @@ export class Batch {
         this,
         index
       )
-      part.place = this.inFlight.length
+      part.inBatch = this.inFlight.length
       this.inFlight.push(part)
       pool.unsafe.submit(part)
     }
@@ -196,8 +197,8 @@ export class Batch {
   private landed(part: Part): void {
     const last = this.inFlight.pop()
     if (last !== undefined && last !== part) {
-      this.inFlight[part.place] = last
-      last.place = part.place
+      this.inFlight[part.inBatch] = last
+      last.inBatch = part.inBatch
     }
   }
 

@@ -101,15 +101,6 @@ export const ofFailure = (failure: Failure.PoolFailure, mayRepeat: boolean): Ver
       case "ScopeClosed":
         if (failure.processed === "no") return { _tag: "Closing" }
         break
-      case "HeadersRefused":
-        return {
-          _tag: "Rejected",
-          status: 0,
-          reason: "HeadersRefused",
-          timestampMillis: null,
-          ofCampaign: true,
-          isDead: true
-        }
       default:
         break
     }
