@@ -23,6 +23,7 @@ import * as Data from "effect/Data"
 import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
+import { messageOf } from "./internal/connectFailure.js"
 
 /**
  * When a request whose fate is unknown may be sent again:
@@ -196,23 +197,24 @@ export const head = (
  * @category constructors
  */
 export const validate = (options: Options): Either.Either<Request, InvalidRequest> => {
+  const at: { field: InvalidRequest["field"] } = { field: "path" }
   // getters and `toJSON` are callers' code
   try {
-    return judge(options)
+    return judge(options, at)
   } catch (error) {
-    const why = Printable.text(error instanceof Error ? error.message : "it threw")
-    return Either.left(new InvalidRequest({ field: "body", description: `the request could not be read (${why})` }))
+    const why = Printable.text(messageOf(error) ?? "it threw")
+    return Either.left(new InvalidRequest({ field: at.field, description: `it could not be read (${why})` }))
   }
 }
 
-const judge = (options: Options): Either.Either<Request, InvalidRequest> => {
-  if (
-    typeof options !== "object" || options === null || typeof options.path !== "string" || !validPath.test(options.path)
-  ) {
+const judge = (options: Options, at: { field: InvalidRequest["field"] }): Either.Either<Request, InvalidRequest> => {
+  const path: unknown = options?.path
+  if (typeof path !== "string" || !validPath.test(path)) {
     return Either.left(
       new InvalidRequest({ field: "path", description: "it must start with / and hold visible ASCII characters only" })
     )
   }
+  at.field = "headers"
   const stable: Array<readonly [string, string]> = []
   const extra: Array<string> = []
   let collapsible = false
@@ -247,6 +249,7 @@ const judge = (options: Options): Either.Either<Request, InvalidRequest> => {
     if (name === "apns-collapse-id") collapsible = true
     if (name === "apns-expiration" && /^[1-9][0-9]{0,14}$/.test(value)) expirationMillis = Number(value) * 1000
   }
+  at.field = "body"
   let body: Uint8Array
   if (options.body === undefined) body = noBody
   else if (options.body instanceof Uint8Array) body = options.body
@@ -265,27 +268,31 @@ const judge = (options: Options): Either.Either<Request, InvalidRequest> => {
     }
     body = encoder.encode(json)
   }
+  at.field = "timeout"
   const timeout = options.timeout === undefined ? Either.right(defaultTimeout) : TimeSpan.decode(options.timeout)
   if (Either.isLeft(timeout)) return Either.left(new InvalidRequest({ field: "timeout", description: timeout.left }))
   const timeoutMillis = Duration.toMillis(timeout.right)
   if (!(timeoutMillis > 0)) {
     return Either.left(new InvalidRequest({ field: "timeout", description: "it must be longer than 0" }))
   }
+  at.field = "deadline"
   const deadlineMillis = options.deadline === undefined ? Infinity : UnixTime.toMillis(options.deadline)
   if (deadlineMillis === undefined) {
     return Either.left(new InvalidRequest({ field: "deadline", description: "give a DateTime or a valid Date" }))
   }
+  at.field = "retransmit"
   if (!isRetransmit(options.retransmit)) {
     return Either.left(
       new InvalidRequest({ field: "retransmit", description: "give \"collapsible\", \"always\" or \"never\"" })
     )
   }
+  at.field = "method"
   const method: unknown = options.method ?? "POST"
   if (method !== "POST" && method !== "GET" && method !== "DELETE") {
     return Either.left(new InvalidRequest({ field: "method", description: "give \"POST\", \"GET\" or \"DELETE\"" }))
   }
   return Either.right(
-    fromSpec(options.path, {
+    fromSpec(path, {
       head: head(method, stable),
       extra: extra.length === 0 ? undefined : extra,
       body,

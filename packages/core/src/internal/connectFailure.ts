@@ -1,4 +1,3 @@
-import * as Predicate from "effect/Predicate"
 import type { Phase, Reason } from "../ConnectError.js"
 import { ConnectError } from "../ConnectError.js"
 import type { Endpoint } from "../Endpoint.js"
@@ -26,8 +25,17 @@ const untrusted = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
 ])
 
+// By their fields, not by their class: under a test runner errors of Node come from another realm than the program.
+
 export const codeOf = (error: unknown): string | undefined =>
-  Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : undefined
+  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
+    ? error.code
+    : undefined
+
+export const messageOf = (error: unknown): string | undefined =>
+  typeof error === "object" && error !== null && "message" in error && typeof error.message === "string"
+    ? error.message
+    : undefined
 
 const reasonOf = (code: string, phase: Phase): Reason => {
   switch (code) {
@@ -102,7 +110,7 @@ const advice = (reason: Reason, endpoint: Endpoint, code: string): string => {
  * certificate after the client's side of the handshake, so that phase `http2` too can end in `ClientCertificateRefused`.
  */
 export const fromCode = (endpoint: Endpoint, phase: Phase, code: string | undefined, cause: unknown): ConnectError => {
-  const text = code ?? (Predicate.hasProperty(cause, "message") ? String(cause.message) : "without an error")
+  const text = code ?? messageOf(cause) ?? "without an error"
   const reason = reasonOf(code ?? "", phase)
   return new ConnectError({
     reason,

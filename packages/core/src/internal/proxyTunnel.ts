@@ -185,6 +185,8 @@ const viaSocks = (endpoint: Endpoint, proxy: Proxy, socket: net.Socket): Effect.
     Effect.flatMap(({ SocksClient }) => throughSocks(SocksClient, endpoint, proxy, socket))
   )
 
+const isTooLong = (secret: Redacted.Redacted): boolean => Buffer.byteLength(Redacted.value(secret)) > 255
+
 const throughSocks = (
   SocksClient: typeof Socks.SocksClient,
   endpoint: Endpoint,
@@ -193,6 +195,15 @@ const throughSocks = (
 ): Effect.Effect<net.Socket, ConnectError> =>
   Effect.async((resume) => {
     const { credentials } = proxy
+    if (credentials !== undefined && [credentials.username, credentials.password].some(isTooLong)) {
+      socket.destroy()
+      return resume(Effect.fail(failure(
+        endpoint,
+        "InvalidProxy",
+        undefined,
+        `The user name or the password for the proxy ${proxy} is longer than SOCKS5 can say (255 bytes, RFC 1929)`
+      )))
+    }
     const client = new SocksClient({
       command: "connect",
       destination: { host: endpoint.host, port: endpoint.port },

@@ -1,4 +1,5 @@
 import * as Printable from "@effect-apns/models/Printable"
+import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
@@ -8,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as crypto from "node:crypto"
 import * as dns from "node:dns"
@@ -20,7 +22,7 @@ import type { Credentials } from "../Credentials.js"
 import type { Endpoint } from "../Endpoint.js"
 import * as Proxy from "../Proxy.js"
 import type { Address, ConnectOptions, Transport } from "../Transport.js"
-import { fromError, noH2 } from "./connectFailure.js"
+import { fromError, messageOf, noH2 } from "./connectFailure.js"
 import { mayBeSecret } from "./paths.js"
 import { isCertificate, pemBlocks } from "./pem.js"
 import { SocketTransport } from "./socketTransport.js"
@@ -56,7 +58,7 @@ export const connect = (options: ConnectOptions): Effect.Effect<Transport, Conne
     const dialing: Dialing = { endpoint: options.endpoint, sockets: new Set(), phase: "setup" }
     const opened = { transport: undefined as SocketTransport | undefined }
     yield* Effect.addFinalizer(() => close(dialing, opened.transport))
-    const keylog = yield* openKeylog(options)
+    const keylog = yield* Effect.flatMap(openKeylog(options), harmless)
     const secureContext = yield* makeSecureContext(options)
     const proxy = yield* findProxy(options)
     const tlsOptions: tls.ConnectionOptions = {
@@ -129,6 +131,23 @@ const setupError = (
 
 type Keylog = ((line: Buffer) => void) | undefined
 
+/** A key log that throws, such as a disk that is full, is worth a warning and not the connection. */
+const harmless = (keylog: Keylog): Effect.Effect<Keylog> =>
+  keylog === undefined ? Effect.succeed(undefined) : Effect.map(Effect.runtime<never>(), (runtime) => {
+    let warned = false
+    return (line) => {
+      try {
+        keylog(line)
+      } catch (error) {
+        if (warned) return
+        warned = true
+        Runtime.runFork(runtime)(
+          Effect.logWarning("TLS keys could not be logged, and may be missing", Cause.fail(error))
+        )
+      }
+    }
+  })
+
 const openKeylog = (options: ConnectOptions): Effect.Effect<Keylog, ConnectError, Scope.Scope> => {
   const { endpoint, keylog } = options
   if (keylog === undefined) {
@@ -197,6 +216,8 @@ const makeSecureContext = (options: ConnectOptions): Effect.Effect<tls.SecureCon
       try: () =>
         tls.createSecureContext({
           minVersion: "TLSv1.2",
+          // RFC 9113 section 9.2.1: no renegotiation
+          secureOptions: crypto.constants.SSL_OP_NO_RENEGOTIATION,
           ...(authorities === undefined ? {} : { ca: authorities }),
           ...clientCertificate(credentials)
         }),
@@ -310,10 +331,36 @@ const resolve = (dialing: Dialing, options: ConnectOptions): Effect.Effect<Reado
   dialing.phase = "dns"
   // a lookup that may not be interrupted does not hold up the connect timeout
   return Effect.disconnect(Effect.suspend(() => (options.lookup ?? systemLookup)(host))).pipe(
-    Effect.mapError((error) => fromError(options.endpoint, "dns", error)),
+    Effect.map((found) => {
+      if (!Array.isArray(found) || !found.every(isAddress)) throw new TypeError("it returned what are no addresses")
+      return found
+    }),
+    Effect.catchAllCause((cause) => {
+      const failure = Cause.failureOption(cause)
+      if (Option.isSome(failure)) return Effect.fail(fromError(options.endpoint, "dns", failure.value))
+      const defect = Cause.dieOption(cause)
+      return Option.isSome(defect)
+        ? Effect.fail(brokenLookup(options.endpoint, defect.value))
+        : Effect.interrupt
+    }),
     Effect.flatMap((found) => Effect.map(Random.shuffle(found), (shuffled) => alternate(found, shuffled)))
   )
 }
+
+const isAddress = (address: unknown): boolean =>
+  typeof address === "object" && address !== null && "address" in address && typeof address.address === "string" &&
+  net.isIP(address.address) !== 0
+
+const brokenLookup = (endpoint: Endpoint, defect: unknown): ConnectError =>
+  new ConnectError({
+    reason: "Dns",
+    phase: "dns",
+    endpoint,
+    message: `The lookup of ${endpoint.host} broke (${
+      Printable.text(messageOf(defect) ?? "no error")
+    }): repair the function given as \`lookup\``,
+    cause: defect
+  })
 
 // The family that the resolver prefers comes first (RFC 6724), then they alternate (RFC 8305 section 4).
 const alternate = (found: ReadonlyArray<Address>, shuffled: Chunk.Chunk<Address>): ReadonlyArray<Address> => {

@@ -1,0 +1,196 @@
+import { Connection, Proxy, Request, Transport } from "@effect-apns/core"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Either, Exit, FastCheck as fc, Logger } from "effect"
+import * as net from "node:net"
+import type * as tls from "node:tls"
+import * as vm from "node:vm"
+import { fromError } from "../src/internal/connectFailure.js"
+import * as fixtures from "./fixtures/index.js"
+import { certificate, pushServer } from "./fixtures/push.js"
+import { endpoint, listen, tlsServer } from "./fixtures/servers.js"
+import { Peer, settled } from "./utils/peer.js"
+import { until } from "./utils/until.js"
+
+const ca = fixtures.text("ca.pem")
+
+const refused = (options: Partial<Transport.ConnectOptions>) =>
+  Effect.flip(Effect.scoped(Transport.connect({ endpoint: endpoint(443, "apns.example"), ca, ...options })))
+
+/** What plain JavaScript passes for anything: a value without a type. */
+const untyped = (value: unknown, key: string = "value") => Reflect.get({ value }, key)
+
+describe("what callers pass", () => {
+  describe("to Request.validate", () => {
+    /** As a caller in plain JavaScript calls it. */
+    const validate = (options: unknown): Either.Either<Request.Request, Request.InvalidRequest> => {
+      const result: unknown = Reflect.apply(Request.validate, undefined, [options])
+      if (!Either.isEither(result)) throw new Error("no Either")
+      return Either.isLeft(result) && result.left instanceof Request.InvalidRequest
+        ? Either.left(result.left)
+        : Either.map(result, () => Request.make({ path: "/" })).pipe(Either.mapLeft((left) => {
+          throw new Error(`not an InvalidRequest: ${String(left)}`)
+        }))
+    }
+
+    it("whatever it is, the answer is a request or an InvalidRequest", () => {
+      fc.assert(fc.property(fc.anything(), (options) => {
+        validate(options)
+      }))
+      fc.assert(fc.property(
+        fc.record({
+          path: fc.oneof(fc.constant("/x"), fc.anything()),
+          method: fc.anything(),
+          headers: fc.anything(),
+          body: fc.anything(),
+          timeout: fc.anything(),
+          deadline: fc.anything(),
+          retransmit: fc.anything()
+        }, { requiredKeys: [] }),
+        (options) => {
+          validate(options)
+        }
+      ))
+    })
+
+    it("properties that throw are named", () => {
+      for (const field of ["path", "method", "headers", "body", "timeout", "deadline", "retransmit"] as const) {
+        const options = { path: "/x" }
+        Object.defineProperty(options, field, {
+          enumerable: true,
+          get: () => {
+            throw new Error("getter")
+          }
+        })
+        const result = validate(options)
+        assert.strictEqual(Either.isLeft(result) ? result.left.field : "no refusal", field)
+      }
+    })
+
+    it("headers that HTTP/2 forbids, and those that are not the caller's, are refused", () => {
+      const names = [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "transfer-encoding",
+        "upgrade",
+        "te",
+        "authorization"
+      ]
+      for (const name of [...names, "content-length"]) {
+        const result = validate({ path: "/", headers: { [name]: "1" } })
+        assert.include(Either.isLeft(result) ? result.left.message : "no refusal", name)
+      }
+    })
+  })
+
+  it.scoped("to post: the defect is the caller's alone", () =>
+    Effect.gen(function*() {
+      const peer = new Peer()
+      const connection = yield* Connection.fromTransport(peer.transport, { drainTimeout: 0 })
+      for (const request of [undefined, null, 5, {}, { path: "/x" }, { path: 5, spec: {} }]) {
+        const exit = yield* Effect.exit(Effect.suspend(() => connection.post(untyped(request))))
+        assert.isTrue(Exit.isFailure(exit))
+      }
+      const fiber = yield* Effect.fork(connection.post(Request.make({ path: "/x" })))
+      yield* Effect.promise(settled)
+      peer.accept(...peer.ids)
+      assert.strictEqual((yield* fiber).status, 200)
+    }))
+
+  describe("as lookup", () => {
+    const cases: Readonly<Record<string, () => unknown>> = {
+      "a function that throws": () => {
+        throw new Error("boom")
+      },
+      "an Effect that dies": () => Effect.die(new Error("boom")),
+      "no Effect": () => 5,
+      "no array": () => Effect.succeed("boom"),
+      "addresses that are none": () => Effect.succeed([{ address: "boom", family: 4 }])
+    }
+    for (const [name, lookup] of Object.entries(cases)) {
+      it.live(`${name}: a ConnectError that names the lookup`, () =>
+        Effect.gen(function*() {
+          const error = yield* refused({ lookup: () => untyped(lookup()) })
+          assert.deepInclude(error, { _tag: "ConnectError", reason: "Dns", phase: "dns" })
+          assert.include(error.message, "lookup")
+          if (name.includes("throws") || name.includes("dies")) assert.include(error.message, "boom")
+        }))
+    }
+  })
+
+  describe("as keylog", () => {
+    for (
+      const [name, keylog] of Object.entries({
+        "a disk that is full": "/dev/full",
+        "a function that throws": () => {
+          throw new Error("boom")
+        }
+      })
+    ) {
+      it.scopedLive(`${name}: one warning, and the connection works`, () =>
+        Effect.gen(function*() {
+          const warnings: Array<unknown> = []
+          const logger = Logger.make(({ logLevel, message }) => {
+            if (logLevel.label === "WARN") warnings.push(message)
+          })
+          const server = yield* pushServer
+          const connection = yield* Effect.provide(
+            Connection.make({ endpoint: endpoint(server.port), credentials: yield* certificate, ca, keylog }),
+            Logger.replace(Logger.defaultLogger, logger)
+          )
+          const fiber = yield* Effect.fork(connection.post(Request.make({ path: "/a" })))
+          yield* until(() => server.waiting.length === 1)
+          server.accept("/a")
+          assert.strictEqual((yield* fiber).status, 200)
+          yield* until(() => warnings.length > 0)
+          assert.lengthOf(warnings, 1)
+        }))
+    }
+  })
+
+  for (const [user, password] of [["u".repeat(256), "p"], ["u", "p".repeat(256)], ["ü".repeat(128), "p"]] as const) {
+    it.scopedLive(`as user and password of a SOCKS5 proxy, more than 255 bytes (${user.length}, ${password.length})`, () =>
+      Effect.gen(function*() {
+        // it asks for user name and password (RFC 1928 section 3)
+        const port = yield* listen(net.createServer((socket) => socket.once("data", () => socket.write("\x05\x02"))))
+        const error = yield* refused({
+          proxy: Either.getOrThrow(
+            Proxy.make(`socks5h://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}`)
+          )
+        })
+        assert.deepInclude(error, { _tag: "ConnectError", reason: "InvalidProxy" })
+        assert.notInclude(JSON.stringify(error) + error.message, user.repeat(2).slice(0, 100))
+      }))
+  }
+})
+
+describe("errors of another realm", () => {
+  it("are told apart by their fields", () => {
+    const error: unknown = vm.runInNewContext("Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })")
+    assert.isFalse(error instanceof Error)
+    assert.deepInclude(fromError(endpoint(1), "tcp", error), { reason: "Refused", code: "ECONNREFUSED" })
+    const plain: unknown = vm.runInNewContext("new Error('what happened')")
+    assert.include(fromError(endpoint(1), "tcp", plain).message, "what happened")
+  })
+})
+
+describe("TLS 1.2", () => {
+  it.scopedLive("a server that asks for renegotiation does not get it (RFC 9113 section 9.2.1)", () =>
+    Effect.gen(function*() {
+      const sockets: Array<tls.TLSSocket> = []
+      const port = yield* tlsServer((socket) => sockets.push(socket), { maxVersion: "TLSv1.2" })
+      const transport = yield* Transport.connect({ endpoint: endpoint(port), ca })
+      const closes: Array<string> = []
+      transport.start({ onData: () => {}, onClose: ({ kind }) => closes.push(kind) })
+      yield* until(() => sockets.length === 1)
+      const [socket] = sockets
+      let outcome = ""
+      socket?.on("error", () => outcome = "refused")
+      socket?.on("close", () => outcome = "refused")
+      socket?.renegotiate({ rejectUnauthorized: false, requestCert: false }, (error) => {
+        outcome = error === null ? "renegotiated" : "refused"
+      })
+      yield* until(() => outcome !== "")
+      assert.strictEqual(outcome, "refused")
+    }))
+})
