@@ -39,5 +39,10 @@ export const commands: ReadonlyArray<Entry> = [
     name: "inbox",
     summary: "shows your pushes in the browser, as a phone would",
     load: async () => (await import("./inbox.js")).inbox
+  },
+  {
+    name: "outbox",
+    summary: "sends from a database: at a given time, through crashes",
+    load: async () => (await import("./outbox.js")).outbox
   }
 ]

@@ -23,9 +23,8 @@ export const rootHelp: Part = sections(
     heading("COMMANDS"),
     table([
       ...commands.map(({ name, summary }): [string, string] => [name, summary]),
-      ["COMMAND --help", "the options of a command, with examples"],
-      ["help environment", "the variables: APNS_KEY_FILE, APNS_TOPIC, ..."],
-      ["--completions SHELL", "completions for bash, zsh or fish"]
+      ["COMMAND --help", "its options; --completions SHELL: for bash, zsh or fish"],
+      ["help environment", "the variables: APNS_KEY_FILE, APNS_TOPIC, ..."]
     ])
   ),
   stack(
