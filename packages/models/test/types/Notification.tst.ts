@@ -55,7 +55,8 @@ describe("wrong combinations do not compile", () => {
   test("raw payloads keep their push type", () => {
     const raw = Notification.raw({ pushType: "location", payload: "{}" })
     expect(raw).type.toBe<Notification.Raw<"location">>()
-    expect(Notification.raw).type.not.toBeCallableWith({ pushType: "nope", payload: "{}" })
+    expect(Notification.raw({ pushType: "newtype", payload: "{}" })).type.toBe<Notification.Raw<"newtype">>()
+    expect(Notification.raw).type.not.toBeCallableWith({ pushType: 7, payload: "{}" })
   })
 })
 
@@ -137,6 +138,7 @@ describe("rejections", () => {
   })
 })
 
-test("push types are the eleven", () => {
-  expect<Notification.Notification["pushType"]>().type.toBe<PushType.PushType>()
+test("push types are the eleven, and what a raw payload names", () => {
+  expect<Exclude<Notification.Notification, Notification.Raw>["pushType"]>().type.toBe<PushType.PushType>()
+  expect<PushType.PushType>().type.toBeAssignableTo<Notification.Notification["pushType"]>()
 })
