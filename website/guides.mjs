@@ -1,8 +1,5 @@
-import { existsSync } from "node:fs"
-import { fileURLToPath } from "node:url"
-
-/** The guides, in the order in which to read them. */
-const all = [
+/** The guides, in the order in which to read them: the sidebar of the site. */
+export const guides = [
   {
     text: "First steps",
     items: [
@@ -49,16 +46,7 @@ const all = [
       { text: "What is supported", link: "/support" },
       { text: "Benchmarks", link: "/benchmarks" },
       { text: "Architecture", link: "/architecture" },
-      { text: "Mutation testing", link: "/mutation" },
       { text: "API reference", link: "/reference/" }
     ]
   }
 ]
-
-const docs = fileURLToPath(new URL("../docs", import.meta.url))
-
-/** The sidebar of the site. */
-export const guides = all.map(({ items, text }) => ({
-  text,
-  items: items.filter(({ link }) => link.startsWith("/reference") || existsSync(`${docs}${link}.md`))
-}))

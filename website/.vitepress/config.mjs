@@ -33,13 +33,13 @@ export default defineConfig({
   themeConfig: {
     search: { provider: "local", options: { detailedView: true } },
     nav: [
-      { text: "Start", link: "/sending" },
+      { text: "Start", link: "/start" },
       { text: "Guides", link: "/sending" },
       { text: "Reference", link: "/reference/" },
       { text: "Benchmarks", link: "/benchmarks" }
     ],
     sidebar: {
-      "/reference/": [{ text: "Guides", link: "/sending" }, ...reference()],
+      "/reference/": [{ text: "Guides", link: "/start" }, ...reference()],
       "/": guides
     },
     outline: [2, 3],

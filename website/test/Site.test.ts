@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { existsSync, readFileSync, statSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import * as Http from "node:http"
 import { extname, join, normalize } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -107,7 +107,7 @@ describe.skipIf(missing !== undefined)(`the website${missing === undefined ? "" 
       assert.deepStrictEqual(errors, [])
     }))
 
-  for (const path of ["/", "/outcomes", "/benchmarks", "/reference/"]) {
+  for (const path of ["/", "/start", "/outcomes", "/benchmarks", "/reference/"]) {
     it.scopedLive(`${path} fits the width of a phone`, () =>
       Effect.gen(function*() {
         const url = yield* server
@@ -131,6 +131,17 @@ describe.skipIf(missing !== undefined)(`the website${missing === undefined ? "" 
       )
     }))
 
+  it("every guide says in its first line who it is for", () => {
+    const folder = fileURLToPath(new URL("../../docs", import.meta.url))
+    const guides = readdirSync(folder).filter((name) => name.endsWith(".md"))
+    assert.isAbove(guides.length, 20)
+    for (const name of guides) {
+      const [title, , first] = readFileSync(join(folder, name), "utf8").split("\n")
+      assert.match(title ?? "", /^# /, name)
+      assert.match(first ?? "", /^For /, name)
+    }
+  })
+
   it.scopedLive("every guide of the sidebar is there", () =>
     Effect.gen(function*() {
       const url = yield* server
@@ -140,7 +151,7 @@ describe.skipIf(missing !== undefined)(`the website${missing === undefined ? "" 
           "[...document.querySelectorAll('.VPSidebar a')].map((a) => a.getAttribute('href'))"
         )
       )
-      assert.isAbove(links.length, 10)
+      assert.isAbove(links.length, 20)
       for (const link of links) {
         assert.strictEqual((yield* Effect.promise(() => fetch(`${url}${link}`))).status, 200, link)
       }

@@ -30,7 +30,6 @@
 import type { Connection } from "@effect-apns/core"
 import { type Credentials, type Endpoint, type Failure, type Request, type Response } from "@effect-apns/core"
 import { resolve } from "@effect-apns/core/unstable/Connection"
-import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -39,10 +38,11 @@ import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
+import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as internal from "./internal/apnsPool.js"
+import type { InvalidPoolOptions } from "./internal/poolOptions.js"
+import * as poolOptions from "./internal/poolOptions.js"
 import * as PoolConfig from "./PoolConfig.js"
 import type { Delivery } from "./unstable/Delivery.js"
 
@@ -50,7 +50,7 @@ import type { Delivery } from "./unstable/Delivery.js"
  * @since 0.1.0
  * @category type ids
  */
-export const TypeId: TypeId = "~@effect-apns/pool/ApnsPool"
+export const TypeId: TypeId = poolOptions.TypeId
 
 /**
  * @since 0.1.0
@@ -221,33 +221,15 @@ export interface Options<out CE = never, out CR = never, out PE = never, out PR 
  */
 export interface Resolved extends PoolOptions, Connection.Resolved {}
 
-/**
- * Options that make no pool; `message` says what to change.
- *
- * @since 0.1.0
- * @category errors
- */
-export class InvalidPoolOptions extends Schemas.taggedError<InvalidPoolOptions>()("InvalidPoolOptions", () => ({
-  field: Schema.Literal(
-    "size",
-    "name",
-    "topic",
-    "maxConnections",
-    "idleTimeToLive",
-    "retransmit",
-    "maxRetransmits",
-    "maxQueued",
-    "retrySchedule",
-    "backoffSchedule",
-    "reconnectSchedule",
-    "drainTimeout"
-  ),
-  description: Schema.String
-})) {
-  override get message(): string {
-    return `Invalid ${this.field}: ${this.description}`
-  }
-}
+export {
+  /**
+   * Options that make no pool; `message` says what to change.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  InvalidPoolOptions
+} from "./internal/poolOptions.js"
 
 /**
  * From 1 millisecond, times √10 each time, with jitter, at most 1 second.
@@ -255,10 +237,7 @@ export class InvalidPoolOptions extends Schemas.taggedError<InvalidPoolOptions>(
  * @since 0.1.0
  * @category schedules
  */
-export const retrySchedule: Schedule.Schedule<unknown> = Schedule.exponential("1 millis", Math.sqrt(10)).pipe(
-  Schedule.union(Schedule.spaced("1 second")),
-  Schedule.jittered
-)
+export const retrySchedule: Schedule.Schedule<unknown> = poolOptions.retrySchedule
 
 /**
  * From 1 second, doubled each time, with jitter, at most 1 minute. (Apple advises 15 minutes after a 5xx: give the request the time,
@@ -267,10 +246,7 @@ export const retrySchedule: Schedule.Schedule<unknown> = Schedule.exponential("1
  * @since 0.1.0
  * @category schedules
  */
-export const backoffSchedule: Schedule.Schedule<unknown> = Schedule.exponential("1 second", 2).pipe(
-  Schedule.union(Schedule.spaced("1 minute")),
-  Schedule.jittered
-)
+export const backoffSchedule: Schedule.Schedule<unknown> = poolOptions.backoffSchedule
 
 /**
  * From 100 milliseconds, doubled each time, with jitter, at most 30 seconds; for ever.
@@ -278,10 +254,7 @@ export const backoffSchedule: Schedule.Schedule<unknown> = Schedule.exponential(
  * @since 0.1.0
  * @category schedules
  */
-export const reconnectSchedule: Schedule.Schedule<unknown> = Schedule.exponential("100 millis", 2).pipe(
-  Schedule.union(Schedule.spaced("30 seconds")),
-  Schedule.jittered
-)
+export const reconnectSchedule: Schedule.Schedule<unknown> = poolOptions.reconnectSchedule
 
 /**
  * @since 0.1.0

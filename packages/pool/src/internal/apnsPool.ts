@@ -14,11 +14,12 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as ApnsMetrics from "../ApnsMetrics.js"
-import * as ApnsPool from "../ApnsPool.js"
+import type * as ApnsPool from "../ApnsPool.js"
 import { Delivery } from "../unstable/Delivery.js"
 import type { Around, Shared } from "./apnsPoolMap.js"
 import type { Policy } from "./engine.js"
 import { Engine } from "./engine.js"
+import * as poolOptions from "./poolOptions.js"
 import type { Connect } from "./roster.js"
 
 const defaultSize = 10
@@ -65,7 +66,7 @@ class Posting extends Delivery {
 type Field = ApnsPool.InvalidPoolOptions["field"]
 
 const invalid = (field: Field, description: string): Effect.Effect<never, ApnsPool.InvalidPoolOptions> =>
-  Effect.fail(new ApnsPool.InvalidPoolOptions({ field, description }))
+  Effect.fail(new poolOptions.InvalidPoolOptions({ field, description }))
 
 /** What an option is, for a message: whatever it is, it is not long. */
 const shown = (value: unknown): string => {
@@ -138,12 +139,12 @@ const checkPolicy = (
         "the number of times to send again"
       ),
       maxQueued: yield* checkCount("maxQueued", options.maxQueued, Infinity, "the number of requests that may wait"),
-      retrySchedule: yield* checkSchedule("retrySchedule", options.retrySchedule, ApnsPool.retrySchedule),
-      backoffSchedule: yield* checkSchedule("backoffSchedule", options.backoffSchedule, ApnsPool.backoffSchedule),
+      retrySchedule: yield* checkSchedule("retrySchedule", options.retrySchedule, poolOptions.retrySchedule),
+      backoffSchedule: yield* checkSchedule("backoffSchedule", options.backoffSchedule, poolOptions.backoffSchedule),
       reconnectSchedule: yield* checkSchedule(
         "reconnectSchedule",
         options.reconnectSchedule,
-        ApnsPool.reconnectSchedule
+        poolOptions.reconnectSchedule
       ),
       drainTimeout: yield* checkDuration("drainTimeout", options.drainTimeout, defaultDrainTimeout),
       annotations: {
@@ -178,7 +179,7 @@ const buildEmpty = (
     yield* ApnsMetrics.observed(policy.metrics, engine)
     const cancel = (posting: Posting): void => engine.cancel(posting)
     const pool = {
-      [ApnsPool.TypeId]: ApnsPool.TypeId,
+      [poolOptions.TypeId]: poolOptions.TypeId,
       post: (request: Request.Request) =>
         Exchange.async((resume: Resume) => {
           const posting = new Posting(request, resume)
