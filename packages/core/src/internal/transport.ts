@@ -166,6 +166,12 @@ const openKeylog = (options: ConnectOptions): Effect.Effect<Keylog, ConnectError
       )
     )
   }
+  if (mayBeSecret(file)) {
+    // opening it would make a file whose name is the secret
+    return Effect.fail(
+      setupError(endpoint, "KeyLog", "`keylog` does not look like the path of a file: nothing was written. Name a file")
+    )
+  }
   return Effect.acquireRelease(
     Effect.try({
       try: () => {
@@ -178,10 +184,8 @@ const openKeylog = (options: ConnectOptions): Effect.Effect<Keylog, ConnectError
         setupError(
           endpoint,
           "KeyLog",
-          mayBeSecret(file)
-            ? "The key log file cannot be written: give the path of a file as `keylog`"
-            : `The key log file ${Printable.text(file)} cannot be written: name another file`,
-          mayBeSecret(file) ? undefined : cause
+          `The key log file ${Printable.text(file)} cannot be written: name another file`,
+          cause
         )
     }),
     (descriptor) => Effect.sync(() => fs.closeSync(descriptor))
