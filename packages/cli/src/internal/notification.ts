@@ -156,7 +156,8 @@ const formatted = (error: ParseResult.ParseError): string =>
     .map(({ message, path }) => path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`)
     .join("; ")
 
-const pushTypeOf = (options: Parsed<typeof message>): PushType.PushType =>
+/** What `--push-type` says. */
+export const pushTypeOf = (options: Parsed<typeof message>): PushType.PushType =>
   Option.getOrElse(options.pushType, () => "alert" as const)
 
 /** The notification, checked and known to fit. */

@@ -1,12 +1,13 @@
-import { ApnsId, DeviceToken, Notification } from "@effect-apns/models"
+import { ApnsId, DeviceToken } from "@effect-apns/models"
 import { send as sendOne } from "@effect-apns/pool"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { dryRun } from "./dryRun.js"
 import { check, NotAccepted, Unsaid } from "./errors.js"
 import * as Flags from "./flags.js"
 import { jsonLine } from "./json.js"
-import { collapseId, delivery, message, notificationOf, sendingOf } from "./notification.js"
+import { collapseId, delivery, message, notificationOf, pushTypeOf, sendingOf } from "./notification.js"
 import type { Outcome } from "./outcome.js"
 import { isUnreachable, outcomeOf } from "./outcome.js"
 import { optionsOf, target, withPool } from "./pool.js"
@@ -34,32 +35,25 @@ export const send = Subcommand.make("send", {
   ...message,
   ...delivery,
   collapseId,
-  dryRun: Flags.toggle("dry-run", "send nothing: say what is wrong with it, or worth knowing", { rare: true }),
   apnsId: Flags.text("apns-id", "UUID", "names the notification. Default: APNs makes one", { rare: true }),
   ...target,
+  dryRun: Flags.toggle("dry-run", "send nothing: show the push, and what is wrong with it", { rare: true }),
   json
 }, (options) =>
   Effect.gen(function*() {
     const apnsId = Option.getOrUndefined(options.apnsId)
     yield* check(DeviceToken.DeviceToken, "TOKEN", options.token)
     if (apnsId !== undefined) yield* check(ApnsId.ApnsId, "--apns-id", apnsId)
+    if (options.dryRun) {
+      const { json, token } = options
+      const payload = Option.getOrUndefined(options.payload)
+      const pushType = pushTypeOf(options)
+      const sending = yield* sendingOf(options, pushType)
+      const notification = yield* Effect.either(notificationOf(options))
+      return yield* dryRun({ token, apnsId, notification, pushType, sending, payload, json })
+    }
     const notification = yield* notificationOf(options)
     const sending = yield* sendingOf(options, notification.pushType)
-    if (options.dryRun) {
-      const findings = Notification.lint(notification, {
-        ...(sending.topic === undefined ? undefined : { headers: { "apns-topic": sending.topic } })
-      })
-      yield* Console.log(
-        options.json
-          ? jsonLine({ outcome: "dry-run", findings })
-          : (yield* Screen).fit(
-            findings.length === 0
-              ? "Nothing known is wrong with it. Nothing was sent."
-              : findings.map(({ key, severity, what, why }) => `${severity}: ${key}: ${what} ${why}`).join("\n")
-          )
-      )
-      return yield* findings.some(({ severity }) => severity === "error") ? new NotAccepted() : Effect.void
-    }
     const pool = yield* optionsOf({ size: Option.some(1), ...options }, sending.topic)
     const result = yield* withPool(
       pool,
@@ -75,6 +69,7 @@ export const send = Subcommand.make("send", {
   what: "Sends one notification and says what became of it.",
   examples: [
     ["apns send 0123...cdef --title Lunch --body \"At noon?\" --sandbox", "an alert, to a build from Xcode"],
+    ["apns send 0123...cdef --payload lunch.json --dry-run", "sends nothing, and says what is wrong with it"],
     ["apns send 0123...cdef --push-type background", "wakes the app; the topic comes from APNS_TOPIC"],
     ["apns send 0123...cdef --payload lunch.json --expiration \"2 hours\"", "a payload from a file"],
     ["apns send 0123...cdef --body Hi --json | jq -r .reason", "for scripts"]
