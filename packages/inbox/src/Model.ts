@@ -359,7 +359,8 @@ export const AnswerOptions = Schema.Struct({
       ? "Give a reason, a fault or a delay."
       : true
   ),
-  Schema.annotations({ identifier: "AnswerOptions" })
+  // a misspelt `times` would answer every push from then on
+  Schema.annotations({ identifier: "AnswerOptions", parseOptions: { onExcessProperty: "error" } })
 )
 
 /**

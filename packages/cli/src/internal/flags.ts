@@ -102,12 +102,13 @@ export const requiredFile = (name: string, text: string): Options.Options<string
 export const directory = (name: string, text: string, more?: Extra): Options.Options<Option.Option<string>> =>
   option(Options.directory(name).pipe(Options.withDescription(text), Options.optional), name, "DIR", text, more)
 
-/** A whole number, at least `least`. */
+/** A whole number, at least `least` and at most `most`. */
 export const whole = (
   name: string,
   text: string,
   least: number,
-  more?: Extra
+  more?: Extra,
+  most = Number.MAX_SAFE_INTEGER
 ): Options.Options<Option.Option<number>> =>
   option(Options.integer(name).pipe(Options.withDescription(text), Options.optional), name, "N", text, {
     ...more,
@@ -116,8 +117,14 @@ export const whole = (
         ? `'${value}' is not a whole number`
         : Number(value) < least
         ? `${value} is too small: at least ${least}`
+        : Number(value) > most
+        ? `${value} is too large: at most ${most}`
         : undefined
   })
+
+/** A TCP port, or 0. */
+export const port = (name: string, text: string): Options.Options<Option.Option<number>> =>
+  whole(name, text, 0, undefined, 65_535)
 
 /** One of a few words. */
 export const choice = <const Choices extends ReadonlyArray<readonly [string, unknown]>>(

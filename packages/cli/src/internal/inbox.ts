@@ -20,8 +20,8 @@ const pagePort = 2198
 const shellQuote = (text: string): string => /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 
 export const inbox = Subcommand.make("inbox", {
-  port: Flags.whole("port", `the page's port, 0 for a free one. Default: ${pagePort}`, 0),
-  mockPort: Flags.whole("mock-port", `the port that pushes go to, 0 for a free one. Default: ${mockPort}`, 0),
+  port: Flags.port("port", `the page's port, 0 for a free one. Default: ${pagePort}`),
+  mockPort: Flags.port("mock-port", `the port that pushes go to, 0 for a free one. Default: ${mockPort}`),
   dir: Flags.directory("dir", "where key and certificate are kept. Default: ~/.effect-apns/inbox"),
   topic: Flags.text("topic", "TOPIC", "the bundle ID to propose. Default: com.example.app"),
   strings: Flags.texts("strings", "FILE", "the app's .strings or .xcstrings file. May be repeated"),

@@ -77,7 +77,7 @@ const backlog = 10_000
 const shellQuote = (text: string): string => /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 
 export const mock = Subcommand.make("mock", {
-  port: Flags.whole("port", "default: a free one", 0),
+  port: Flags.port("port", "default: a free one"),
   dir: Flags.directory(
     "dir",
     "where to keep the authority, the key and the variables. Default: a directory that is removed at the end"
