@@ -557,8 +557,15 @@ const secret = (redacted: unknown): string | undefined => {
 const optional = (name: string): Config.Config<Option.Option<Redacted.Redacted<string>>> =>
   Config.map(Config.option(Config.redacted(name)), Option.filter((value) => Redacted.value(value).trim() !== ""))
 
+/** Without the quotes that `docker run --env-file` and others leave around a value. */
+const unquoted = (text: string): string => /^(["'])(.*)\1$/.exec(text)?.[2]?.trim() ?? text
+
 const optionalText = (name: string): Config.Config<string | undefined> =>
-  Config.map(optional(name), (value) => Option.isNone(value) ? undefined : Redacted.value(value.value).trim())
+  Config.map(optional(name), (value) =>
+    Option.match(value, {
+      onNone: () => undefined,
+      onSome: (text) => unquoted(Redacted.value(text).trim()) || undefined
+    }))
 
 const optionalSecret = (name: string): Config.Config<Redacted.Redacted<string> | undefined> =>
   Config.map(optional(name), Option.getOrUndefined)

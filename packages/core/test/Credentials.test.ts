@@ -316,6 +316,45 @@ describe("Credentials", () => {
     }))
 
   describe("fromConfig", () => {
+    const archive = fixtures.bytes("client-legacy.p12").toString("base64")
+    const archives: Record<string, string> = {
+      "\\n in it": archive.replace(/.{76}/g, "$&\\n"),
+      "its name before it": `APNS_P12=${archive}`,
+      "percent encoding": encodeURIComponent(archive),
+      "base64 of base64": Buffer.from(archive).toString("base64"),
+      "a data URL": `data:application/x-pkcs12;base64,${archive}`,
+      "a PEM label": `-----BEGIN PKCS12-----\n${archive}\n-----END PKCS12-----`
+    }
+    for (const [name, text] of Object.entries(archives)) {
+      it.effect(`reads an archive in APNS_P12 with ${name}`, () =>
+        Effect.gen(function*() {
+          const found = yield* withFiles(Credentials.fromConfig).pipe(
+            Effect.withConfigProvider(
+              ConfigProvider.fromMap(new Map([["APNS_P12", text], ["APNS_CERT_PASSPHRASE", "secret"]]))
+            )
+          )
+          const usual = yield* withFiles(
+            Credentials.pkcs12({ file: fixtures.path("client-legacy.p12"), passphrase: Redacted.make("secret") })
+          )
+          assert.strictEqual(found.identity, usual.identity)
+        }))
+    }
+
+    it.effect("reads ids and paths in the quotes that docker --env-file leaves around them", () =>
+      Effect.gen(function*() {
+        const found = yield* withFiles(Credentials.fromConfig).pipe(
+          Effect.withConfigProvider(ConfigProvider.fromMap(
+            new Map([
+              ["APNS_KEY_FILE", `"${fixtures.path("AuthKey_ABC123DEFG.p8")}"`],
+              ["APNS_KEY_ID", "\"ABC123DEFG\""],
+              ["APNS_TEAM_ID", "'DEF123GHIJ'\r"],
+              ["APNS_CERT_FILE", "\"\""]
+            ])
+          ))
+        )
+        assert.strictEqual(found._tag, "Token")
+      }))
+
     const read = (env: Record<string, string>) =>
       withFiles(Credentials.fromConfig).pipe(
         Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env))))

@@ -16,6 +16,7 @@ const base64 = (text: string | Uint8Array): string => Buffer.from(text).toString
 const base64url = (text: string | Uint8Array): string => Buffer.from(text).toString("base64url")
 const folded = (text: string): string => text.replace(/(.{76})/g, "$1\n")
 const newline = (to: string) => p8.replaceAll("\n", to)
+const lines = (to: (line: string) => string) => p8.trim().split("\n").map(to).join("\n")
 
 /** What variables, files and secret managers make of a key, by name. */
 const shapes: Record<string, string> = {
@@ -82,6 +83,26 @@ const shapes: Record<string, string> = {
     /(?<=-----\n)[^-]*/,
     (body) => body.replaceAll("+", "-").replaceAll("/", "_")
   ),
+  "typographic quotes around each line": lines((line) => `\u201c${line}\u201d`),
+  "lines that a program joins": p8.trim().split("\n").map((line) => `'${line}\\n'`).join(" +\n"),
+  "numbered lines": p8.trim().split("\n").map((line, index) => `${index + 1}  ${line}`).join("\n"),
+  "a list in YAML": lines((line) => `  - "${line}"`),
+  "lines with a comment behind the label": p8.replace("\n", "  # AuthKey\n"),
+  "line ends of HTML": newline("<br/>"),
+  "\\x0a": newline("\\x0a"),
+  "\\012": newline("\\012"),
+  "\\R\\N": newline("\\R\\N"),
+  "a form of a web page": encodeURIComponent(p8).replaceAll("%20", "+"),
+  "percent-encoded twice": encodeURIComponent(encodeURIComponent(p8)),
+  "XML that escapes + / and =": p8.replaceAll("=", "&#61;").replaceAll("+", "&#43;").replaceAll("/", "&#x2F;"),
+  "a label in lower case": p8.replaceAll("PRIVATE KEY", "private key"),
+  "a label with an underscore": p8.replaceAll("PRIVATE KEY", "PRIVATE_KEY"),
+  "full-width hyphens": p8.replaceAll("-", "\uff0d"),
+  "a line of a file of variables": `APNS_KEY=${newline("\\n")}`,
+  "a line of a file of variables, as base64": `APNS_KEY=${base64(p8)}`,
+  "an object of a secret manager, as base64": JSON.stringify({ key: base64(p8) }),
+  "binary data in YAML": `!!binary |\n  ${folded(base64(p8))}`,
+  "hexadecimal of DER with colons": der.toString("hex").replace(/..(?=.)/g, "$&:"),
   "SEC1 instead of PKCS #8": crypto.createPrivateKey(p8).export({ type: "sec1", format: "pem" }).toString(),
   "SEC1 without line ends": crypto.createPrivateKey(p8).export({ type: "sec1", format: "pem" }).toString().replace(
     /\n/g,

@@ -12,7 +12,7 @@ import type { CertificateInfo, Reason } from "../Credentials.js"
 import { certificateTopics, kindOf, withoutTail } from "./der.js"
 import { retiredCipher } from "./encryption.js"
 import type { PemBlock } from "./pem.js"
-import { decodeText, fromBase64, hasBegin, isCertificate, isEncrypted, isPrivateKey, pemBlocks } from "./pem.js"
+import { decodeText, hasBegin, isCertificate, isEncrypted, isPrivateKey, pemBlocks } from "./pem.js"
 
 /** The fields of a `CredentialsError`. */
 export interface Problem {
@@ -328,12 +328,9 @@ export interface Archive {
   readonly opened: Opened | undefined
 }
 
-/** The bytes of an archive: as they are, or from base64 as environment variables have them. */
-const archiveBytes = (text: string | Uint8Array): Uint8Array => {
-  const plain = isText(text) ? text : text[0] === 0x30 ? undefined : decodeText(text)
-  if (plain === undefined) return isText(text) ? new Uint8Array(0) : text
-  return fromBase64(plain) ?? (isText(text) ? new Uint8Array(Buffer.from(text, "utf8")) : text)
-}
+/** The bytes of an archive: as they are, or from base64 in any shape that keys come in; `undefined` where it is none. */
+const archiveBytes = (text: string | Uint8Array): Uint8Array | undefined =>
+  !isText(text) && kindOf(text) === "PKCS12" ? text : pemBlocks(text).find(({ label }) => label === "PKCS12")?.der
 
 export const pkcs12 = async (
   text: string | Uint8Array,
@@ -341,7 +338,7 @@ export const pkcs12 = async (
   source: string
 ): Promise<Either.Either<Archive, Problem>> => {
   const bytes = archiveBytes(text)
-  if (kindOf(bytes) !== "PKCS12") return notPkcs12(text, source)
+  if (bytes === undefined || kindOf(bytes) !== "PKCS12") return notPkcs12(text, source)
   const data = withoutTail(bytes)
   const native = openNative(data, passphrase)
   if (!(native instanceof Error)) {

@@ -33,11 +33,14 @@ const labels = [
 const withoutSpaces: ReadonlyMap<string, string> = new Map(labels.map((label) => [label.replaceAll(" ", ""), label]))
 
 // Word processors turn two hyphens into one dash.
-const dashes = "[-\\u2010-\\u2015\\u2212]+"
-const begin = new RegExp(`${dashes}\\s*BEGIN\\s*[A-Z0-9 ]+?\\s*${dashes}`)
+const dashes = "[-\\u2010-\\u2015\\u2212\\ufe63\\uff0d]+"
+// Forms in web pages write a plus sign for a space, and names of variables an underscore.
+const gap = "[\\s+_]*"
+const label = "[A-Z0-9\\s+_]+?"
+const begin = new RegExp(`${dashes}${gap}BEGIN${gap}${label}${gap}${dashes}`, "i")
 const block = new RegExp(
-  `${dashes}\\s*BEGIN\\s*([A-Z0-9\\s]+?)\\s*${dashes}([^]*?)${dashes}\\s*END\\s*([A-Z0-9\\s]+?)\\s*(?=${dashes})`,
-  "g"
+  `${dashes}${gap}BEGIN${gap}(${label})${gap}${dashes}([^]*?)${dashes}${gap}END${gap}(${label})${gap}(?=${dashes})`,
+  "gi"
 )
 
 /**
@@ -48,19 +51,21 @@ const unescaped = (text: string): string =>
   text
     .replaceAll("\0", "")
     .replace(/\\+\r?\n/g, "\n")
-    .replace(/\\+u00([0-9a-f]{2})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
-    .replace(/\\+[nr]/g, "\n")
+    .replace(/\\+(?:u00|x)([0-9a-f]{2})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+    .replace(/\\+(?:[nr]|01[25])/gi, "\n")
     .replace(/\\+t/g, "\t")
     .replaceAll("\\", "")
-    .replace(/&#(?:x0*([ad])|0*(1[03]));/gi, "\n")
-    .replace(/%(0A|0D|20|2B|2F|3D)/gi, (escape) => decodeURIComponent(escape))
+    .replace(/&#(?:x0*([0-9a-f]{1,2})|0*([0-9]{1,3}));/gi, (_, hex: string | undefined, decimal: string) =>
+      String.fromCharCode(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16)))
+    .replace(/%(?:25)*([0-7][0-9a-f])/gi, (_, code: string) =>
+      String.fromCharCode(Number.parseInt(code, 16)))
 
 /** What may stand between the characters of base64 without being part of it. */
 // eslint-disable-next-line no-control-regex
 const noise = /[\s"'`,;|>\u0000-\u001f\u007f\u00a0\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]/g
 
 /** The bytes of base64 or base64url, with or without padding; `undefined` where it is neither. */
-export const fromBase64 = (text: string): Uint8Array | undefined => {
+const fromBase64 = (text: string): Uint8Array | undefined => {
   const digits = text.replace(noise, "").replace(/=+$/, "")
   if (digits === "" || !/^[A-Za-z0-9+/_-]+$/.test(digits) || digits.length % 4 === 1) return undefined
   return new Uint8Array(Buffer.from(digits.replaceAll("-", "+").replaceAll("_", "/"), "base64"))
@@ -97,12 +102,19 @@ const ofPem = (label: string, inside: string): PemBlock => {
   }
   // other headers (RFC 1421 section 4.4) say nothing that is needed here
   const body = inside.replace(/^[\w-]+: .*$/gm, "")
-  const der = [body, withoutLetters(body)].map(fromBase64).find((bytes) => bytes !== undefined && isWhole(bytes)) ??
-    fromBase64(body) ?? new Uint8Array(0)
+  const der = [body, withoutLetters(body), ...[3, 6, 16].map((shortest) => runs(body, shortest))].map(fromBase64)
+    .find((bytes) => bytes !== undefined && isWhole(bytes)) ?? fromBase64(body) ?? new Uint8Array(0)
   return { label, text: pemOf(label, der), der, cipher: undefined, from: "PEM" }
 }
 
 const isWhole = (bytes: Uint8Array): boolean => kindOf(bytes) !== undefined
+
+/**
+ * The long runs of base64 alone, without what stands between them: typographic quotes, the operators of a program that joins
+ * lines, line numbers, tags of HTML.
+ */
+const runs = (body: string, shortest: number): string =>
+  (body.match(/[A-Za-z0-9+/]+/g) ?? []).filter(({ length }) => length >= shortest).join("")
 
 /** Where the backslashes of `\n` got lost, an `n` stands before each line. */
 const withoutLetters = (body: string): string => {
@@ -132,17 +144,21 @@ export const pemBlocks = (input: string | Uint8Array, depth = 0): ReadonlyArray<
 }
 
 const labelOf = (written: string): string =>
-  withoutSpaces.get(written.replace(/\s+/g, "")) ?? written.replace(/\s+/g, " ").trim()
+  withoutSpaces.get(written.replace(/[\s+_]+/g, "").toUpperCase()) ?? written.replace(/\s+/g, " ").trim()
 
 /** The shortest base64 that is taken for a file: no key and no certificate is shorter. */
 const shortestFile = 60
 
 const encodedBytes = (text: string): Uint8Array | undefined => {
-  const digits = text.replace(/^\s*data:[^,]*;base64,/i, "").replace(/^\s*base64:/i, "").replace(noise, "")
+  const digits = text.replace(/^\s*data:[^,]*;base64,/i, "").replace(/^\s*(?:base64:|!!binary)/i, "").replace(noise, "")
   if (digits.length < shortestFile) return undefined
-  if (/^(?:30|2d2d|efbbbf|fffe|feff)(?:[0-9a-f]{2})+$/i.test(digits)) return new Uint8Array(Buffer.from(digits, "hex"))
-  return fromBase64(digits)
+  const hex = digits.replace(/^0x/i, "").replaceAll(":", "")
+  if (/^(?:30|2d2d|efbbbf|fffe|feff)(?:[0-9a-f]{2})+$/i.test(hex)) return new Uint8Array(Buffer.from(hex, "hex"))
+  // else what stands beside a name: a line of a file of variables, a field of JSON or YAML
+  return fromBase64(digits) ?? fromBase64(namedValue.exec(digits)?.[0] ?? "")
 }
+
+const namedValue = new RegExp(`[A-Za-z0-9+/_-]{${shortestFile},}`)
 
 /** A block begins in this text. */
 export const hasBegin = (text: string): boolean => begin.test(unescaped(text))

@@ -20,13 +20,14 @@ export const proxyFor = (host: string, port: number): string | undefined => {
 
 /**
  * Whether `NO_PROXY` names the host, as curl reads it: names, each with its sub-domains, addresses and networks
- * (`10.0.0.0/8`, `fd00::/8`), or `*` for every host; separated by commas or white space, in any case. As other tools do,
+ * (`10.0.0.0/8`, `fd00::/8`), or `*` for every host; separated by commas or white space, in any case; quotes around them
+ * count as nothing. As other tools do,
  * `*.name` is read as `.name`, and `:port` restricts an entry to that port.
  */
 export const isExcluded = (host: string, port: number, noProxy: string): boolean => {
   const name = withoutDots(host.toLowerCase())
   const family = net.isIP(name)
-  return noProxy.toLowerCase().split(/[\s,]+/).filter((_) => _ !== "").some((entry) => {
+  return noProxy.toLowerCase().split(/[\s,"']+/).filter((_) => _ !== "").some((entry) => {
     const [, bracketed, plain = "", digits] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(entry) ?? []
     // an IPv6 address without brackets has no port
     const excluded = bracketed ?? (plain === "" ? entry : plain)
