@@ -3,6 +3,7 @@ import { ApnsPool, PoolConfig } from "@effect-apns/pool"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { check, describeConfigError, notPossible } from "./errors.js"
 import type { NotPossible } from "./errors.js"
@@ -72,9 +73,7 @@ export const withPool = <A, E, R>(
   options: ApnsPool.Resolved,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | NotPossible, Exclude<R, ApnsPool.ApnsPool>> =>
-  Effect.scoped(
-    ApnsPool.make(options).pipe(
-      Effect.mapError((error) => notPossible(error.message)),
-      Effect.flatMap((pool) => Effect.provideService(effect, ApnsPool.ApnsPool, pool))
-    )
+  Effect.provide(
+    effect,
+    Layer.scoped(ApnsPool.ApnsPool, Effect.mapError(ApnsPool.make(options), (error) => notPossible(error.message)))
   )

@@ -40,20 +40,23 @@ import { setImmediate } from "node:timers"
  * @category models
  */
 export interface Entry {
-  /** @internal */
+  /** Where the deadlines keep the entry: theirs to write. `undefined` at first. */
   dueBucket: Bucket | undefined
-  /** @internal */
+  /** When it is due, in milliseconds on the clock of the deadlines: theirs to write. */
   dueAt: number
-  /** @internal */
+  /** The entry before it: theirs to write. `undefined` at first. */
   duePrevious: Entry | undefined
-  /** @internal */
+  /** The entry behind it: theirs to write. `undefined` at first. */
   dueNext: Entry | undefined
   /** Called when the time has come; the entry has been removed by then. What it throws is logged, and harms no other entry. */
   onDue(nowMillis: number): void
 }
 
 /**
- * @internal
+ * Entries that are due in the same span of time: the deadlines' own.
+ *
+ * @since 1.0.0
+ * @category models
  */
 export interface Bucket {
   readonly at: number

@@ -46,13 +46,13 @@ import type { Bucket, Entry } from "./Deadlines.js"
  * @category models
  */
 export abstract class Exchange extends Session.Stream implements Entry {
-  /** @internal */
+  /** The deadlines' own. */
   dueBucket: Bucket | undefined = undefined
-  /** @internal */
+  /** The deadlines' own. */
   dueAt = 0
-  /** @internal */
+  /** The deadlines' own. */
   duePrevious: Entry | undefined = undefined
-  /** @internal */
+  /** The deadlines' own. */
   dueNext: Entry | undefined = undefined
 
   /** The connection that has the request now. */

@@ -52,6 +52,10 @@ const brokenScheduleMillis = 30_000
 
 /** One connection of a pool, from the attempt to open it until it is closed. */
 export class Member implements Connection.Listener, Deadlines.Entry {
+  dueBucket: Deadlines.Bucket | undefined = undefined
+  dueAt = 0
+  duePrevious: Deadlines.Entry | undefined = undefined
+  dueNext: Deadlines.Entry | undefined = undefined
   /** The connection, once it is open. */
   unsafe: Connection.Unsafe | undefined = undefined
   /** Requests that it may carry: few until it has shown that somebody is there. */
