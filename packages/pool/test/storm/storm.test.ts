@@ -165,19 +165,22 @@ describe("the storm's checker", () => {
     Effect.gen(function*() {
       const { ceilingMillis } = Roster
       Roster.ceilingMillis = 0
-      const report = yield* Effect.ensuring(
-        run({
-          notifications: 1500,
-          connections: 4,
-          faultRate: 0,
-          pool: { reconnectSchedule: Schedule.spaced("1 millis") }
-        }),
+      // on a busy machine a spell may be too short for a storm: one of several has to show it
+      const reports = yield* Effect.ensuring(
+        Effect.forEach([1, 2, 3, 4], (seed) =>
+          run({
+            notifications: 3000,
+            connections: 4,
+            seed,
+            faultRate: 0,
+            pool: { reconnectSchedule: Schedule.spaced("1 millis") }
+          })),
         Effect.sync(() => {
           Roster.ceilingMillis = ceilingMillis
         })
       )
-      assert.isAbove(report.reconnectStorms.length, 0)
-      assert.deepStrictEqual(found(report), faultless)
+      assert.isAbove(reports.reduce((sum, { reconnectStorms }) => sum + reconnectStorms.length, 0), 0)
+      for (const report of reports) assert.deepStrictEqual(found(report), faultless)
     }), timeout)
 
   it.live("finds a client that leaves requests behind", () =>
