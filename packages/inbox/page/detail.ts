@@ -49,8 +49,15 @@ const wrong = (findings: ReadonlyArray<Finding>, push: PushDetail): View =>
   }
   </section>`
 
+/** Characters that cannot be seen, or that turn the direction of the text around them, in the escapes of JSON. */
+const escaped = (json: string): string =>
+  json.replace(
+    /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+
 const pretty = (push: PushDetail): string =>
-  push.payload === undefined ? push.text : JSON.stringify(push.payload, undefined, 2)
+  push.payload === undefined ? push.text : escaped(JSON.stringify(push.payload, undefined, 2))
 
 const meter = (push: PushDetail): View => {
   const share = push.size / push.limit

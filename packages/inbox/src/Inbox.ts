@@ -167,7 +167,7 @@ export interface PageOptions {
  */
 export interface Options {
   readonly page?: PageOptions | undefined
-  /** Its `onRequest` and `onReceived` are called as well, the former first. */
+  /** Its `onRequest`, `onReceived` and `onLost` are called as well, before the inbox sees the request. */
   readonly mock?: MockApns.Options | undefined
   /** The topic that the page proposes: short for `page.topic`. */
   readonly topic?: string | undefined
@@ -195,8 +195,8 @@ export const layer = (
   Layer.scopedContext(internal.context(options ?? {}))
 
 /**
- * What `MockApns` of `@effect-apns/testing` needs in order to have an inbox of its own: call `onRequest` and `onReceived`
- * for its requests, then `start` it. `MockApns.layer({ inbox: true })` does that.
+ * What `MockApns` of `@effect-apns/testing` needs in order to have an inbox of its own: call `onRequest`, `onReceived`
+ * and `onLost` for its requests, then `start` it. `MockApns.layer({ inbox: true })` does that.
  *
  * @since 1.0.0
  * @category constructors
@@ -204,5 +204,6 @@ export const layer = (
 export const attach: (options: PageOptions) => Effect.Effect<{
   readonly onRequest: NonNullable<MockApns.Options["onRequest"]>
   readonly onReceived: NonNullable<MockApns.Options["onReceived"]>
+  readonly onLost: NonNullable<MockApns.Options["onLost"]>
   readonly start: (mock: MockApns.MockApns) => Effect.Effect<Inbox, InboxError, Scope.Scope>
 }> = internal.attach

@@ -2,6 +2,7 @@ import { Credentials } from "@effect-apns/core"
 import { Inbox, InboxClient, Strings } from "@effect-apns/inbox"
 import { Notification } from "@effect-apns/models"
 import { ApnsPool, send } from "@effect-apns/pool"
+import type { Behavior } from "@effect-apns/testing"
 import { MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Either, Fiber, Redacted, TestClock } from "effect"
@@ -527,6 +528,51 @@ describe("Inbox", () => {
         assert.strictEqual((yield* alert(inbox, "x")).error, "BadTopic")
         yield* inbox.mock.script(() => MockApns.reject("BadMessageId"))
         assert.strictEqual((yield* alert(inbox, "x")).error, "BadMessageId")
+      }))
+  })
+
+  describe("pushes that the mock loses", () => {
+    const cases: ReadonlyArray<readonly [string, Behavior.Behavior]> = [
+      ["swallowed", MockApns.swallow],
+      ["refused", MockApns.refuseStream],
+      ["reset before it was processed", MockApns.resetStream(8, { processed: false })],
+      ["dropped", MockApns.dropBefore],
+      ["left out by a GOAWAY", MockApns.goawayBefore()],
+      ["slow, and cancelled by a drop of the connection", MockApns.slow("1 minute")],
+      ["slow, and then dropped", MockApns.slow(1, MockApns.dropBefore)]
+    ]
+    for (const how of ["next", "script"] as const) {
+      for (const [what, behavior] of cases) {
+        it.scopedLive(`a push that \`${how}\` lets be ${what} is lost`, () =>
+          Effect.gen(function*() {
+            const inbox = yield* Inbox.make()
+            if (how === "next") yield* inbox.mock.next(behavior)
+            else {
+              let first = true
+              yield* inbox.mock.script(() => {
+                const decided = first ? behavior : undefined
+                first = false
+                return decided
+              })
+            }
+            const fiber = yield* Effect.fork(alert(inbox, "x"))
+            yield* inbox.mock.until(({ requests }) => requests >= 1)
+            if (what === "swallowed" || what.endsWith("of the connection")) yield* inbox.mock.dropConnections()
+            const push = yield* inbox.waitFor()
+            assert.deepStrictEqual([push.id, push.outcome], [1, "lost"])
+            yield* Fiber.interrupt(fiber)
+          }))
+      }
+    }
+
+    it.scopedLive("a push whose sender gives up while it waits is lost", () =>
+      Effect.gen(function*() {
+        const inbox = yield* Inbox.make()
+        yield* inbox.answer({ delay: 60_000 })
+        const fiber = yield* Effect.fork(alert(inbox, "x"))
+        yield* inbox.mock.until(({ arrived }) => arrived === 1)
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual((yield* inbox.waitFor()).outcome, "lost")
       }))
   })
 

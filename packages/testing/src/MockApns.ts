@@ -422,6 +422,13 @@ export interface Options {
    */
   readonly onRequest?: ((request: Received, planned: Behavior | undefined) => Behavior | undefined) | undefined
   /**
+   * Called with each request whose stream ended before the request was processed: the client cancelled it, the connection
+   * is gone, or a fault took it. It must be quick and must not throw.
+   *
+   * @since 1.0.0
+   */
+  readonly onLost?: ((request: Received) => void) | undefined
+  /**
    * Show what is received on a page in the browser, as `apns inbox` does: `MockApns.inbox` says where. Needs
    * `@effect-apns/inbox`, `@effect/platform` and `@effect/platform-node` installed, which are loaded only then.
    * `port` defaults to a free one, `keep` to the newest 10,000 pushes, `topic` (what the page proposes to send to) to
@@ -514,6 +521,10 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       onReceived: attached === undefined ? options.onReceived : (received) => {
         options.onReceived?.(received)
         attached.onReceived(received)
+      },
+      onLost: attached === undefined ? options.onLost : (request) => {
+        options.onLost?.(request)
+        attached.onLost(request)
       },
       onRequest: attached === undefined ? options.onRequest : (request, planned) => {
         const decided = planned ?? options.onRequest?.(request, planned)

@@ -98,6 +98,7 @@ export const attach = (page: Inbox.PageOptions): Effect.Effect<Attached> =>
         return decided?.behavior
       },
       onReceived: (request) => store.received(request),
+      onLost: (request) => store.lost(request),
       start: (mock) => start(page, mock, store, answers)
     }
   })
@@ -280,7 +281,7 @@ export const make = (
   Effect.gen(function*() {
     const page: Inbox.PageOptions = { ...options.page, topic: options.topic ?? options.page?.topic }
     yield* checked(page)
-    const { onReceived, onRequest, start } = yield* attach(page)
+    const { onLost, onReceived, onRequest, start } = yield* attach(page)
     const mock = yield* MockApns.make({
       record: false,
       ...options.mock,
@@ -291,6 +292,10 @@ export const make = (
       onReceived: (request) => {
         options.mock?.onReceived?.(request)
         onReceived(request)
+      },
+      onLost: (request) => {
+        options.mock?.onLost?.(request)
+        onLost(request)
       }
     })
     return yield* start(mock)

@@ -150,6 +150,12 @@ export class Store {
     this.settle(entry, request.status === undefined ? "unanswered" : request.accepted ? "accepted" : "rejected")
   }
 
+  /** Its stream is over, and it was never processed. */
+  lost(request: Received.Received): void {
+    const entry = this.entries.get(request)
+    if (entry !== undefined && entry.epoch === this.epoch && entry.outcome === "waiting") this.settle(entry, "lost")
+  }
+
   private settle(entry: Entry, outcome: Outcome): void {
     this.tallies[entry.outcome]--
     this.tallies[outcome]++

@@ -25,6 +25,8 @@ export class Exchange {
   /** Ended, or disowned by a GOAWAY: nothing may be processed or answered for it anymore. */
   gone = false
   arrived = false
+  /** Processed, whether it was answered or not. */
+  processed = false
   duplicates = false
   pieces: Array<Buffer> = []
   size = 0
@@ -41,6 +43,8 @@ export class Exchange {
 export interface ConnectionHooks {
   /** The headers of a request are there. */
   readonly onHeaders: (exchange: Exchange, rawHeaders: ReadonlyArray<string>) => void
+  /** The stream of a request is over, and the request was never processed. */
+  readonly onLost: (exchange: Exchange) => void
   /** Something changed that somebody may be waiting for. */
   readonly onChange: () => void
   readonly onClose: () => void
@@ -161,6 +165,7 @@ export class MockConnection {
     if (this.exchanges.size > this.maxOpenStreams) this.maxOpenStreams = this.exchanges.size
     stream.once("close", () => {
       exchange.gone = true
+      if (!exchange.processed) this.hooks.onLost(exchange)
       if (this.exchanges.delete(id)) this.hooks.onChange()
     })
     this.hooks.onHeaders(exchange, rawHeaders)

@@ -50,6 +50,7 @@ export interface ServerOptions {
   readonly oneStreamUntilAuthenticated: boolean
   readonly maxRecorded: number
   readonly onReceived: ((received: Received) => void) | undefined
+  readonly onLost: ((request: Received) => void) | undefined
   readonly onRequest: ((request: Received, planned: Behavior | undefined) => Behavior | undefined) | undefined
   readonly certificateFor: (fault: TlsFault | undefined) => { readonly cert: string; readonly key: string }
   readonly clientCa: string
@@ -297,6 +298,7 @@ export class MockServer {
   private serve(socket: tls.TLSSocket, raw: net.Socket, closeAfterSettings: boolean): void {
     const connection = new MockConnection(this.nextConnection++, socket, raw, this.options.timeline, {
       onHeaders: (exchange, rawHeaders) => this.onHeaders(exchange, rawHeaders),
+      onLost: (exchange) => this.options.onLost?.(exchange.request),
       onChange: () => this.changed(),
       onClose: () => this.onClosed(connection),
       onSession: (on) => (this.sessions += on ? 1 : -1)
@@ -579,6 +581,7 @@ export class MockServer {
 
   private record(exchange: Exchange, status: number | undefined, reason: string | undefined, accepted: boolean): void {
     const { connection, request } = exchange
+    exchange.processed = true
     if (request.streamId > connection.processedUpTo) connection.processedUpTo = request.streamId
     request.status = status
     request.reason = reason

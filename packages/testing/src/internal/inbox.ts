@@ -12,6 +12,7 @@ import type { MockApns, Options } from "../MockApns.js"
 export interface Attached {
   readonly onRequest: NonNullable<Options["onRequest"]>
   readonly onReceived: NonNullable<Options["onReceived"]>
+  readonly onLost: NonNullable<Options["onLost"]>
   readonly start: (
     mock: MockApns
   ) => Effect.Effect<{ readonly url: string; readonly port: number }, { readonly message: string }, Scope.Scope>
