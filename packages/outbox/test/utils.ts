@@ -108,7 +108,7 @@ export const pool = (
         asked.push(device)
         const response = answer(device)
         return Effect.isEffect(response) ? response : Effect.succeed(response)
-      }), { topic: "com.example.app", streams: 5000, drainTimeout: "1 second" }))
+      }), { topic: "com.example.app", streams: 2000, drainTimeout: "1 second" }))
     return { pool: yield* Effect.provide(ApnsPool.ApnsPool, context), asked }
   })
 

@@ -8,16 +8,26 @@ export interface Seen {
   readonly apnsId: string
   readonly collapseId: string | undefined
   readonly accepted: boolean
+  /** The process that sent it: each sends under a topic of its own. */
+  readonly sender: string
+  /** The connection that it came on. */
+  readonly connection: number
   /** Milliseconds. */
   readonly time: number
 }
 
-/** Something that may send again what was in flight: at most so many notifications. */
-export interface Disturbance {
-  readonly time: number
-  readonly kind: string
-  readonly most: number
-}
+/**
+ * What may send again what was in flight:
+ *
+ * - `"kill"` of a process: what it had sent and not written down
+ * - `"cut"` of a connection by the server: what it had sent on that connection and had no answer for
+ * - `"lost"`: batches that a process lost to another one because it was not heard of for longer than its lock, as while
+ *   the database is restarted
+ */
+export type Disturbance =
+  | { readonly kind: "kill"; readonly sender: string; readonly time: number }
+  | { readonly kind: "cut"; readonly connections: ReadonlySet<number>; readonly time: number }
+  | { readonly kind: "lost"; readonly sender: string; readonly time: number }
 
 export interface Campaign {
   readonly id: string
@@ -29,12 +39,14 @@ export interface Facts {
   readonly committed: ReadonlyArray<Campaign>
   /** Campaigns whose commit was acknowledged to a writer. */
   readonly acknowledged: ReadonlySet<string>
-  /** The outcomes in the outbox. */
-  readonly outcomes: ReadonlyArray<{ readonly key: string; readonly token: string }>
+  /** The outcomes in the outbox, and when they were written. */
+  readonly outcomes: ReadonlyArray<{ readonly key: string; readonly token: string; readonly time: number }>
   /** The keys that `onOutcomes` was told. */
   readonly told: ReadonlySet<string>
   readonly seen: ReadonlyArray<Seen>
   readonly disturbances: ReadonlyArray<Disturbance>
+  /** How many notifications one process may have sent and not written down: its `concurrency`. */
+  readonly window: number
 }
 
 export interface Verdict {
@@ -53,9 +65,6 @@ export interface Verdict {
   readonly examples: ReadonlyArray<string>
 }
 
-/** Clocks of processes are read at different moments: a disturbance is noted a little before or after it had effect. */
-const slackMillis = 3000
-
 export const check = (facts: Facts): Verdict => {
   const examples: Array<string> = []
   const example = (text: string): void => {
@@ -72,7 +81,9 @@ export const check = (facts: Facts): Verdict => {
   let lost = 0
   let doubledOutcomes = 0
   const known = new Set<string>()
-  for (const { key, token } of facts.outcomes) {
+  const writtenAt = new Map<string, number>()
+  for (const { key, time, token } of facts.outcomes) {
+    writtenAt.set(token, time)
     if (known.has(key)) {
       doubledOutcomes++
       example(`${key} has two outcomes`)
@@ -104,8 +115,7 @@ export const check = (facts: Facts): Verdict => {
   let repeatedAtServer = 0
   let repeatedBeyondInFlight = 0
   const last = new Map<string, Seen>()
-  const disturbances = [...facts.disturbances].sort((a, b) => a.time - b.time)
-  const used = disturbances.map(() => 0)
+  const budget = new Budget(facts.disturbances, facts.window)
   for (const seen of facts.seen) {
     if (!campaignOf.has(seen.token)) {
       rolledBackButSent++
@@ -124,25 +134,20 @@ export const check = (facts: Facts): Verdict => {
     }
     if (before !== undefined && before.accepted) {
       repeatedAtServer++
-      const from = before.time - slackMillis
-      const until = seen.time + slackMillis
-      let at = -1
-      for (let i = 0; i < disturbances.length; i++) {
-        const disturbance = disturbances[i]
-        if (disturbance === undefined || disturbance.time < from || disturbance.time > until) continue
-        if ((used[i] ?? 0) < disturbance.most) {
-          at = i
-          break
-        }
-      }
-      if (at < 0) {
+      const excuse = budget.take(before, seen)
+      const problem = excuse === undefined
+        ? "and was in flight at no disturbance, or more were sent again than can have been in flight"
+        // who has lost a batch may have sent of it what its new owner has sent and written down
+        : excuse !== "lost" && (writtenAt.get(seen.token) ?? Infinity) < seen.time
+        ? "although its outcome was written down before"
+        : undefined
+      if (problem !== undefined) {
         repeatedBeyondInFlight++
         example(
-          `${seen.token} was accepted twice, ${
-            seen.time - before.time
-          } ms apart, and was not in flight at any disturbance`
+          `${seen.token} was accepted from process ${before.sender} on connection ${before.connection} at ${before.time}, ` +
+            `and again from ${seen.sender} on ${seen.connection} ${seen.time - before.time} ms later, ${problem}`
         )
-      } else used[at] = (used[at] ?? 0) + 1
+      }
     }
     last.set(seen.token, seen)
   }
@@ -156,6 +161,42 @@ export const check = (facts: Facts): Verdict => {
     repeatedBeyondInFlight,
     rolledBackButSent,
     examples
+  }
+}
+
+/** What each disturbance may have sent again, and has. */
+class Budget {
+  private readonly used = new Map<string, number>()
+
+  constructor(private readonly disturbances: ReadonlyArray<Disturbance>, private readonly window: number) {}
+
+  /** Charges a repetition to the disturbance that explains it; `undefined` where there is none, or it is used up. */
+  take(before: Seen, seen: Seen): Disturbance["kind"] | undefined {
+    for (const [place, disturbance] of this.disturbances.entries()) {
+      if (!explains(disturbance, before, seen)) continue
+      const who = disturbance.kind === "cut" ? before.sender : disturbance.sender
+      const account = `${place} ${who}`
+      const used = this.used.get(account) ?? 0
+      if (used >= this.window) continue
+      this.used.set(account, used + 1)
+      return disturbance.kind
+    }
+    return undefined
+  }
+}
+
+const explains = (disturbance: Disturbance, before: Seen, seen: Seen): boolean => {
+  switch (disturbance.kind) {
+    case "kill":
+      // what its sockets still held is read after its death
+      return before.sender === disturbance.sender && seen.sender !== before.sender && disturbance.time <= seen.time
+    case "cut":
+      return disturbance.connections.has(before.connection) && before.time <= disturbance.time &&
+        disturbance.time <= seen.time
+    case "lost":
+      // the process that lost it hears of that later than the one that took it
+      return before.time <= disturbance.time &&
+        (before.sender === disturbance.sender || seen.sender === disturbance.sender)
   }
 }
 

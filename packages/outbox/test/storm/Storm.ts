@@ -7,14 +7,15 @@ import { MockApns } from "@effect-apns/testing"
 import { SqlClient } from "@effect/sql"
 import { Duration, Effect, Layer, Random, Stream } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
+import { createHash } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Postgres from "../Postgres.js"
 import type { Campaign, Disturbance, Seen, Verdict } from "./Check.js"
 import { check } from "./Check.js"
 import { left } from "./left.js"
+import * as Program from "./program.js"
 import { tokenOf } from "./tokens.js"
 
 export interface Options {
@@ -27,8 +28,6 @@ export interface Options {
   readonly concurrency?: number | undefined
   /** Runners that write no checkpoints and keep to no window: what the check must find. */
   readonly broken?: boolean | undefined
-  /** How long to wait at the end for what is left. Default 2 minutes, and as long again as the storm was. */
-  readonly patienceSeconds?: number | undefined
   readonly onProgress?: ((line: string) => void) | undefined
 }
 
@@ -39,27 +38,40 @@ export interface Report extends Verdict {
   readonly drained: boolean
 }
 
-const root = fileURLToPath(new URL("../../../../", import.meta.url))
+/**
+ * A number from 0 to 1 that is the same for the same seed, notification and attempt, whatever happens between them and
+ * in whatever order they come.
+ */
+const chance = (seed: number, ...parts: ReadonlyArray<string | number>): number =>
+  createHash("sha256").update([seed, ...parts].join(" ")).digest().readUInt32BE(0) / 0x1_0000_0000
 
 interface Member {
   readonly role: "writer" | "runner" | "both"
   process: ChildProcess | undefined
+  /** The topic under which its process sends, by which the server knows it. */
+  sender: string
   /** Writers get a new number each time: their campaigns have new ids. */
   generation: number
   written: boolean
   /** It does what it is there for: killed before that, it would show nothing. */
   ready: boolean
+  /** How often in a row its process ended before it was ready. */
+  failedStarts: number
   drained: boolean
 }
 
 const member = (role: Member["role"], generation: number): Member => ({
   role,
   process: undefined,
+  sender: "",
   generation,
   written: role === "runner",
   ready: false,
+  failedStarts: 0,
   drained: false
 })
+
+const topicOf = (process: number): string => `com.example.app.p${process}`
 
 const isLine = (
   value: unknown
@@ -87,17 +99,23 @@ export const run = (options: Options): Effect.Effect<Report> =>
     let kills = 0
     let databaseRestarts = 0
     let refusing = false
+    /** How often a notification was tried. */
+    const attempts = new Map<string, number>()
 
     const apns = yield* Effect.orDie(MockApns.make({
       record: false,
       environment: "production",
       onRequest: (request) => {
         jwts.add(request.headers["authorization"] ?? "")
-        if (refusing) return Math.random() < 0.5 ? MockApns.unavailable() : MockApns.tooManyRequests()
-        return Math.random() < 0.02 ? MockApns.internalServerError : undefined
+        const { token = "" } = request
+        const attempt = (attempts.get(token) ?? 0) + 1
+        attempts.set(token, attempt)
+        const dice = chance(seed, token, attempt)
+        if (refusing) return dice < 0.5 ? MockApns.unavailable() : MockApns.tooManyRequests()
+        return dice < 0.02 ? MockApns.internalServerError : undefined
       },
-      onReceived: ({ accepted, apnsId, collapseId, time, token }) => {
-        if (token !== undefined) seen.push({ token, apnsId, collapseId, accepted, time })
+      onReceived: ({ accepted, apnsId, collapseId, connection, time, token, topic = "" }) => {
+        if (token !== undefined) seen.push({ token, apnsId, collapseId, accepted, connection, time, sender: topic })
       }
     }))
     const ca = join(path, "ca.pem")
@@ -124,7 +142,11 @@ export const run = (options: Options): Effect.Effect<Report> =>
     let started = now()
     let writesUntil = Infinity
     let ending = false
+    let processes = 0
+    const program = yield* Program.make
     const start = (member: Member): void => {
+      const sender = topicOf(++processes)
+      member.sender = sender
       const orders = {
         role: member.role,
         database: url,
@@ -132,16 +154,10 @@ export const run = (options: Options): Effect.Effect<Report> =>
         seed,
         concurrency,
         writes: Math.max(0, Math.min(seconds * 1000, writesUntil - now())),
+        latest: Math.min(8000, Math.max(1000, seconds * 500)),
         broken: options.broken ?? false
       }
-      const child = spawn(process.execPath, [
-        "--conditions=@effect-apns/source",
-        "--import",
-        "tsx",
-        fileURLToPath(new URL("./child.ts", import.meta.url)),
-        JSON.stringify(orders)
-      ], {
-        cwd: root,
+      const child = spawn(process.execPath, ["--enable-source-maps", program, JSON.stringify(orders)], {
         stdio: ["ignore", "pipe", "inherit"],
         env: {
           PATH: process.env["PATH"] ?? "",
@@ -150,7 +166,7 @@ export const run = (options: Options): Effect.Effect<Report> =>
           APNS_KEY: apns.credentials.key,
           APNS_KEY_ID: apns.credentials.keyId,
           APNS_TEAM_ID: apns.credentials.teamId,
-          APNS_TOPIC: "com.example.app",
+          APNS_TOPIC: sender,
           APNS_POOL_SIZE: "2",
           ...(process.env["STORM_LOG"] === undefined ? {} : { STORM_LOG: "1" })
         }
@@ -167,23 +183,32 @@ export const run = (options: Options): Effect.Effect<Report> =>
           if (said.written !== undefined) member.written = true
           if (said.ready !== undefined) member.ready = true
           if (said.drained !== undefined) member.drained = true
-          if (said.lost !== undefined) disturbances.push({ time: now(), kind: "lock lost", most: concurrency })
+          if (said.lost !== undefined) disturbances.push({ time: now(), kind: "lost", sender })
         }
       })
       child.once("exit", () => {
         if (member.process === child) member.process = undefined
+        member.failedStarts = member.ready ? 0 : member.failedStarts + 1
         member.ready = false
         if (!ending && !(member.role === "writer" && member.written)) start(member)
       })
     }
-    const kill = (member: Member): Effect.Effect<void> =>
+    /** Ends its process, and waits until that is gone. */
+    const end = (member: Member): Effect.Effect<void> =>
       Effect.async((resume) => {
         const child = member.process
         if (child === undefined) return resume(Effect.void)
-        kills++
-        if (member.role !== "writer") disturbances.push({ time: now(), kind: "kill", most: concurrency })
         child.once("exit", () => resume(Effect.void))
         child.kill("SIGKILL")
+      })
+    const kill = (member: Member): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (member.process === undefined) return Effect.void
+        kills++
+        if (member.role !== "writer") {
+          disturbances.push({ time: now(), kind: "kill", sender: member.sender })
+        }
+        return end(member)
       })
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
@@ -193,33 +218,41 @@ export const run = (options: Options): Effect.Effect<Report> =>
     )
     for (const member of members) start(member)
     // the time counts from when all are at work, however slow the machine is
-    while (!members.every(({ ready }) => ready)) yield* Effect.sleep("50 millis")
+    while (!members.every(({ ready }) => ready)) {
+      if (members.some(({ failedStarts }) => failedStarts > 20)) {
+        return yield* Effect.dieMessage("a process of the storm cannot start: see what it says above")
+      }
+      yield* Effect.sleep("50 millis")
+    }
     started = now()
     writesUntil = started + seconds * 1000
 
-    const everyRunner = (kind: string) =>
-      disturbances.push({ time: now(), kind, most: concurrency * (postgres === undefined ? 1 : runners) })
+    /** The server cuts all its connections: what was on them and has no answer goes out again. */
+    const cut = (how: { readonly reset: boolean }) =>
+      Effect.gen(function*() {
+        const open = (yield* apns.connections).filter(({ open }) => open)
+        disturbances.push({ time: now(), kind: "cut", connections: new Set(open.map(({ id }) => id)) })
+        yield* apns.dropConnections(how)
+      })
 
     const weather = Effect.gen(function*() {
       while (now() < writesUntil) {
         yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(1000, 3500)))
         const dice = yield* Random.next
         if (dice < 0.5) {
-          const alive = members.filter(({ ready }) => ready)
-          const member = alive[yield* Random.nextIntBetween(0, Math.max(1, alive.length))]
-          if (member !== undefined) {
+          // whom it meets is the seed's decision: one that is not at work yet is spared
+          const member = members[yield* Random.nextIntBetween(0, members.length)]
+          if (member?.ready === true) {
             say(`${((now() - started) / 1000).toFixed(1)} s: kill of a ${member.role}`)
             yield* kill(member)
           }
         } else if (dice < 0.65) {
           say(`${((now() - started) / 1000).toFixed(1)} s: the server drops its connections`)
-          everyRunner("drop")
-          yield* apns.dropConnections({ reset: true })
+          yield* cut({ reset: true })
         } else if (dice < 0.8) {
           say(`${((now() - started) / 1000).toFixed(1)} s: the server goes away`)
-          everyRunner("away")
           yield* Effect.orDie(apns.refuseConnections(true))
-          yield* apns.dropConnections()
+          yield* cut({ reset: false })
           yield* Effect.sleep("1500 millis")
           yield* Effect.orDie(apns.refuseConnections(false))
         } else if (dice < 0.9 || postgres === undefined) {
@@ -230,32 +263,36 @@ export const run = (options: Options): Effect.Effect<Report> =>
         } else {
           say(`${((now() - started) / 1000).toFixed(1)} s: the database restarts`)
           databaseRestarts++
-          everyRunner("database restart")
           yield* postgres.restart
         }
       }
     })
     yield* Effect.withRandom(weather, Random.make(seed))
     // a kill of a runner at least, when there is something to lose, however short the storm
-    if (!disturbances.some(({ kind }) => kind === "kill")) {
+    const somethingToLose = 400
+    if (!disturbances.some(({ kind, time }) => kind === "kill" && time > (seen[somethingToLose]?.time ?? Infinity))) {
       const enough = now() + 30_000
-      while (seen.length < 400 && now() < enough) yield* Effect.sleep("20 millis")
+      while (seen.length <= somethingToLose && now() < enough) yield* Effect.sleep("20 millis")
       const runner = members.find(({ role }) => role !== "writer")
       if (runner !== undefined) yield* kill(runner)
     }
 
     say("the storm is over: what is left is sent")
     let drained = false
-    const patience = now() + (options.patienceSeconds ?? 120 + seconds) * 1000
+    let quiet = { count: 0, since: Infinity }
+    const patience = now() + (120 + seconds) * 1000
     while (!drained && now() < patience) {
-      yield* Effect.sleep("1 second")
+      yield* Effect.sleep("500 millis")
+      // those that are broken on purpose come to no end: it is enough that they send nothing more for longer than a lock
+      const isUp = members.every(({ ready }) => ready)
+      if (!isUp || seen.length !== quiet.count) quiet = { count: seen.length, since: isUp ? now() : Infinity }
+      if (options.broken === true && now() - quiet.since > 4000) break
       drained = members.every(({ written }) => written) && (postgres === undefined
         ? members.every((member) => member.drained)
         : (yield* Effect.orDie(Effect.provide(left, layer()))) === 0)
     }
     ending = true
-    for (const member of members) member.process?.kill("SIGKILL")
-    yield* Effect.sleep("200 millis")
+    yield* Effect.forEach(members, end, { concurrency: "unbounded", discard: true })
 
     const facts = yield* Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
@@ -280,18 +317,30 @@ export const run = (options: Options): Effect.Effect<Report> =>
         })
       }
       const told = yield* sql<{ key: string }>`SELECT key FROM storm_told`
-      const outcomes = yield* Stream.runCollect(Stream.map(outbox.outcomes(), ({ key, token }) => ({ key, token })))
+      // a cursor begins with the number of the row
+      const times = new Map(
+        (yield* sql<{ seq: unknown; created_at: unknown }>`SELECT seq, created_at FROM apns_outbox_outcomes`).map((
+          row
+        ) =>
+          [String(row.seq), Number(row.created_at)] as const
+        )
+      )
+      const outcomes = yield* Stream.runCollect(
+        Stream.map(outbox.outcomes(), ({ cursor, key, token }) => ({
+          key,
+          token,
+          time: times.get(cursor.slice(0, cursor.indexOf("."))) ?? Infinity
+        }))
+      )
       return {
         committed,
-        told: new Set(told.map(({ key }) =>
-          key
-        )),
+        told: new Set(told.map(({ key }) => key)),
         outcomes: Array.from(outcomes)
       }
     }).pipe(Effect.provide(Outbox.layer()), Effect.provide(layer()), Effect.orDie)
 
     return {
-      ...check({ ...facts, acknowledged, seen, disturbances }),
+      ...check({ ...facts, acknowledged, seen, disturbances, window: concurrency }),
       kills,
       databaseRestarts,
       tokensSigned: jwts.size,

@@ -21,6 +21,8 @@ const Orders = Schema.Struct({
   concurrency: Schema.Number,
   /** Milliseconds for which it writes. */
   writes: Schema.Number,
+  /** Milliseconds: what is scheduled is due so much later at most. */
+  latest: Schema.Number,
   broken: Schema.Boolean
 })
 
@@ -41,7 +43,7 @@ const writer = Effect.gen(function*() {
     const id = `campaign-${campaign}`
     const now = yield* DateTime.now
     const scheduled = (yield* Random.next) < 0.3
-    const at = scheduled ? DateTime.add(now, { millis: yield* Random.nextIntBetween(500, 8000) }) : undefined
+    const at = scheduled ? DateTime.add(now, { millis: yield* Random.nextIntBetween(500, orders.latest) }) : undefined
     const retry = { delay: "1 second", maxDelay: "2 seconds" } as const
     const tenant = `tenant-${campaign % 3}`
     const kind = yield* Random.next
@@ -93,11 +95,11 @@ const watch = Effect.gen(function*() {
   let lost = 0
   let rounds = 0
   while (true) {
-    yield* Effect.sleep("100 millis")
+    yield* Effect.sleep("20 millis")
     const stats = yield* runner.stats
     if (stats.lost > lost) yield* say({ lost: stats.lost - lost })
     lost = stats.lost
-    if (process.env["STORM_LOG"] !== undefined && ++rounds % 30 === 0) {
+    if (process.env["STORM_LOG"] !== undefined && ++rounds % 150 === 0) {
       const pool = yield* Effect.flatMap(ApnsPool.ApnsPool, (pool) => pool.stats)
       yield* Effect.logWarning(JSON.stringify({ stats, pool }))
     }
@@ -115,9 +117,8 @@ const database = /^postgres/.test(orders.database)
   : Layer.orDie(LibsqlFile.layer({ file: orders.database }))
 
 const program = Effect.gen(function*() {
-  const random = Random.make(`${orders.seed} ${orders.writer}`)
-  const write = Effect.withRandom(writer, random)
-  const send = Effect.provide(watch, runner)
+  const write = Effect.withRandom(writer, Random.make(`${orders.seed} writer ${orders.writer}`))
+  const send = Effect.withRandom(Effect.provide(watch, runner), Random.make(`${orders.seed} runner ${orders.writer}`))
   if (orders.role === "writer") yield* write
   else if (orders.role === "runner") yield* send
   else yield* Effect.all([Effect.zipRight(write, untilDrained), send], { concurrency: "unbounded" })
