@@ -107,6 +107,24 @@ export const rows: ReadonlyArray<Row> = [
   },
   {
     ...sending,
+    name: "outbox-libsql",
+    summary: "outbox on a libSQL file: enqueueAll, then a runner",
+    module: { path: "./rows/OutboxLibsql.js" },
+    ids: false,
+    count: 500_000,
+    warmUp: 100_000
+  },
+  {
+    ...sending,
+    name: "outbox-postgres",
+    summary: "outbox on PostgreSQL: enqueueAll, then a runner",
+    module: { path: "./rows/OutboxPostgres.js" },
+    ids: false,
+    count: 500_000,
+    warmUp: 100_000
+  },
+  {
+    ...sending,
     name: "node-http2",
     summary: "bare node:http2 loop",
     module: { path: "./rows/NodeHttp2.js" },

@@ -24,6 +24,8 @@ export interface Summary {
   readonly connections: number
   readonly requestBytes: number | undefined
   readonly sinkCpuSecondsPer100k: number | undefined
+  /** Medians of what else the row has found, by name. */
+  readonly details: Readonly<Record<string, number>>
 }
 
 /**
@@ -59,6 +61,11 @@ export const summarize = (
     summary: row.summary,
     connections: Math.max(...measurements.map((measurement) => measurement.connections)),
     count,
+    details: Object.fromEntries(
+      Object.keys(measurements[0]?.details ?? {}).map((name) =>
+        [name, median(measurements.map(({ details }) => details[name] ?? Number.NaN))] as const
+      )
+    ),
     cpuMax: Math.max(...cpu),
     cpuMin: Math.min(...cpu),
     cpuSecondsPer100k: median(cpu),

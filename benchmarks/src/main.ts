@@ -11,6 +11,7 @@ import * as Os from "node:os"
 import * as CommandLine from "./CommandLine.js"
 import * as Conditions from "./Conditions.js"
 import * as Documents from "./Documents.js"
+import * as Durable from "./Durable.js"
 import * as Figures from "./Figures.js"
 import { type Bench, measure } from "./Measure.js"
 import * as Report from "./Report.js"
@@ -93,6 +94,8 @@ const program = Effect.gen(function*() {
     title: "One notification",
     table: Report.table(plain)
   }]
+  const durable = Durable.table(plain)
+  if (durable.length > 1) sections.push({ kind: "figures", title: "Durable delivery", table: durable })
   if (wide.length > 0) {
     sections.push({ kind: "figures", title: "The same with node --max-semi-space-size=64", table: Report.table(wide) })
   }
