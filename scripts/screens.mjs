@@ -40,7 +40,6 @@ writeFileSync(join(work, "bin", "apns"), `#!/bin/sh\nexec "${process.execPath}" 
 const terminal = (columns, rows, environment = {}) => {
   const variables = {
     ...environment,
-    PATH: `${join(work, "bin")}:${process.env.PATH}`,
     PS1: "[$?] $n$ ",
     TERM: "screen-256color"
   }
@@ -60,6 +59,9 @@ const terminal = (columns, rows, environment = {}) => {
     "-y",
     String(rows),
     ...Object.entries(variables).flatMap(([name, value]) => ["-e", `${name}=${value}`]),
+    // tmux gives a window the PATH of whoever starts it, whatever -e says
+    "env",
+    `PATH=${join(work, "bin")}:${process.env.PATH}`,
     "sh"
   )
   tmux("send-keys", "-t", name, "-l", "PS1='[$?] $n$ '\n")

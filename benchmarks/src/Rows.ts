@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+import type { Behavior } from "./sink/Protocol.js"
+
 /**
  * @since 0.1.0
  * @category models
@@ -21,6 +23,8 @@ export interface Row {
   /** The client returns the `apns-id` of what it sent, so that what it read can be verified too. */
   readonly ids: boolean
   readonly priority: "required" | "optional"
+  /** How the sink treats this row, where it is not as usual. */
+  readonly behavior?: Partial<Behavior> | undefined
   /** Measured with a 64 MB semi-space too: what costs fibers or objects that outlive a tick costs garbage collection. */
   readonly wide: boolean
 }
@@ -98,6 +102,24 @@ export const rows: ReadonlyArray<Row> = [
   },
   {
     ...sending,
+    name: "rejections",
+    summary: "sendAll where every tenth is answered 410",
+    module: { path: "./rows/Rejections.js" },
+    behavior: { rejectEvery: 10 },
+    count: 600_000,
+    warmUp: 300_000
+  },
+  {
+    ...sending,
+    name: "send-each",
+    summary: "sendEach, every notification different",
+    module: { path: "./rows/SendEach.js" },
+    behavior: { bodies: "each" },
+    count: 300_000,
+    warmUp: 150_000
+  },
+  {
+    ...sending,
     name: "bulk",
     summary: "apns bulk: a file of tokens in, a file of outcomes out",
     module: { path: "./rows/Bulk.js" },
@@ -138,6 +160,15 @@ export const rows: ReadonlyArray<Row> = [
     summary: "@parse/node-apn Provider.send",
     module: { path: "./rows/NodeApn.js" },
     wide: true,
+    count: 10_000,
+    warmUp: 5_000
+  },
+  {
+    ...sending,
+    name: "node-apn-each",
+    summary: "@parse/node-apn Provider.send, every notification different",
+    module: { path: "./rows/NodeApnEach.js" },
+    behavior: { bodies: "each" },
     count: 10_000,
     warmUp: 5_000
   },

@@ -23,6 +23,8 @@ export interface Scenarios {
   readonly burstNodeApn: Measurement | undefined
   readonly latency: Measurement
   readonly memory: Measurement
+  /** With `--full` alone. */
+  readonly tenants: Measurement | undefined
 }
 
 /** A row that is a scenario and no line of the table. */
@@ -145,14 +147,24 @@ export const scenarios = (bench: Bench, full: boolean, rounds: number): Effect.E
       warmUp: 0,
       within: "5 minutes"
     })
-    return { burst, burstNodeApn, growth, latency, memory, waiting }
+    if (full) yield* Run.progress("10,000 tenants, each with a pool of its own")
+    const tenants = full
+      ? yield* measure(bench, scenario("tenants", "./rows/Tenants.js"), {
+        count: 10_000,
+        warmUp: 0,
+        within: "5 minutes"
+      })
+      : undefined
+    return { burst, burstNodeApn, growth, latency, memory, tenants, waiting }
   })
 
 /**
  * @since 0.1.0
  * @category formatting
  */
-export const table = ({ burst, burstNodeApn, latency, memory }: Scenarios): ReadonlyArray<ReadonlyArray<string>> => {
+export const table = (
+  { burst, burstNodeApn, latency, memory, tenants }: Scenarios
+): ReadonlyArray<ReadonlyArray<string>> => {
   const detail = (measurement: Measurement, name: string) => measurement.details[name] ?? 0
   const delivered = (measurement: Measurement) =>
     `${detail(measurement, "delivered").toLocaleString("en-US")} delivered`
@@ -181,7 +193,15 @@ export const table = ({ burst, burstNodeApn, latency, memory }: Scenarios): Read
       } MB at the end, ${memory.rssMb.toFixed(0)} MB at most; ${
         Math.round(memory.perSecond).toLocaleString("en-US")
       } a second`
-    ]
+    ],
+    ...(tenants === undefined ? [] : [[
+      "10,000 tenants: each opens a pool, sends once, and makes room for the next (100 connections)",
+      `first 1,000 in ${(detail(tenants, "firstMs") / 1000).toFixed(1)} s, last 1,000 in ${
+        (detail(tenants, "lastMs") / 1000).toFixed(1)
+      } s; RSS ${detail(tenants, "firstRssMb").toFixed(0)} MB after the first, ${
+        detail(tenants, "lastRssMb").toFixed(0)
+      } MB after the last`
+    ]])
   ]
 }
 

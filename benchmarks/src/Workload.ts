@@ -35,6 +35,39 @@ export const payload = {
 export const body: Buffer = Buffer.from(JSON.stringify(payload))
 
 /**
+ * Length of a {@link marker}.
+ *
+ * @since 1.0.0
+ * @category constants
+ */
+export const markerLength = 8
+
+/**
+ * What notification `index` carries where every notification is different: the number of its token.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
+export const marker = (index: number): string => (index % distinctTokens).toString(16).padStart(markerLength, "0")
+
+/**
+ * The payload with a marker in its text and in its own key.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
+export const marked = (marker: string) => ({
+  aps: {
+    alert: {
+      title: payload.aps.alert.title,
+      body: `Wakey-wakey, ham and bakey! Your table ${marker} is booked for you.`
+    },
+    sound: payload.aps.sound
+  },
+  order: `8c1f3e5a-${marker}`
+})
+
+/**
  * Device tokens in use at a time; notification `i` goes to token `i % distinctTokens` unless a row says otherwise.
  *
  * @since 0.1.0

@@ -70,7 +70,12 @@ const program = Effect.gen(function*() {
   const scale = options.quick ? 0.2 : 1
   const caseOf = (row: Run.Runnable, nodeFlags: ReadonlyArray<string>): Run.Case => ({
     name: row.name,
-    options: { behavior, count: Math.round(row.count * scale), nodeFlags, warmUp: Math.round(row.warmUp * scale) },
+    options: {
+      behavior: { ...behavior, ...row.behavior },
+      count: Math.round(row.count * scale),
+      nodeFlags,
+      warmUp: Math.round(row.warmUp * scale)
+    },
     row
   })
   const wideRow = (row: Row) => row.wide && !options.quick
@@ -86,7 +91,7 @@ const program = Effect.gen(function*() {
   const scenarios = whole
     ? yield* Scenarios.scenarios(bench, options.full, Math.min(options.rounds, 3))
     : undefined
-  const startUp = options.rows === undefined ? yield* StartUp.startUp(options.quick ? 1 : 5) : undefined
+  const startUp = options.rows === undefined ? yield* StartUp.startUp(bench, options.quick ? 1 : 7) : undefined
   const figures = Figures.figures({ rows: plain, scenarios, startUp, wide })
 
   const sections: Array<Documents.Section> = [{

@@ -28,7 +28,17 @@ const [dashCode, dashLength] = Huffman.codeOf("-")
  * @since 0.1.0
  * @category constants
  */
-export const maxAnswerBytes = 9 + 1 + 2 + 8 + 1 + 27
+export const maxAnswerBytes = 9 + 6 + 2 + 8 + 1 + 27
+
+const rejection = Buffer.from(JSON.stringify({ reason: "Unregistered", timestamp: 1_767_225_600_000 }), "latin1")
+
+/**
+ * The most bytes that an answer of 410 takes.
+ *
+ * @since 1.0.0
+ * @category constants
+ */
+export const maxRejectionBytes = maxAnswerBytes + 9 + rejection.length
 
 /**
  * The sum (mod 2^32) of the first eight digits of an `apns-id`, over which both sides agree that they mean the same ids.
@@ -37,6 +47,26 @@ export const maxAnswerBytes = 9 + 1 + 2 + 8 + 1 + 27
  * @category accessors
  */
 export const addId = (sum: number, id: string): number => (sum + Number.parseInt(id.slice(0, 8), 16)) >>> 0
+
+const frameHead = (
+  target: Buffer,
+  at: number,
+  length: number,
+  type: number,
+  flags: number,
+  streamId: number
+): number => {
+  target[at] = length >>> 16
+  target[at + 1] = length >>> 8
+  target[at + 2] = length
+  target[at + 3] = type
+  target[at + 4] = flags
+  target[at + 5] = streamId >>> 24
+  target[at + 6] = streamId >>> 16
+  target[at + 7] = streamId >>> 8
+  target[at + 8] = streamId
+  return at + 9
+}
 
 /**
  * One writer for each connection, because the dynamic table belongs to a connection.
@@ -57,11 +87,24 @@ export class AnswerWriter {
     this.state = (0x2545f491 ^ Math.imul(connection + 1, 0x9e3779b1)) | 1
   }
 
+  /** Writes a 410 with its reason to `streamId` at `at` and returns the offset after it. */
+  reject(target: Buffer, at: number, streamId: number): number {
+    at = this.write(target, at, streamId, 410)
+    at = frameHead(target, at, rejection.length, 0x0, 0x1, streamId)
+    return at + rejection.copy(target, at)
+  }
+
   /** Writes the answer to `streamId` at `at` and returns the offset after it. */
-  write(target: Buffer, at: number, streamId: number): number {
+  write(target: Buffer, at: number, streamId: number, status: 200 | 410 = 200): number {
     const start = at
     at += 9
-    target[at++] = 0x88
+    if (status === 200) target[at++] = 0x88
+    else {
+      // a literal without indexing, its name that of entry 8 (RFC 7541 section 6.2.2)
+      target[at++] = 0x08
+      target[at++] = 3
+      at += target.write(String(status), at, "latin1")
+    }
     // `apns-id` is 7 + 36 + 32 = 75 octets in the dynamic table; the latest one is always entry 62
     if (this.tableSize < 75) {
       target[at++] = 0x00
@@ -74,16 +117,7 @@ export class AnswerWriter {
       this.named = true
     }
     at = this.writeId(target, at)
-    const length = at - start - 9
-    target[start] = length >>> 16
-    target[start + 1] = length >>> 8
-    target[start + 2] = length
-    target[start + 3] = 0x1
-    target[start + 4] = 0x5
-    target[start + 5] = streamId >>> 24
-    target[start + 6] = streamId >>> 16
-    target[start + 7] = streamId >>> 8
-    target[start + 8] = streamId
+    frameHead(target, start, at - start - 9, 0x1, status === 200 ? 0x5 : 0x4, streamId)
     return at
   }
 

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type { TLSSocket } from "node:tls"
+import { markerLength } from "../Workload.js"
 import * as Answer from "./Answer.js"
 import { HeaderReader } from "./HeaderReader.js"
 import type { Ledger } from "./Ledger.js"
@@ -123,6 +124,9 @@ export class Http2Connection {
   /** The first body, which the payload was compared with. */
   private body: Buffer | undefined
   private consumed = 0
+  private answered = 0
+  /** Where the markers stand in a body, when every notification has its own. */
+  private markers: ReadonlyArray<number> = []
   private out: Buffer = Buffer.allocUnsafe(0)
   private outLength = 0
 
@@ -282,6 +286,7 @@ export class Http2Connection {
 
   private onBody(bytes: Buffer, start: number, end: number): void {
     this.ledger.bodyBytes += end - start
+    if (this.behavior.bodies === "each") return this.onBodyOfItsOwn(bytes, start, end)
     if (this.body === undefined) {
       const body = Buffer.from(bytes.subarray(start, end))
       if (this.ledger.isPayload(body)) this.body = body
@@ -289,6 +294,35 @@ export class Http2Connection {
     } else if (bytes.compare(this.body, 0, this.body.length, start, end) !== 0) {
       this.ledger.violation("a body that is not the payload")
     }
+  }
+
+  /** The first body is read as JSON and shows where the marker stands; later ones must be the same but for it. */
+  private onBodyOfItsOwn(bytes: Buffer, start: number, end: number): void {
+    if (this.body === undefined) {
+      const body = Buffer.from(bytes.subarray(start, end))
+      const marker = this.ledger.markerOf(body)
+      if (marker === undefined) return this.ledger.violation("a body that is not the payload")
+      const places: Array<number> = []
+      for (let at = body.indexOf(marker); at >= 0; at = body.indexOf(marker, at + markerLength)) places.push(at)
+      this.markers = places
+      this.body = body
+      this.ledger.mark(marker)
+      return
+    }
+    const { body, markers } = this
+    let from = 0
+    let marker: string | undefined
+    let ok = end - start === body.length
+    for (const at of markers) {
+      ok = ok && bytes.compare(body, from, at, start + from, start + at) === 0
+      const found = bytes.toString("latin1", start + at, start + at + markerLength)
+      ok = ok && (marker === undefined || marker === found)
+      marker = found
+      from = at + markerLength
+    }
+    ok = ok && bytes.compare(body, from, body.length, start + from, end) === 0
+    if (!ok || marker === undefined) return this.ledger.violation("a body that is not the payload")
+    this.ledger.mark(marker)
   }
 
   private complete(streamId: number): void {
@@ -301,12 +335,16 @@ export class Http2Connection {
   answer(streamId: number): boolean {
     if (this.closed || this.canceled.delete(streamId)) return false
     this.active--
-    if (this.outLength + Answer.maxAnswerBytes > this.out.length) {
+    if (this.outLength + Answer.maxRejectionBytes > this.out.length) {
       this.flush()
       this.out = Buffer.allocUnsafe(4_000)
     }
     const sum = this.answers.idSum
-    this.outLength = this.answers.write(this.out, this.outLength, streamId)
+    const { rejectEvery } = this.behavior
+    if (rejectEvery > 0 && ++this.answered % rejectEvery === 0) {
+      this.ledger.rejected++
+      this.outLength = this.answers.reject(this.out, this.outLength, streamId)
+    } else this.outLength = this.answers.write(this.out, this.outLength, streamId)
     this.ledger.idSum = (this.ledger.idSum + this.answers.idSum - sum) >>> 0
     return true
   }

@@ -5,8 +5,8 @@
  * @since 0.1.0
  */
 import { isDeepStrictEqual } from "node:util"
-import { expectedAt, suffixBytes } from "../Workload.js"
-import type { Expectation, Report } from "./Protocol.js"
+import { expectedAt, marked, markerLength, suffixBytes } from "../Workload.js"
+import type { Behavior, Expectation, Report } from "./Protocol.js"
 
 /**
  * One bit for each header field that a request must have once.
@@ -22,7 +22,8 @@ export const Field = {
   Authorization: 16,
   Topic: 32,
   PushType: 64,
-  Priority: 128
+  Priority: 128,
+  CollapseId: 256
 } as const
 
 /** The pseudo-header fields among them, which come first (RFC 9113 section 8.3). */
@@ -36,8 +37,11 @@ const names: ReadonlyArray<readonly [bit: number, name: string]> = [
   [Field.Authorization, "authorization"],
   [Field.Topic, "apns-topic"],
   [Field.PushType, "apns-push-type"],
-  [Field.Priority, "apns-priority"]
+  [Field.Priority, "apns-priority"],
+  [Field.CollapseId, "apns-collapse-id"]
 ]
+
+const isMarker = /^[0-9a-f]{8}$/
 
 /** RFC 9113 section 8.2.2. */
 const connectionSpecific = new Set(["connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"])
@@ -60,7 +64,12 @@ export class Ledger {
   connections = 0
   peakStreams = 0
   idSum = 0
+  rejected = 0
 
+  private bodies: Behavior["bodies"] = "same"
+  /** The sums of the markers in bodies and in collapse ids, which have to be those of the tokens. */
+  private bodyMarks = 0
+  private collapseMarks = 0
   private topic = ""
   private payload: unknown = undefined
   private required = 0
@@ -70,11 +79,17 @@ export class Ledger {
   private readonly violations = new Map<string, number>()
   private readonly cpu = process.cpuUsage()
 
-  expect(topic: string, payload: string, priority: "required" | "optional"): void {
+  expect(
+    topic: string,
+    payload: string,
+    priority: "required" | "optional",
+    bodies: Behavior["bodies"]
+  ): void {
     this.topic = topic
+    this.bodies = bodies
     this.payload = JSON.parse(payload)
     this.required = pseudo | Field.Authorization | Field.Topic | Field.PushType |
-      (priority === "required" ? Field.Priority : 0)
+      (priority === "required" ? Field.Priority : 0) | (bodies === "each" ? Field.CollapseId : 0)
     this.connections = 0
     this.clear()
   }
@@ -87,7 +102,12 @@ export class Ledger {
       this.bytesOut =
       this.peakStreams =
         0
-    this.idSum = this.distinct = 0
+    this.idSum =
+      this.distinct =
+      this.rejected =
+      this.bodyMarks =
+      this.collapseMarks =
+        0
     this.received.fill(0)
     this.delays = []
     this.violations.clear()
@@ -121,6 +141,11 @@ export class Ledger {
         return this.match(Field.PushType, name, value, value === "alert")
       case "apns-priority":
         return this.match(Field.Priority, name, value, value === "10")
+      case "apns-collapse-id": {
+        const ok = this.bodies === "each" && isMarker.test(value)
+        if (ok) this.collapseMarks = (this.collapseMarks + Number.parseInt(value, 16)) >>> 0
+        return this.match(Field.CollapseId, name, value, ok)
+      }
     }
     if (name.startsWith(":")) this.violation(`a pseudo-header field ${name}`)
     if (name !== name.toLowerCase()) this.violation(`an upper-case header field ${name}`)
@@ -193,12 +218,32 @@ export class Ledger {
     }
   }
 
+  /** The marker of a body that is otherwise the payload. */
+  markerOf(body: Buffer): string | undefined {
+    try {
+      const parsed: unknown = JSON.parse(body.toString("utf8"))
+      const order = typeof parsed === "object" && parsed !== null && "order" in parsed ? parsed.order : undefined
+      if (typeof order !== "string") return undefined
+      const marker = order.slice(-markerLength)
+      return isMarker.test(marker) && isDeepStrictEqual(parsed, marked(marker)) ? marker : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Counts a body with this marker. */
+  mark(marker: string): void {
+    if (!isMarker.test(marker)) return this.violation("a marker that is not hex")
+    this.bodyMarks = (this.bodyMarks + Number.parseInt(marker, 16)) >>> 0
+  }
+
   report(expectation: Expectation): Report {
     const violations = [...this.violations].map(([message, times]) => `${message} (${times} times)`)
     if (this.requests !== expectation.count) {
       violations.push(`${this.requests} requests instead of ${expectation.count}`)
     }
     if (!expectation.floor) violations.push(...this.wrongTokens(expectation))
+    if (this.bodies === "each") violations.push(...this.wrongMarkers(expectation))
     const cpu = process.cpuUsage(this.cpu)
     const sorted = Float64Array.from(this.delays).sort()
     const quantile = (q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0
@@ -212,10 +257,22 @@ export class Ledger {
       connections: this.connections,
       peakStreams: this.peakStreams,
       idSum: this.idSum,
+      rejected: this.rejected,
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
       delay: sorted.length === 0 ? undefined : { p50: quantile(0.5), p99: quantile(0.99), max: quantile(1) },
       violations
     }
+  }
+
+  private wrongMarkers({ count, distinct, first }: Expectation): Array<string> {
+    let sum = 0
+    for (let index = 0; index < distinct; index++) {
+      sum = (sum + Math.imul(index, expectedAt(index, first, count, distinct))) >>> 0
+    }
+    return [
+      ...(this.bodyMarks === sum ? [] : ["texts that are not those of their tokens"]),
+      ...(this.collapseMarks === sum ? [] : ["collapse ids that are not those of their tokens"])
+    ]
   }
 
   private wrongTokens({ count, distinct, first }: Expectation): Array<string> {

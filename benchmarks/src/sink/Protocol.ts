@@ -15,6 +15,13 @@ export interface Behavior {
   readonly delayMs: number
   /** SETTINGS_MAX_CONCURRENT_STREAMS. */
   readonly maxStreams: number
+  /** Every so many-th request of a connection is answered with 410 Unregistered; 0 accepts all. */
+  readonly rejectEvery: number
+  /**
+   * `"each"`: every notification carries its marker (see `Workload.marker`) in its text, in its `order` and as its
+   * collapse id; `"same"`: every notification is the same.
+   */
+  readonly bodies: "each" | "same"
   /** Bytes of one request and of one answer on connections that speak no HTTP/2 (the TLS floor). */
   readonly floorRequestBytes: number
   readonly floorAnswerBytes: number
@@ -24,7 +31,14 @@ export interface Behavior {
  * @since 0.1.0
  * @category constants
  */
-export const defaultBehavior: Behavior = { delayMs: 0, maxStreams: 1_000, floorRequestBytes: 254, floorAnswerBytes: 38 }
+export const defaultBehavior: Behavior = {
+  bodies: "same",
+  delayMs: 0,
+  floorAnswerBytes: 38,
+  floorRequestBytes: 254,
+  maxStreams: 1_000,
+  rejectEvery: 0
+}
 
 /**
  * What the sink must have received: notifications `first` to `first + count - 1`, spread over `distinct` tokens.
@@ -96,6 +110,8 @@ export interface Report {
   readonly connections: number
   /** The most streams open at a time on one connection. */
   readonly peakStreams: number
+  /** Requests that were answered with 410. */
+  readonly rejected: number
   /** The sum of the ids answered with, see `addId`. */
   readonly idSum: number
   /** CPU of the sink itself, in seconds. */

@@ -41,7 +41,7 @@ process.on("message", (command: Command) => {
     case "reset":
       behavior = command.behavior
       delays = new DelayQueue(behavior.delayMs, ledger)
-      ledger.expect(command.topic, command.payload, command.priority)
+      ledger.expect(command.topic, command.payload, command.priority, behavior.bodies)
       return say({ type: "done" })
     case "clear":
       ledger.clear()
