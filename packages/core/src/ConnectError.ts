@@ -57,6 +57,8 @@ export type Reason =
   | "InvalidProxy"
   /** The key log file could not be opened. */
   | "KeyLog"
+  /** A span of time among the options is none: a number without a unit, for example. */
+  | "InvalidOptions"
   /** Another socket error; see `code`. */
   | "Socket"
 
@@ -86,6 +88,7 @@ const reasons = [
   "ProxyAuthenticationRequired",
   "InvalidProxy",
   "KeyLog",
+  "InvalidOptions",
   "Socket"
 ] as const satisfies ReadonlyArray<Reason>
 

@@ -29,10 +29,10 @@
  * @since 0.1.0
  */
 import type { Session } from "@effect-apns/http2"
+import type { TimeSpan } from "@effect-apns/models"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
@@ -159,7 +159,7 @@ export interface Listener {
 
 interface Common extends Omit<ConnectOptions, "credentials" | "connectTimeout" | "proxy"> {
   /** For DNS, TCP, proxy, TLS and the server's SETTINGS together. Default 10 seconds. */
-  readonly connectTimeout?: Duration.DurationInput | undefined
+  readonly connectTimeout?: TimeSpan.TimeSpan | undefined
 
   /**
    * Keep-alive by PING (RFC 9113 section 6.7). Silence is counted from the last byte that the server sent. A connection
@@ -167,16 +167,16 @@ interface Common extends Omit<ConnectOptions, "credentials" | "connectTimeout" |
    */
   readonly ping?: {
     /** Without a request in flight: silence for so long, and a PING is sent. Default 1 minute. */
-    readonly interval?: Duration.DurationInput | undefined
+    readonly interval?: TimeSpan.TimeSpan | undefined
     /** Without a request in flight: how long the server may take for the answer. Default 10 seconds. */
-    readonly deadline?: Duration.DurationInput | undefined
+    readonly deadline?: TimeSpan.TimeSpan | undefined
     /** With requests in flight: silence for so long, and a PING is sent. Default 2 seconds, at most `interval`. */
-    readonly busyInterval?: Duration.DurationInput | undefined
+    readonly busyInterval?: TimeSpan.TimeSpan | undefined
     /** With requests in flight, or waiting: how long the server may take for the answer. Default 3 seconds, at most `deadline`. */
-    readonly busyDeadline?: Duration.DurationInput | undefined
+    readonly busyDeadline?: TimeSpan.TimeSpan | undefined
   } | undefined
   /** How long closing waits for answers. Default 10 seconds, as long as the default timeout of a request. */
-  readonly drainTimeout?: Duration.DurationInput | undefined
+  readonly drainTimeout?: TimeSpan.TimeSpan | undefined
 
   /** Limits against a hostile server. */
   readonly limits?: Partial<Session.Limits> | undefined
@@ -272,7 +272,7 @@ export const fromHandler = (
     /** Requests at once. Default 1000. */
     readonly limit?: number | undefined
     /** How long closing waits for answers. Default 0. */
-    readonly drainTimeout?: Duration.DurationInput | undefined
+    readonly drainTimeout?: TimeSpan.TimeSpan | undefined
   } = {},
   parts: Parts = {}
 ): Effect.Effect<Connection, never, Scope.Scope> => internal.fromHandler(handler, options, parts)

@@ -50,10 +50,10 @@
  *
  * @since 0.1.0
  */
+import type { TimeSpan } from "@effect-apns/models"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
@@ -177,7 +177,7 @@ export interface Options {
    * With `sharing: "none"`, the age at which a token is replaced, from 20 to 60 minutes. Default 50 minutes. Where callers
    * that share a signer ask for different ages, the smallest holds.
    */
-  readonly refreshAfter?: Duration.DurationInput | undefined
+  readonly refreshAfter?: TimeSpan.TimeSpan | undefined
 }
 
 /**

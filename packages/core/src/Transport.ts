@@ -18,6 +18,7 @@
  *
  * @since 0.1.0
  */
+import type { TimeSpan } from "@effect-apns/models"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -126,7 +127,7 @@ export interface ConnectOptions {
   /** The proxy to go through, or `"env"` for the one in the usual environment variables. Default: none. */
   readonly proxy?: Proxy | "env" | undefined
   /** For DNS, TCP, proxy and TLS together, by Effect's Clock. Default {@link defaultConnectTimeout}. */
-  readonly connectTimeout?: Duration.DurationInput | undefined
+  readonly connectTimeout?: TimeSpan.TimeSpan | undefined
 
   /**
    * Where to log the TLS secrets, with which anyone can read the traffic: a function, a file to append to, or `true` for
@@ -146,7 +147,7 @@ export interface ConnectOptions {
  * @since 0.1.0
  * @category options
  */
-export const defaultConnectTimeout: Duration.DurationInput = internal.defaultConnectTimeout
+export const defaultConnectTimeout: Duration.Duration = internal.defaultConnectTimeout
 
 /**
  * Opens a TLS connection that speaks HTTP/2, closed with the scope.

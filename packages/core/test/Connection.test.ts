@@ -22,7 +22,7 @@ const tick = Effect.promise(settled)
 type Options = Parameters<typeof Connection.fromTransport>[1]
 
 const connect = (peer: Peer, options: Options = {}, parts: Connection.Parts = {}) =>
-  Connection.fromTransport(peer.transport, { drainTimeout: 0, ...options }, parts)
+  Connection.fromTransport(peer.transport, { drainTimeout: "0 seconds", ...options }, parts)
 
 const fork = (connection: Connection.Connection, options: Partial<Request.Options> = {}) =>
   Effect.tap(Effect.fork(Effect.either(connection.post(request(options)))), () => tick)

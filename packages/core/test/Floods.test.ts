@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, TestClock } from "effect"
 import { Peer, settled } from "./utils/peer.js"
 
-const connect = (peer: Peer) => Connection.fromTransport(peer.transport, { drainTimeout: 0 })
+const connect = (peer: Peer) => Connection.fromTransport(peer.transport, { drainTimeout: "0 seconds" })
 
 describe("a peer that talks much", () => {
   it.scoped("a PING every 5 milliseconds for eight seconds is no flood: the limit is a rate", () =>

@@ -86,7 +86,7 @@ describe("what callers pass", () => {
   it.scoped("to post: the defect is the caller's alone", () =>
     Effect.gen(function*() {
       const peer = new Peer()
-      const connection = yield* Connection.fromTransport(peer.transport, { drainTimeout: 0 })
+      const connection = yield* Connection.fromTransport(peer.transport, { drainTimeout: "0 seconds" })
       for (const request of [undefined, null, 5, {}, { path: "/x" }, { path: 5, spec: {} }]) {
         const exit = yield* Effect.exit(Effect.suspend(() => connection.post(untyped(request))))
         assert.isTrue(Exit.isFailure(exit))

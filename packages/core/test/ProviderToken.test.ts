@@ -1,7 +1,7 @@
 import * as Credentials from "@effect-apns/core/Credentials"
 import * as ProviderToken from "@effect-apns/core/ProviderToken"
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Effect, Exit, Fiber, Redacted, TestClock } from "effect"
+import { Config, ConfigProvider, Duration, Effect, Exit, Fiber, Redacted, TestClock } from "effect"
 import { decodeJwt, decodeProtectedHeader, importSPKI, jwtVerify } from "jose"
 import * as crypto from "node:crypto"
 import * as util from "node:util"
@@ -100,11 +100,26 @@ describe("ProviderToken of a process's own", () => {
         for (const refreshAfter of ["20 minutes", "60 minutes"] as const) {
           yield* signer({ refreshAfter })
         }
-        for (const refreshAfter of ["1199999 millis", "3600001 millis", "0 millis", Infinity, 1e302] as const) {
+        const others = [
+          "1199999 millis",
+          "3600001 millis",
+          "0 millis",
+          Duration.infinity,
+          Duration.millis(1e302)
+        ] as const
+        for (const refreshAfter of others) {
           const error = yield* Effect.flip(signer({ refreshAfter }))
           assert.strictEqual(error.reason, "InvalidRefreshAge")
           assert.include(error.message, "from 20 to 60 minutes")
         }
+      }))
+
+    it.effect("refuses a number without a unit", () =>
+      Effect.gen(function*() {
+        const options: object = { refreshAfter: 30 * 60_000 }
+        const error = yield* Effect.flip(signer(options))
+        assert.strictEqual(error.reason, "InvalidRefreshAge")
+        assert.include(error.message, "\"10 seconds\"")
       }))
 
     it.effect("signs anew when the clock was set back far", () =>

@@ -135,7 +135,7 @@ describe("provider tokens that all processes share", () => {
     const connect = Effect.gen(function*() {
       const peer = new Peer()
       const credentials = yield* Credentials.token(options)
-      const connection = yield* Connection.fromTransport(peer.transport, { drainTimeout: 0, credentials })
+      const connection = yield* Connection.fromTransport(peer.transport, { drainTimeout: "0 seconds", credentials })
       /** The token that the next request carries. */
       const used = Effect.gen(function*() {
         yield* tick
@@ -190,7 +190,7 @@ describe("provider tokens that all processes share", () => {
         yield* TestClock.setTime(start)
         const peer = new Peer()
         const credentials = yield* Credentials.token({ ...options, sharing: "none" })
-        const connection = yield* Connection.fromTransport(peer.transport, { drainTimeout: 0, credentials })
+        const connection = yield* Connection.fromTransport(peer.transport, { drainTimeout: "0 seconds", credentials })
         const headers: Array<string | undefined> = []
         for (const at of [0, 40, 49, 50]) {
           yield* TestClock.setTime(start + at * minute)

@@ -18,9 +18,9 @@
  * @since 1.0.0
  */
 import type { Credentials, Endpoint } from "@effect-apns/core"
+import type { TimeSpan } from "@effect-apns/models"
 import type { MockApns } from "@effect-apns/testing"
 import type * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as ParseResult from "effect/ParseResult"
@@ -53,7 +53,7 @@ export interface WaitOptions {
   /** Only pushes with a greater id than this. Defaults to 0: those that are here already count. */
   readonly after?: number | undefined
   /** Defaults to 30 seconds. */
-  readonly timeout?: Duration.DurationInput | undefined
+  readonly timeout?: TimeSpan.TimeSpan | undefined
 }
 
 /**

@@ -539,7 +539,7 @@ describe("Inbox", () => {
       ["dropped", MockApns.dropBefore],
       ["left out by a GOAWAY", MockApns.goawayBefore()],
       ["slow, and cancelled by a drop of the connection", MockApns.slow("1 minute")],
-      ["slow, and then dropped", MockApns.slow(1, MockApns.dropBefore)]
+      ["slow, and then dropped", MockApns.slow("1 millis", MockApns.dropBefore)]
     ]
     for (const how of ["next", "script"] as const) {
       for (const [what, behavior] of cases) {

@@ -14,8 +14,8 @@
  *
  * @since 1.0.0
  */
+import type { TimeSpan } from "@effect-apns/models"
 import type * as SqlClient from "@effect/sql/SqlClient"
-import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -30,7 +30,7 @@ export interface Options {
   /** The path of the file; it is made where it is missing. Beside it stand `-wal`, `-shm` and `-owner`. */
   readonly file: string
   /** How long a statement waits for another one before it fails. Default 5 seconds. */
-  readonly busyTimeout?: Duration.DurationInput | undefined
+  readonly busyTimeout?: TimeSpan.TimeSpan | undefined
 }
 
 /**

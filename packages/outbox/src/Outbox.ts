@@ -28,12 +28,11 @@
  * @since 1.0.0
  */
 import type { Request } from "@effect-apns/core"
-import type { Expiration, Notification, Priority } from "@effect-apns/models"
+import type { Expiration, Notification, Priority, TimeSpan } from "@effect-apns/models"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Stream from "effect/Stream"
@@ -72,11 +71,11 @@ export interface RetryOptions {
    * Before the first repetition. Default: 15 minutes after 500 and 503 (Apple: "Handling notification responses from
    * APNs"), 1 minute after 429, 10 seconds while APNs cannot be reached.
    */
-  readonly delay?: Duration.DurationInput | undefined
+  readonly delay?: TimeSpan.TimeSpan | undefined
   /** By how much each delay is longer than the one before. Default 2. */
   readonly factor?: number | undefined
   /** The longest delay. Default: 1 hour after 500 and 503, 15 minutes after 429, 5 minutes while APNs cannot be reached. */
-  readonly maxDelay?: Duration.DurationInput | undefined
+  readonly maxDelay?: TimeSpan.TimeSpan | undefined
   /** How often a notification is tried at most, each time with the pool's own repetitions. Default: no limit. */
   readonly attempts?: number | undefined
 }
@@ -105,7 +104,7 @@ export interface CampaignOptions<N extends Notification.Notification = Notificat
   /** `apns-collapse-id` of all its notifications. Default: for alerts, each notification has its own, made from campaign and index. */
   readonly collapseId?: string | undefined
   /** How long one attempt waits for APNs's answer. Default 10 seconds. */
-  readonly timeout?: Duration.DurationInput | undefined
+  readonly timeout?: TimeSpan.TimeSpan | undefined
   /** Whether to send again when nobody knows if APNs has processed it. Default: as the pool is set up. */
   readonly retransmit?: Request.Retransmit | undefined
   /** When to send it. Default: at once. */
@@ -210,7 +209,7 @@ export interface OutcomesOptions {
   /** Only of this tenant. */
   readonly tenant?: string | undefined
   /** Wait for more when all that there are have been read, and look again so often. Default: end then. */
-  readonly follow?: Duration.DurationInput | undefined
+  readonly follow?: TimeSpan.TimeSpan | undefined
 }
 
 /**
@@ -287,7 +286,7 @@ export interface Options {
    */
   readonly prefix?: string | undefined
   /** How long a campaign lives that names no end. Default 24 hours. */
-  readonly lifetime?: Duration.DurationInput | undefined
+  readonly lifetime?: TimeSpan.TimeSpan | undefined
 }
 
 /**

@@ -23,10 +23,10 @@
  *
  * @since 1.0.0
  */
+import type { TimeSpan } from "@effect-apns/models"
 import type { ApnsPool } from "@effect-apns/pool/ApnsPool"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -94,7 +94,7 @@ export interface OutboxRunner {
  */
 export interface Rate {
   readonly limit: number
-  readonly window: Duration.DurationInput
+  readonly window: TimeSpan.TimeSpan
 }
 
 /**
@@ -115,7 +115,7 @@ export interface Options<PE = never, PR = never, OE = never, OR = never> {
    */
   readonly onOutcomes?: ((outcomes: ReadonlyArray<Outcome>) => Effect.Effect<unknown, OE, OR>) | undefined
   /** How long `onOutcomes` may take before it is interrupted and tried again. Default 1 minute. */
-  readonly onOutcomesTimeout?: Duration.DurationInput | undefined
+  readonly onOutcomesTimeout?: TimeSpan.TimeSpan | undefined
 
   /** What the names of the tables begin with, as in `Outbox.layer`. Default `"apns_outbox_"`. */
   readonly prefix?: string | undefined
@@ -127,15 +127,15 @@ export interface Options<PE = never, PR = never, OE = never, OR = never> {
   /** How many notifications a tenant may send, by all runners together. Default: no limit. */
   readonly rate?: ((tenant: string) => Rate | undefined) | undefined
   /** How often outcomes are written. Default 25 milliseconds. */
-  readonly checkpointInterval?: Duration.DurationInput | undefined
+  readonly checkpointInterval?: TimeSpan.TimeSpan | undefined
   /** How often to look for something to send, while there is nothing. Default 250 milliseconds. */
-  readonly pollInterval?: Duration.DurationInput | undefined
+  readonly pollInterval?: TimeSpan.TimeSpan | undefined
   /** How long after its last sign of life a runner is taken for dead, and others go on with its batches. Default 10 seconds, at least 1. */
-  readonly lock?: Duration.DurationInput | undefined
+  readonly lock?: TimeSpan.TimeSpan | undefined
   /** How often runners may die with a batch, without one outcome in between, before it is given up. Default 5. */
   readonly maxDeaths?: number | undefined
   /** How long closing waits for answers, and for `onOutcomes`. Default 10 seconds. */
-  readonly drainTimeout?: Duration.DurationInput | undefined
+  readonly drainTimeout?: TimeSpan.TimeSpan | undefined
   readonly retention?: Retention | undefined
 }
 
@@ -147,9 +147,9 @@ export interface Options<PE = never, PR = never, OE = never, OR = never> {
  */
 export interface Retention {
   /** Tokens and outcomes of campaigns that have ended; their counts stay. Default 7 days. */
-  readonly details?: Duration.DurationInput | undefined
+  readonly details?: TimeSpan.TimeSpan | undefined
   /** The campaigns themselves: after that their ids are forgotten, and can be used again. Default 30 days. */
-  readonly campaigns?: Duration.DurationInput | undefined
+  readonly campaigns?: TimeSpan.TimeSpan | undefined
 }
 
 /**

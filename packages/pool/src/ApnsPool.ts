@@ -30,12 +30,12 @@
 import type { Connection } from "@effect-apns/core"
 import { type Credentials, type Endpoint, type Failure, type Request, type Response } from "@effect-apns/core"
 import { resolve } from "@effect-apns/core/unstable/Connection"
+import type { TimeSpan } from "@effect-apns/models"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
@@ -200,7 +200,7 @@ export interface PoolOptions {
   readonly spans?: boolean | undefined
 
   /** How long closing waits for outcomes, whatever ends the owner of the pool: also an interruption or a signal. Default 10 seconds. */
-  readonly drainTimeout?: Duration.DurationInput | undefined
+  readonly drainTimeout?: TimeSpan.TimeSpan | undefined
 }
 
 /**

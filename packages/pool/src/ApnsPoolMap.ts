@@ -37,6 +37,7 @@
 import type { Credentials, Endpoint, Failure, Request, Response } from "@effect-apns/core"
 import { Connection } from "@effect-apns/core"
 import { resolveProxy } from "@effect-apns/core/unstable/Connection"
+import type { TimeSpan } from "@effect-apns/models"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -169,7 +170,7 @@ export interface PoolMapOptions extends Omit<ApnsPool.PoolOptions, "size"> {
   /** Connections for all tenants together. Default 1000. */
   readonly maxConnections?: number | undefined
   /** How long a pool that nobody uses stays open. Default 1 hour: Apple asks to keep connections open. */
-  readonly idleTimeToLive?: Duration.DurationInput | undefined
+  readonly idleTimeToLive?: TimeSpan.TimeSpan | undefined
 }
 
 /**
@@ -272,7 +273,7 @@ export const build = (
 export const make = <E = never, R = never>(
   options: Options<E, R> = {}
 ): Effect.Effect<ApnsPoolMap, ApnsPool.InvalidPoolOptions | E, Scope.Scope | R> =>
-  Effect.flatMap(resolveProxy(options.proxy), (proxy) =>
+  Effect.flatMap(Effect.zipRight(pools.checkConnecting(options), resolveProxy(options.proxy)), (proxy) =>
     build(
       ({ credentials, endpoint, name }, around) =>
         pools.makeShared({ ...options, proxy, endpoint, credentials, name: name ?? options.name }, around),
@@ -376,7 +377,7 @@ export const layerTest = (
       (tenant, around) =>
         pools.makeSharedWith(
           (parts) => around(Connection.fromHandler((request) => handler(tenant, request), {}, parts)),
-          { drainTimeout: 0, ...options }
+          { drainTimeout: Duration.zero, ...options }
         ),
       options
     ))

@@ -45,10 +45,11 @@
  */
 import type { Request } from "@effect-apns/core"
 import { Credentials, Endpoint, Proxy } from "@effect-apns/core"
+import { TimeSpan } from "@effect-apns/models"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -105,16 +106,11 @@ const whole = (name: string, description: string, least = 1) =>
       : Either.left(`Give a whole number, at least ${least}`)
   })
 
-/** A bare number would be milliseconds, which nobody means who writes 5. */
 const duration = (name: string, description: string) =>
   variable(
     name,
     description,
-    (text) =>
-      Option.match(/[a-z]/i.test(text) ? Duration.decodeUnknown(text) : Option.none(), {
-        onNone: () => Either.left("Give a number and its unit, such as \"10 seconds\""),
-        onSome: Either.right
-      })
+    (text) => Either.mapLeft(TimeSpan.decode(text), () => "Give a number and its unit, such as \"10 seconds\"")
   )
 
 const oneOf = <A>(name: string, description: string, values: ReadonlyMap<string, A>) =>

@@ -5,7 +5,7 @@ import { ApnsPoolMap, send, sendAll } from "@effect-apns/pool"
 import * as UnstableApnsPoolMap from "@effect-apns/pool/unstable/ApnsPoolMap"
 import { MockApns, ProviderKey } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, Exit, Fiber, Layer, Redacted, Scope, Stream, TestClock } from "effect"
+import { Duration, Effect, Either, Exit, Fiber, Layer, Redacted, Scope, Stream, TestClock } from "effect"
 
 const token = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 const notification = Notification.alert({ alert: "Hello" })
@@ -107,7 +107,7 @@ describe("ApnsPoolMap", () => {
   })
 
   it.effect("\"for ever\" is a time too", () => {
-    const { layer, seen } = counted({ idleTimeToLive: Infinity })
+    const { layer, seen } = counted({ idleTimeToLive: Duration.infinity })
     return Effect.gen(function*() {
       const tenant = tenantAt(yield* tenantsOf(1), 0)
       yield* hello.pipe(ApnsPoolMap.provide(tenant))
@@ -285,7 +285,7 @@ describe("ApnsPoolMap", () => {
   })
 
   it.effect("two that never stop sending, and a third with two seconds: everybody gets a turn", () => {
-    const { layer, seen } = counted({ maxConnections: 2, drainTimeout: 0 }, Effect.sleep("100 millis"))
+    const { layer, seen } = counted({ maxConnections: 2, drainTimeout: "0 seconds" }, Effect.sleep("100 millis"))
     return Effect.gen(function*() {
       const tenants = yield* tenantsOf(4)
       const sent = [0, 0, 0, 0]
@@ -310,7 +310,7 @@ describe("ApnsPoolMap", () => {
   })
 
   it.effect("waiting for the budget: timeout and deadline end it, and nothing was processed", () => {
-    const { layer } = counted({ maxConnections: 1, drainTimeout: 0 }, Effect.sleep("1 hour"))
+    const { layer } = counted({ maxConnections: 1, drainTimeout: "0 seconds" }, Effect.sleep("1 hour"))
     return Effect.gen(function*() {
       const [first, second] = yield* tenantsOf(2)
       if (first === undefined || second === undefined) return assert.fail("no tenants")

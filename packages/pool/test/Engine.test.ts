@@ -1,11 +1,25 @@
 import type { Failure } from "@effect-apns/core"
-import { ConnectError, Connection, Endpoint, Request, Response } from "@effect-apns/core"
+import { ConnectError, Connection, Credentials, Endpoint, Request, Response } from "@effect-apns/core"
 import { Notification } from "@effect-apns/models"
-import { ApnsPool, send, sendAll } from "@effect-apns/pool"
+import { ApnsPool, ApnsPoolMap, send, sendAll } from "@effect-apns/pool"
 import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
 import * as Delivery from "@effect-apns/pool/unstable/Delivery"
+import { ProviderKey } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Either, Exit, FastCheck, Fiber, Logger, LogLevel, Schedule, Stream, TestClock } from "effect"
+import {
+  Deferred,
+  Effect,
+  Either,
+  Exit,
+  FastCheck,
+  Fiber,
+  Logger,
+  LogLevel,
+  Redacted,
+  Schedule,
+  Stream,
+  TestClock
+} from "effect"
 import { VirtualClock } from "./scenarios/VirtualClock.js"
 
 const token = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -15,6 +29,9 @@ const request = Request.make({ path: "/3/device/4242", body: { aps: { alert: "x"
 const collapsible = Request.make({ path: "/3/device/4242", headers: { "apns-collapse-id": "x" }, body: {} })
 
 const silent = Logger.minimumLogLevel(LogLevel.None)
+
+const tokenOf = ({ key, keyId, teamId }: ProviderKey.ProviderKey) =>
+  Credentials.token({ key: Redacted.make(key), keyId, teamId })
 
 const dropped: Failure.CloseCause = { _tag: "Dropped", code: "ECONNRESET" }
 
@@ -54,7 +71,7 @@ describe("a bound for those who wait", () => {
         ["size", [NaN, 0, -1, 1.5, "4", null, {}, Infinity]],
         ["maxQueued", [NaN, -1, 1.5, "4", null, {}]],
         ["maxRetransmits", [NaN, -1, 1.5, "4", null, {}]],
-        ["drainTimeout", [NaN, "soon", null, {}, "10 parsecs"]],
+        ["drainTimeout", [NaN, 5, 5n, Infinity, "soon", null, {}, "10 parsecs"]],
         ["retransmit", ["sometimes", 1, null]],
         ["retrySchedule", ["1 second", null, 5, {}]],
         ["backoffSchedule", ["1 second", null, 5, {}]],
@@ -73,6 +90,26 @@ describe("a bound for those who wait", () => {
           assert.strictEqual(found, `InvalidPoolOptions ${field}`, String(value))
         }
       }
+    }))
+
+  it.scoped("a span of time that is none is refused with the option's name, before anything connects", () =>
+    Effect.gen(function*() {
+      const credentials = yield* tokenOf(yield* ProviderKey.make())
+      for (const name of ["connectTimeout", "drainTimeout", "ping.interval", "ping.deadline", "ping.busyDeadline"]) {
+        for (const value of [5, NaN, 5n, "soon", null, {}]) {
+          const [first = "", second] = name.split(".")
+          const option: object = { [first]: second === undefined ? value : { [second]: value } }
+          const given = { lookup: () => Effect.die("it connects"), ...option }
+          const error = yield* Effect.flip(ApnsPool.make({ endpoint: Endpoint.development, credentials, ...given }))
+          assert.strictEqual(`${error._tag} ${"field" in error ? error.field : ""}`, `InvalidPoolOptions ${name}`)
+          if (name === "drainTimeout") continue
+          const ofMap = yield* Effect.flip(ApnsPoolMap.make(given))
+          assert.strictEqual(ofMap.field, name)
+        }
+      }
+      const idle: object = { idleTimeToLive: 5 }
+      const ofMap = yield* Effect.flip(ApnsPoolMap.make(idle))
+      assert.strictEqual(ofMap.field, "idleTimeToLive")
     }))
 
   it.live("any options make a pool, or one typed error", () =>
@@ -140,7 +177,7 @@ describe("what may have been processed", () => {
           size: 10,
           maxRetransmits,
           reconnectSchedule: Schedule.spaced("1 millis"),
-          drainTimeout: 0
+          drainTimeout: "0 seconds"
         })
         const sent = yield* Effect.fork(Effect.flip(pool.post(collapsible)))
         yield* Effect.repeatN(TestClock.adjust("500 millis"), 18)
@@ -335,7 +372,7 @@ describe("servers that rotate their connections in good order", () => {
               )
               connection = made
               return made
-            }), { size: 1, drainTimeout: 0 }),
+            }), { size: 1, drainTimeout: "0 seconds" }),
           clock
         )
         for (let i = 0; i < 2000; i++) pool.unsafe.submit(new Push(request.path, request.spec))
@@ -380,7 +417,7 @@ describe("a connection that has shown nothing of itself", () => {
               // one without a socket would have nothing to show
               return { ...made, unsafe: Object.create(made.unsafe, { proven: { value: false } }) }
             }),
-          { size: 1, drainTimeout: 0 }
+          { size: 1, drainTimeout: "0 seconds" }
         )
         yield* TestClock.adjust(0)
         const patient = Request.make({ path: "/3/device/4242", body: {}, timeout: "1 hour" })
@@ -406,7 +443,7 @@ describe("a single send beside two bulks", () => {
             serve = [() => waiting.shift()?.()]
             return made
           }),
-        { size: 1, drainTimeout: 0 }
+        { size: 1, drainTimeout: "0 seconds" }
       )
       yield* TestClock.adjust(0)
       const counts = [0, 0]

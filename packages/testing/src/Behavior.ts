@@ -26,11 +26,13 @@
  */
 import { ErrorCode } from "@effect-apns/http2/ErrorCode"
 import * as Frame from "@effect-apns/http2/Frame"
+import type * as TimeSpan from "@effect-apns/models/TimeSpan"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import { constant } from "effect/Function"
 import * as frames from "./internal/frames.js"
 import * as reasons from "./internal/reasons.js"
+import { spanOf } from "./internal/spanOf.js"
 
 /**
  * One way to treat a request. Use the constructors of this module; the fields are for reading.
@@ -178,10 +180,10 @@ export const acceptWith = (options: {
  * @since 1.0.0
  * @category models
  */
-export type RetryAfter = Exclude<Duration.DurationInput, bigint | readonly [number, number]>
+export type RetryAfter = TimeSpan.TimeSpan | number
 
 const secondsOf = (retryAfter: RetryAfter): number =>
-  Math.ceil(typeof retryAfter === "number" ? retryAfter : Duration.toSeconds(retryAfter))
+  Math.ceil(typeof retryAfter === "number" ? retryAfter : Duration.toSeconds(spanOf("retryAfter", retryAfter)))
 
 /**
  * A rejection in full.
@@ -309,9 +311,9 @@ export const unregistered = (timestamp: DateTime.DateTime | number): Behavior =>
  * @since 0.1.0
  * @category answers
  */
-export const slow = (delay: Duration.DurationInput, then?: Behavior): Behavior => ({
+export const slow = (delay: TimeSpan.TimeSpan, then?: Behavior): Behavior => ({
   _tag: "Slow",
-  delay: Duration.decode(delay),
+  delay: spanOf("The delay of MockApns.slow", delay),
   then
 })
 

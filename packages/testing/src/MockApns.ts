@@ -21,6 +21,7 @@
 import * as Credentials from "@effect-apns/core/Credentials"
 import * as Endpoint from "@effect-apns/core/Endpoint"
 import { ErrorCode } from "@effect-apns/http2/ErrorCode"
+import type * as TimeSpan from "@effect-apns/models/TimeSpan"
 import * as ApnsPool from "@effect-apns/pool/ApnsPool"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -42,6 +43,7 @@ import { Channels } from "./internal/Channels.js"
 import type { DeadToken } from "./internal/checks.js"
 import * as inboxes from "./internal/inbox.js"
 import { MockServer } from "./internal/MockServer.js"
+import { spanOf } from "./internal/spanOf.js"
 import { Timeline } from "./internal/Timeline.js"
 import * as ProviderKey from "./ProviderKey.js"
 import type { Received } from "./Received.js"
@@ -275,7 +277,7 @@ export interface MockApns {
     decide: ((request: Received) => Behavior | undefined | Effect.Effect<Behavior | undefined>) | undefined
   ) => Effect.Effect<void>
   /** From now on every request is processed and answered this much later. */
-  readonly delay: (duration: Duration.DurationInput) => Effect.Effect<void>
+  readonly delay: (duration: TimeSpan.TimeSpan) => Effect.Effect<void>
 
   /**
    * Sends GOAWAY; requests above `lastStreamId` are not processed anymore, those up to it are answered as usual. The
@@ -311,7 +313,7 @@ export interface MockApns {
   readonly acknowledgeSettings: (on: boolean) => Effect.Effect<void>
   /** Hands out everything in pieces of so many bytes, one each `every` (default: none); `undefined` ends it. */
   readonly trickle: (
-    pace: { readonly bytes: number; readonly every?: Duration.DurationInput | undefined } | undefined
+    pace: { readonly bytes: number; readonly every?: TimeSpan.TimeSpan | undefined } | undefined
   ) => Effect.Effect<void>
   /**
    * `true` stops reading and writing, as a process that is stopped or a network that loses every packet does: TCP stays
@@ -388,9 +390,9 @@ export interface Options {
    * minutes (Apple: "Establishing a token-based connection to APNs"). A token that the mock itself called expired does
    * not count.
    */
-  readonly tokenUpdateInterval?: Duration.DurationInput | undefined
+  readonly tokenUpdateInterval?: TimeSpan.TimeSpan | undefined
   /** The greatest age of a provider token, more gets ExpiredProviderToken. Defaults to 60 minutes (same page). */
-  readonly tokenLifetime?: Duration.DurationInput | undefined
+  readonly tokenLifetime?: TimeSpan.TimeSpan | undefined
   /** Which clock tells the age of tokens and measures delays: the wall's (the default) or the current `Clock`. */
   readonly clock?: "live" | "current" | undefined
   /** Broadcast channels for each bundle ID. Defaults to 10,000 (Apple: "Handling error responses from APNs"). */
@@ -405,7 +407,7 @@ export interface Options {
   /** Allow one stream until a request with a valid provider token was accepted, as Apple documents. Defaults to `false`. */
   readonly oneStreamUntilAuthenticated?: boolean | undefined
   /** Process and answer each request this much later. Defaults to at once. */
-  readonly delay?: Duration.DurationInput | undefined
+  readonly delay?: TimeSpan.TimeSpan | undefined
 
   /** `false` counts requests without keeping them. Defaults to `true`. */
   readonly record?: boolean | undefined
@@ -460,6 +462,9 @@ const present = (settings: Settings): Record<string, number> => {
   return given
 }
 
+const millisOfSpan = (option: string, given: TimeSpan.TimeSpan): number =>
+  Duration.toMillis(spanOf(`The option \`${option}\` of MockApns`, given))
+
 const millisOf = (at: DateTime.DateTime | number): number => typeof at === "number" ? at : DateTime.toEpochMillis(at)
 
 /**
@@ -507,8 +512,8 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
         authority: keys,
         channels,
         topics: options.topics === undefined ? undefined : new Set(options.topics),
-        tokenUpdateMillis: Duration.toMillis(options.tokenUpdateInterval ?? "20 minutes"),
-        tokenLifetimeMillis: Duration.toMillis(options.tokenLifetime ?? "60 minutes"),
+        tokenUpdateMillis: millisOfSpan("tokenUpdateInterval", options.tokenUpdateInterval ?? "20 minutes"),
+        tokenLifetimeMillis: millisOfSpan("tokenLifetime", options.tokenLifetime ?? "60 minutes"),
         dead,
         tokenTopics,
         disowned: new Set(),
@@ -545,7 +550,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       },
       timeline
     })
-    server.delayMillis = Duration.toMillis(options.delay ?? 0)
+    server.delayMillis = millisOfSpan("delay", options.delay ?? Duration.zero)
     const listen = (port: number): Effect.Effect<void, MockApnsError> =>
       Effect.tryPromise({
         try: () => server.listen(port, options.host),
@@ -625,7 +630,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
         }),
       delay: (duration) =>
         Effect.sync(() => {
-          server.delayMillis = Duration.toMillis(duration)
+          server.delayMillis = millisOfSpan("delay", duration)
         }),
       goaway: (goaway) =>
         Effect.sync(() => {
@@ -676,7 +681,10 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
         Effect.sync(() => {
           server.pace = pace === undefined
             ? undefined
-            : { bytes: Math.max(1, Math.floor(pace.bytes)), everyMillis: Duration.toMillis(pace.every ?? 0) }
+            : {
+              bytes: Math.max(1, Math.floor(pace.bytes)),
+              everyMillis: millisOfSpan("every", pace.every ?? Duration.zero)
+            }
           for (const connection of server.select(undefined)) connection.duplex.pace = server.pace
         }),
       freeze: (on, where) => Effect.sync(() => server.freeze(on, where?.connection)),

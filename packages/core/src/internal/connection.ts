@@ -1,11 +1,13 @@
+import { TimeSpan } from "@effect-apns/models"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import { ConnectError } from "../ConnectError.js"
 import type * as Connection from "../Connection.js"
 import type { Credentials, CredentialsError } from "../Credentials.js"
-import type { Endpoint } from "../Endpoint.js"
+import * as Endpoint from "../Endpoint.js"
 import * as Failure from "../Failure.js"
 import * as ProviderToken from "../ProviderToken.js"
 import * as Request from "../Request.js"
@@ -16,7 +18,7 @@ import { fromCode } from "./connectFailure.js"
 import { Handled } from "./handled.js"
 import type { Times } from "./keepAlive.js"
 import { noListener } from "./lifecycle.js"
-import { timeoutFail } from "./timing.js"
+import { spanOf, timeoutFail } from "./timing.js"
 import { Wire } from "./wire.js"
 
 interface TransportOptions extends Omit<Connection.Resolved, "endpoint" | "credentials"> {
@@ -24,9 +26,7 @@ interface TransportOptions extends Omit<Connection.Resolved, "endpoint" | "crede
   readonly credentials?: Credentials | undefined
 }
 
-const defaultConnectTimeout = Duration.seconds(10)
-
-const noSettings = (endpoint: Endpoint, timeout: Duration.Duration): ConnectError =>
+const noSettings = (endpoint: Endpoint.Endpoint, timeout: Duration.Duration): ConnectError =>
   new ConnectError({
     reason: "Timeout",
     phase: "http2",
@@ -34,7 +34,7 @@ const noSettings = (endpoint: Endpoint, timeout: Duration.Duration): ConnectErro
     message: `${endpoint.origin}: the server sent no HTTP/2 SETTINGS within ${Duration.format(timeout)}`
   })
 
-const unusable = (endpoint: Endpoint, cause: Failure.CloseCause | undefined): ConnectError =>
+const unusable = (endpoint: Endpoint.Endpoint, cause: Failure.CloseCause | undefined): ConnectError =>
   cause?._tag === "Dropped"
     // under TLS 1.3 a server refuses a client certificate only after the handshake
     ? fromCode(endpoint, "http2", cause.code, undefined)
@@ -53,15 +53,12 @@ export const make = (
   parts: Connection.Parts = {}
 ): Effect.Effect<Connection.Connection, ConnectError | CredentialsError, Scope.Scope> =>
   Effect.gen(function*() {
-    const timeout = Duration.decode(options.connectTimeout ?? defaultConnectTimeout)
+    const spans = yield* spansOf(options, options.endpoint)
+    const timeout = spans.connectTimeout
     const started = yield* Clock.currentTimeMillis
     const transport = yield* Transport.connect({ ...options, connectTimeout: timeout })
     const spent = (yield* Clock.currentTimeMillis) - started
-    const wire = yield* open(
-      transport,
-      { ...options, authority: options.endpoint.authority },
-      parts
-    )
+    const wire = yield* open(transport, { ...options, authority: options.endpoint.authority }, spans, parts)
     const left = Duration.millis(Math.max(1, Duration.toMillis(timeout) - spent))
     yield* timeoutFail(wire.ready, { duration: left, onTimeout: () => noSettings(options.endpoint, timeout) }).pipe(
       Effect.zipRight(
@@ -77,16 +74,19 @@ export const fromTransport = (
   transport: Transport.Transport,
   options: TransportOptions,
   parts: Connection.Parts
-): Effect.Effect<Connection.Connection, CredentialsError, Scope.Scope> =>
+): Effect.Effect<Connection.Connection, ConnectError | CredentialsError, Scope.Scope> =>
   Effect.gen(function*() {
-    const wire = yield* open(transport, options, parts)
+    const authority = options.authority ?? "localhost"
+    const endpoint = Either.getOrElse(Endpoint.make(`https://${authority}`), () => Endpoint.production)
+    const wire = yield* open(transport, { ...options, authority }, yield* spansOf(options, endpoint), parts)
     yield* wire.ready
     return wire.connection
   })
 
 const open = (
   transport: Transport.Transport,
-  options: TransportOptions,
+  options: Omit<TransportOptions, "authority"> & { readonly authority: string },
+  spans: Spans,
   parts: Connection.Parts
 ): Effect.Effect<Wire, CredentialsError, Scope.Scope> =>
   Effect.gen(function*() {
@@ -96,32 +96,49 @@ const open = (
     const wire = new Wire(
       transport,
       {
-        authority: options.authority ?? "localhost",
+        authority: options.authority,
         token,
-        ping: timesOf(options.ping),
+        ping: spans.ping,
         limits: options.limits
       },
       parts.listener ?? noListener,
       deadlines
     )
-    yield* Effect.addFinalizer(() => wire.shutdown(Duration.decode(options.drainTimeout ?? defaultDrainTimeout)))
+    yield* Effect.addFinalizer(() => wire.shutdown(spans.drainTimeout))
     if (token !== undefined) yield* Effect.forkScoped(Effect.interruptible(wire.keepToken(token)))
     return wire
   })
 
-const timesOf = (ping: TransportOptions["ping"]): Times => {
-  const interval = atLeastOne(ping?.interval ?? Duration.minutes(1))
-  const deadline = atLeastOne(ping?.deadline ?? Duration.seconds(10))
-  return {
-    interval,
-    deadline,
-    busyInterval: Math.min(interval, atLeastOne(ping?.busyInterval ?? Duration.seconds(2))),
-    busyDeadline: Math.min(deadline, atLeastOne(ping?.busyDeadline ?? Duration.seconds(3)))
-  }
+interface Spans {
+  readonly connectTimeout: Duration.Duration
+  readonly ping: Times
+  readonly drainTimeout: Duration.Duration
 }
 
+const spansOf = (
+  options: Pick<TransportOptions, "connectTimeout" | "ping" | "drainTimeout">,
+  endpoint: Endpoint.Endpoint
+): Effect.Effect<Spans, ConnectError> =>
+  Effect.gen(function*() {
+    const { connectTimeout, drainTimeout, ping } = options
+    const interval = atLeastOne(yield* spanOf(endpoint, "ping.interval", ping?.interval, Duration.minutes(1)))
+    const deadline = atLeastOne(yield* spanOf(endpoint, "ping.deadline", ping?.deadline, Duration.seconds(10)))
+    const busyInterval = yield* spanOf(endpoint, "ping.busyInterval", ping?.busyInterval, Duration.seconds(2))
+    const busyDeadline = yield* spanOf(endpoint, "ping.busyDeadline", ping?.busyDeadline, Duration.seconds(3))
+    return {
+      connectTimeout: yield* spanOf(endpoint, "connectTimeout", connectTimeout, Transport.defaultConnectTimeout),
+      ping: {
+        interval,
+        deadline,
+        busyInterval: Math.min(interval, atLeastOne(busyInterval)),
+        busyDeadline: Math.min(deadline, atLeastOne(busyDeadline))
+      },
+      drainTimeout: yield* spanOf(endpoint, "drainTimeout", drainTimeout, defaultDrainTimeout)
+    }
+  })
+
 /** Milliseconds, and never 0: a PING without end. */
-const atLeastOne = (duration: Duration.DurationInput): number => Math.max(1, Duration.toMillis(duration))
+const atLeastOne = (duration: Duration.Duration): number => Math.max(1, Duration.toMillis(duration))
 
 /** As long as the default timeout of a request: whatever is in flight can still be answered. */
 const defaultDrainTimeout = Duration.millis(Request.defaultTimeoutMillis)
@@ -130,10 +147,14 @@ const defaultHandledLimit = 1000
 
 export const fromHandler = (
   handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,
-  options: { readonly limit?: number | undefined; readonly drainTimeout?: Duration.DurationInput | undefined },
+  options: { readonly limit?: number | undefined; readonly drainTimeout?: TimeSpan.TimeSpan | undefined },
   parts: Connection.Parts
 ): Effect.Effect<Connection.Connection, never, Scope.Scope> =>
   Effect.gen(function*() {
+    const drainTimeout = Either.getOrThrowWith(
+      options.drainTimeout === undefined ? Either.right(Duration.zero) : TimeSpan.decode(options.drainTimeout),
+      (advice) => new TypeError(`The option \`drainTimeout\` is no span of time: ${advice}`)
+    )
     const deadlines = parts.deadlines ?? (yield* Deadlines.make)
     const handled = new Handled(
       handler,
@@ -142,6 +163,6 @@ export const fromHandler = (
       parts.listener ?? noListener,
       deadlines
     )
-    yield* Effect.addFinalizer(() => handled.shutdown(Duration.decode(options.drainTimeout ?? 0)))
+    yield* Effect.addFinalizer(() => handled.shutdown(drainTimeout))
     return handled.connection
   })

@@ -1,3 +1,4 @@
+import { TimeSpan } from "@effect-apns/models"
 import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -6,7 +7,6 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import { globalValue } from "effect/GlobalValue"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { KeyObject } from "node:crypto"
 import type { Sharing } from "../Credentials.js"
@@ -235,26 +235,28 @@ const signers = globalValue(
   () => new WeakMap<Clock.Clock, Map<string, Signer>>()
 )
 
-const millisOf = (duration: unknown): number =>
-  Option.match(Duration.decodeUnknown(duration), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+/** Milliseconds of the option `refreshAfter`. */
+const refreshAge = (given: unknown): Effect.Effect<number, CredentialsError> => {
+  const invalid = (message: string) =>
+    new CredentialsError({ reason: "InvalidRefreshAge", source: "refreshAfter", message })
+  if (given === undefined) return Effect.succeed(defaultRefreshAfter)
+  return Either.match(TimeSpan.decode(given), {
+    onLeft: (advice) => invalid(`The option \`refreshAfter\` is no span of time: ${advice}`),
+    onRight: (age) => {
+      const millis = Duration.toMillis(age)
+      return millis >= quietPeriod && millis <= lifetime ? Effect.succeed(millis) : invalid(
+        `Tokens cannot be refreshed at an age of ${Duration.format(age)}: give a span of time from 20 to 60 minutes`
+      )
+    }
+  })
+}
 
 export const make = (options: Options): Effect.Effect<ProviderToken, CredentialsError> =>
   Effect.gen(function*() {
     if (typeof options !== "object" || options === null) {
       return yield* new CredentialsError(noContent("What is given to ProviderToken.make"))
     }
-    const refreshAfter = options.refreshAfter === undefined ? defaultRefreshAfter : millisOf(options.refreshAfter)
-    if (!(refreshAfter >= quietPeriod && refreshAfter <= lifetime)) {
-      return yield* new CredentialsError({
-        reason: "InvalidRefreshAge",
-        source: "refreshAfter",
-        message: `Tokens cannot be refreshed at an age of ${
-          Math.abs(refreshAfter) <= Number.MAX_SAFE_INTEGER / 1e6
-            ? Duration.format(Duration.millis(refreshAfter))
-            : String(refreshAfter)
-        }: give a duration from 20 to 60 minutes`
-      })
-    }
+    const refreshAfter = yield* refreshAge(options.refreshAfter)
     // who asks for an age of their own wants tokens of their own
     const sharing = options.sharing ?? (options.refreshAfter === undefined ? "processes" : "none")
     const { identity, key } = yield* Either.mapLeft(

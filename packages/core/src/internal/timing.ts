@@ -1,6 +1,28 @@
+import { TimeSpan } from "@effect-apns/models"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Fiber from "effect/Fiber"
+import { ConnectError } from "../ConnectError.js"
+import type { Endpoint } from "../Endpoint.js"
+
+/** An option that is a span of time; `otherwise` where it is not given. */
+export const spanOf = (
+  endpoint: Endpoint,
+  option: string,
+  given: unknown,
+  otherwise: Duration.Duration
+): Effect.Effect<Duration.Duration, ConnectError> =>
+  given === undefined ? Effect.succeed(otherwise) : Either.match(TimeSpan.decode(given), {
+    onRight: Effect.succeed,
+    onLeft: (advice) =>
+      new ConnectError({
+        reason: "InvalidOptions",
+        phase: "setup",
+        endpoint,
+        message: `The option \`${option}\` is no span of time: ${advice}`
+      })
+  })
 
 /**
  * Waits for `wait`, but no longer than `duration`: for finalizers.

@@ -27,9 +27,9 @@ import { mayBeSecret } from "./paths.js"
 import { isCertificate, pemBlocks } from "./pem.js"
 import { SocketTransport } from "./socketTransport.js"
 import { staggered } from "./staggered.js"
-import { timeoutFail, waitAtMost } from "./timing.js"
+import { spanOf, timeoutFail, waitAtMost } from "./timing.js"
 
-export const defaultConnectTimeout: Duration.DurationInput = "10 seconds"
+export const defaultConnectTimeout: Duration.Duration = Duration.seconds(10)
 
 /** RFC 8305 section 5: the recommended delay before the next address is tried. */
 const attemptDelay = Duration.millis(250)
@@ -69,7 +69,7 @@ export const connect = (options: ConnectOptions): Effect.Effect<Transport, Conne
         ? { servername: options.endpoint.host }
         : { checkServerIdentity: (_host, certificate) => checkAddress(options.endpoint.host, certificate) })
     }
-    const timeout = Duration.decode(options.connectTimeout ?? defaultConnectTimeout)
+    const timeout = yield* spanOf(options.endpoint, "connectTimeout", options.connectTimeout, defaultConnectTimeout)
     const dialed = proxy === undefined
       ? dialDirect(dialing, options, tlsOptions, keylog)
       : dialThrough(dialing, proxy, tlsOptions, keylog)

@@ -1,8 +1,8 @@
 import type { ConnectError } from "@effect-apns/core"
-import { Connection, Credentials, Endpoint, Proxy } from "@effect-apns/core"
+import { Connection, Credentials, Endpoint, ProviderToken, Proxy } from "@effect-apns/core"
 import type { FileSystem } from "@effect/platform"
 import type { ConfigError, Layer, Scope } from "effect"
-import { Config, Context, Data, Effect } from "effect"
+import { Config, Context, Data, Duration, Effect, Redacted } from "effect"
 import { describe, expect, test } from "tstyche"
 
 declare const credentials: Credentials.Credentials
@@ -53,6 +53,23 @@ describe("credentials and proxy", () => {
       credentials: Effect.succeed("AuthKey_ABC123DEFG.p8")
     })
     expect(Connection.layer).type.not.toBeCallableWith({ endpoint })
+  })
+})
+
+describe("spans of time", () => {
+  test("a bare number is refused, text with a unit and a Duration are taken", () => {
+    const given = { endpoint, credentials }
+    expect<Connection.Resolved["connectTimeout"]>().type.not.toBeAssignableFrom<bigint>()
+    expect(Connection.make).type.not.toBeCallableWith({ ...given, connectTimeout: 5 })
+    expect(Connection.make).type.not.toBeCallableWith({ ...given, drainTimeout: 5 })
+    expect(Connection.make).type.not.toBeCallableWith({ ...given, ping: { interval: 5 } })
+    expect(Connection.make).type.not.toBeCallableWith({ ...given, ping: { deadline: 5 } })
+    expect(Connection.make).type.not.toBeCallableWith({ ...given, connectTimeout: "5s" })
+    expect(Connection.make).type.toBeCallableWith({ ...given, connectTimeout: "5 seconds" })
+    expect(Connection.make).type.toBeCallableWith({ ...given, ping: { interval: Duration.minutes(2) } })
+    const key = { key: Redacted.make(""), keyId: "", teamId: "" }
+    expect(ProviderToken.make).type.not.toBeCallableWith({ ...key, refreshAfter: 5 })
+    expect(ProviderToken.make).type.toBeCallableWith({ ...key, refreshAfter: "30 minutes" })
   })
 })
 

@@ -1,7 +1,7 @@
 /**
  * What a campaign says: from options to rows, and back.
  */
-import { DeviceToken, Notification } from "@effect-apns/models"
+import { DeviceToken, Notification, TimeSpan } from "@effect-apns/models"
 import type { Expiration, Priority, PushType } from "@effect-apns/models"
 import type { SendOptions } from "@effect-apns/pool/Send"
 import * as Parts from "@effect-apns/pool/unstable/Send"
@@ -138,10 +138,12 @@ const fieldOf = (issue: ParseResult.ParseIssue): ReadonlyArray<string> => {
 
 const span = (
   name: string,
-  input: Duration.DurationInput | undefined
+  input: TimeSpan.TimeSpan | undefined
 ): Either.Either<number | undefined, InvalidCampaign> => {
   if (input === undefined) return Either.right(undefined)
-  const millis = Duration.toMillis(input)
+  const decoded = TimeSpan.decode(input)
+  if (Either.isLeft(decoded)) return Either.left(invalid(name.split("."), decoded.left))
+  const millis = Duration.toMillis(decoded.right)
   return millis > 0 && Number.isFinite(millis)
     ? Either.right(millis)
     : Either.left(invalid(name.split("."), "it must be longer than 0, and end"))

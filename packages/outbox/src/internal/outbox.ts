@@ -1,3 +1,4 @@
+import { TimeSpan } from "@effect-apns/models"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Chunk from "effect/Chunk"
@@ -5,7 +6,6 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as Outbox from "../Outbox.js"
 import type { InvalidCampaign, SchemaMismatch } from "../OutboxError.js"
@@ -48,11 +48,12 @@ export const database = (
 
 export const positiveMillis = (
   field: string,
-  input: Duration.DurationInput
+  input: TimeSpan.TimeSpan
 ): Effect.Effect<number, InvalidOutboxOptions> =>
   Effect.suspend(() => {
-    const duration = Duration.decodeUnknown(input)
-    const millis = Option.isSome(duration) ? Duration.toMillis(duration.value) : NaN
+    const span = TimeSpan.decode(input)
+    if (Either.isLeft(span)) return Effect.fail(new InvalidOutboxOptions({ field, description: span.left }))
+    const millis = Duration.toMillis(span.right)
     return millis > 0 && Number.isFinite(millis)
       ? Effect.succeed(millis)
       : Effect.fail(new InvalidOutboxOptions({ field, description: "it must be longer than 0, and end" }))

@@ -3,6 +3,7 @@ import { Connection, Failure, ProviderToken, Response } from "@effect-apns/core"
 import * as UnstableConnection from "@effect-apns/core/unstable/Connection"
 import * as Deadlines from "@effect-apns/core/unstable/Deadlines"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
+import { TimeSpan } from "@effect-apns/models"
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -10,7 +11,6 @@ import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import { NodeInspectSymbol } from "effect/Inspectable"
-import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as ApnsMetrics from "../ApnsMetrics.js"
@@ -91,19 +91,28 @@ const checkCount = (
     ? Effect.succeed(value)
     : invalid(field, `${what} is a whole number, at least 0, or Infinity, not ${shown(value)}`)
 
-/** Refuses what is no duration. */
+/** Refuses what is no span of time. */
 export const checkDuration = (
   field: Field,
-  value: Duration.DurationInput | undefined,
+  value: TimeSpan.TimeSpan | undefined,
   otherwise: Duration.Duration
-): Effect.Effect<Duration.Duration, ApnsPool.InvalidPoolOptions> => {
-  if (value === undefined) return Effect.succeed(otherwise)
-  const decoded = Number.isNaN(value) ? Option.none() : Duration.decodeUnknown(value)
-  return Option.match(decoded, {
-    onNone: () => invalid(field, `it is a duration, such as "10 seconds", not ${shown(value)}`),
-    onSome: Effect.succeed
+): Effect.Effect<Duration.Duration, ApnsPool.InvalidPoolOptions> =>
+  value === undefined ? Effect.succeed(otherwise) : Either.match(TimeSpan.decode(value), {
+    onLeft: (advice) => invalid(field, `${advice}, not ${shown(value)}`),
+    onRight: Effect.succeed
   })
-}
+
+/** What would make every connection of the pool fail. */
+export const checkConnecting = (
+  { connectTimeout, ping }: Pick<ApnsPool.Resolved, "connectTimeout" | "ping">
+): Effect.Effect<void, ApnsPool.InvalidPoolOptions> =>
+  Effect.all([
+    checkDuration("connectTimeout", connectTimeout, Duration.zero),
+    checkDuration("ping.interval", ping?.interval, Duration.zero),
+    checkDuration("ping.deadline", ping?.deadline, Duration.zero),
+    checkDuration("ping.busyInterval", ping?.busyInterval, Duration.zero),
+    checkDuration("ping.busyDeadline", ping?.busyDeadline, Duration.zero)
+  ], { discard: true })
 
 const checkSchedule = <In>(
   field: Field,
@@ -222,7 +231,7 @@ const tokenOf = ({ credentials }: ApnsPool.Resolved) =>
 
 export const make = (options: ApnsPool.Resolved) =>
   Effect.flatMap(
-    tokenOf(options),
+    Effect.zipRight(checkConnecting(options), tokenOf(options)),
     (token) => build((parts) => UnstableConnection.makeWith(options, parts), options, token, options.endpoint)
   )
 
@@ -252,7 +261,7 @@ export const makeTest = (
   Effect.orDie(
     build(
       (parts) => Connection.fromHandler(handler, { limit: options.streams }, parts),
-      { size: 1, drainTimeout: 0, ...options },
+      { size: 1, drainTimeout: Duration.zero, ...options },
       undefined,
       undefined
     )

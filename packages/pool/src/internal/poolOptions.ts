@@ -24,7 +24,12 @@ export class InvalidPoolOptions extends Schemas.taggedError<InvalidPoolOptions>(
     "retrySchedule",
     "backoffSchedule",
     "reconnectSchedule",
-    "drainTimeout"
+    "drainTimeout",
+    "connectTimeout",
+    "ping.interval",
+    "ping.deadline",
+    "ping.busyInterval",
+    "ping.busyDeadline"
   ),
   description: Schema.String
 })) {

@@ -77,7 +77,11 @@ export class Real {
         const peer = new Peer(real.peers.length, real.limit)
         real.peers.push(peer)
         return Effect.tap(
-          Connection.fromTransport(peer.test.transport, { ping: { interval: "1 day" }, drainTimeout: 0 }, parts),
+          Connection.fromTransport(
+            peer.test.transport,
+            { ping: { interval: "1 day" }, drainTimeout: "0 seconds" },
+            parts
+          ),
           (connection) =>
             Effect.sync(() => {
               peer.connection = connection
@@ -90,7 +94,7 @@ export class Real {
     real.owner = Runtime.runFork(runtime)(
       UnstableApnsPool.makeWith(connect, {
         size,
-        drainTimeout: 0,
+        drainTimeout: "0 seconds",
         retrySchedule: Schedule.intersect(Schedule.spaced(retryDelay), Schedule.recurs(retries)),
         backoffSchedule: Schedule.intersect(Schedule.spaced(backoffDelay), Schedule.recurs(backoffs)),
         reconnectSchedule: Schedule.spaced(reconnectDelay)

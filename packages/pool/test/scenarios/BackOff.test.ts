@@ -112,7 +112,7 @@ const observe = (server: Server, size: number, busy: boolean) =>
             attempts++
             return server(parts)
           }),
-        { size, drainTimeout: 0 }
+        { size, drainTimeout: "0 seconds" }
       ),
       clock
     )

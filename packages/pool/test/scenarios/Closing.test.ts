@@ -85,7 +85,7 @@ for (const way of ways) {
         const apns = yield* MockApns.MockApns
         const scope = yield* Scope.make()
         yield* apns.failTls("silentHttp2")
-        const pool = yield* Scope.extend(poolAt(apns, { drainTimeout: 0 }), scope)
+        const pool = yield* Scope.extend(poolAt(apns, { drainTimeout: "0 seconds" }), scope)
         yield* apns.until(({ attempts }) => attempts === 1)
         const sending = yield* Effect.fork(Effect.provideService(one(way), ApnsPool.ApnsPool, pool))
         yield* tick

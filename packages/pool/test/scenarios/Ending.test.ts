@@ -1,7 +1,7 @@
+import type { TimeSpan } from "@effect-apns/models"
 import { ApnsPool, ApnsPoolMap, send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
-import type { Duration } from "effect"
 import { Deferred, Effect, Exit, Fiber, Layer, ManagedRuntime, Scope } from "effect"
 import { brief, credentialsOf, notification, opened, poolAt, tick, token, tokens, topic } from "./utils.js"
 
@@ -15,7 +15,7 @@ const exits: ReadonlyArray<
       ending: Effect.Effect<void>
     ) => Effect.Effect<unknown>,
     /** How long the server takes for an answer, where it is not 100 milliseconds. */
-    delay?: Duration.DurationInput
+    delay?: TimeSpan.TimeSpan
   ]
 > = [
   ["success", (pool, ending) => Effect.exit(Effect.provide(ending, pool))],

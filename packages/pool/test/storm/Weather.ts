@@ -274,7 +274,7 @@ export class Weather {
         "bytes slowly",
         () => during(40, apns.trickle({ bytes: 500, every: "2 millis" }), apns.trickle(undefined))
       ),
-      event(4, "slow server", () => apns.delay(this.pick([0, 0, 0, 1, 5, 20]))),
+      event(4, "slow server", () => apns.delay(`${this.pick([0, 0, 0, 1, 5, 20])} millis`)),
       event(3, "PING from the server", () => apns.ping()),
       event(
         1,
@@ -410,7 +410,7 @@ export class Weather {
   clear(apns: MockApns.MockApns): Effect.Effect<void, MockApns.MockApnsError> {
     return Effect.all([
       apns.script(undefined),
-      apns.delay(0),
+      apns.delay("0 millis"),
       apns.trickle(undefined),
       apns.answerPings(true),
       apns.updateWindows(true),

@@ -1,11 +1,14 @@
+import type { Credentials, Endpoint } from "@effect-apns/core"
 import type { DeviceToken } from "@effect-apns/models"
 import { Notification, Rejection } from "@effect-apns/models"
-import type { ApnsPool, Channels, Receipt, SendAll } from "@effect-apns/pool"
-import { Broadcast, send, sendAll, sendEach } from "@effect-apns/pool"
+import type { Channels, Receipt, SendAll } from "@effect-apns/pool"
+import { ApnsPool, ApnsPoolMap, Broadcast, send, sendAll, sendEach } from "@effect-apns/pool"
 import type { DateTime, Stream } from "effect"
 import { Duration, Effect } from "effect"
 import { describe, expect, test } from "tstyche"
 
+declare const endpoint: Endpoint.Endpoint
+declare const credentials: Credentials.Credentials
 declare const channels: Channels.Channels
 declare const tokens: Stream.Stream<DeviceToken.DeviceToken, "broken", "Db">
 interface Item {
@@ -99,6 +102,10 @@ describe("spans of time", () => {
     expect(send).type.toBeCallableWith({ ...given, timeout: "5 seconds" })
     expect(send).type.toBeCallableWith({ ...given, timeout: Duration.millis(5) })
     expect(channels.list).type.not.toBeCallableWith({ timeout: 5 })
+    expect(ApnsPool.layer).type.not.toBeCallableWith({ endpoint, credentials, drainTimeout: 5 })
+    expect(ApnsPool.layer).type.toBeCallableWith({ endpoint, credentials, drainTimeout: "5 seconds" })
+    expect(ApnsPoolMap.layer).type.not.toBeCallableWith({ idleTimeToLive: 5 })
+    expect(ApnsPoolMap.layer).type.toBeCallableWith({ idleTimeToLive: Duration.hours(1) })
     expect(Broadcast.send).type.not.toBeCallableWith({
       channelId: "",
       expiration: "none",
