@@ -61,7 +61,7 @@ try {
     ...lowest
   }
   write(join(work, "package.json"), manifest)
-  writeFileSync(join(work, "vitest.workspace.ts"), "export default [\"packages/*/vitest.config.ts\"]\n")
+  writeFileSync(join(work, "vitest.workspace.ts"), "export default [\"packages/*/vitest*.config.ts\"]\n")
   write(join(work, "tsconfig.json"), {
     files: [],
     references: packages.map((name) => ({ path: `packages/${name}/tsconfig.src.json` }))
