@@ -21,6 +21,7 @@ import { ErrorCode } from "@effect-apns/http2"
 import * as Printable from "@effect-apns/models/Printable"
 import type * as Processed from "@effect-apns/models/Processed"
 import * as Schemas from "@effect-apns/models/unstable/Schemas"
+import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { ConnectError } from "./ConnectError.js"
 import { CredentialsError } from "./Credentials.js"
@@ -44,7 +45,7 @@ export type CloseCause =
   /** TCP or TLS ended; `code` is the socket's error code, `undefined` when the server closed in good order. */
   | { readonly _tag: "Dropped"; readonly code: string | undefined }
   /** The server did not answer a PING in time. */
-  | { readonly _tag: "PingTimeout"; readonly afterMillis: number }
+  | { readonly _tag: "PingTimeout"; readonly after: Duration.Duration }
   /** The server broke HTTP/2 (RFC 9113) or HPACK (RFC 7541). */
   | { readonly _tag: "ProtocolError"; readonly code: number; readonly codeName: string; readonly description: string }
   /** The connection had been taken out of use: replaced, resized away, or since so many requests in a row got no answer (`timeouts`). */
@@ -65,7 +66,9 @@ export type CloseCause =
  * @category models
  */
 export type CloseCauseEncoded =
-  | Exclude<CloseCause, { readonly _tag: "ConnectFailed" }>
+  | Exclude<CloseCause, { readonly _tag: "ConnectFailed" | "PingTimeout" }>
+  /** `after` is in milliseconds. */
+  | { readonly _tag: "PingTimeout"; readonly after: number }
   | {
     readonly _tag: "ConnectFailed"
     readonly error: Schema.Schema.Encoded<typeof ConnectError> | Schema.Schema.Encoded<typeof CredentialsError>
@@ -89,14 +92,14 @@ export const CloseCause: Schema.Schema<CloseCause, CloseCauseEncoded> = Schema.s
       debugData: Schema.String
     }),
     Schema.Struct({ _tag: Schema.Literal("Dropped"), code: text }),
-    Schema.Struct({ _tag: Schema.Literal("PingTimeout"), afterMillis: Schema.Number }),
+    Schema.Struct({ _tag: Schema.Literal("PingTimeout"), after: Schema.DurationFromMillis }),
     Schema.Struct({
       _tag: Schema.Literal("ProtocolError"),
       code: Schema.Number,
       codeName: Schema.String,
       description: Schema.String
     }),
-    Schema.Struct({ _tag: Schema.Literal("Retired") }),
+    Schema.Struct({ _tag: Schema.Literal("Retired"), timeouts: Schema.optional(Schema.Number) }),
     Schema.Struct({ _tag: Schema.Literal("HeadersRefused") }),
     Schema.Struct({ _tag: Schema.Literal("ScopeClosed") }),
     Schema.Struct({ _tag: Schema.Literal("ConnectFailed"), error: Schema.Union(ConnectError, CredentialsError) }),
@@ -177,7 +180,7 @@ export const describeCause = (cause: CloseCause): string => {
     case "Dropped":
       return cause.code === undefined ? "the server closed the connection" : `the connection was lost (${cause.code})`
     case "PingTimeout":
-      return `the server did not answer a PING within ${cause.afterMillis} ms`
+      return `the server did not answer a PING within ${Duration.format(cause.after)}`
     case "ProtocolError":
       return `the server broke the HTTP/2 protocol (${cause.codeName}: ${Printable.text(cause.description)})`
     case "Retired":

@@ -38,13 +38,14 @@
  * ```ts
  * import * as Credentials from "@effect-apns/core/Credentials"
  * import * as ProviderToken from "@effect-apns/core/ProviderToken"
+ * import * as DateTime from "effect/DateTime"
  * import * as Effect from "effect/Effect"
  *
  * export const program = Effect.gen(function*() {
  *   const credentials = yield* Credentials.token({ keyFile: "key.p8", keyId: "ABC123DEFG", teamId: "DEF123GHIJ" })
  *   const signer = yield* ProviderToken.make(credentials)
  *   const token = yield* signer.current // token.header goes into "authorization"
- *   return new Date(token.expiresAt)
+ *   return DateTime.formatIso(token.expiresAt)
  * })
  * ```
  *
@@ -54,6 +55,7 @@ import type { TimeSpan } from "@effect-apns/models"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
@@ -74,8 +76,7 @@ export const TypeId: TypeId = "~@effect-apns/core/ProviderToken"
 export type TypeId = "~@effect-apns/core/ProviderToken"
 
 /**
- * One signed token. Times are milliseconds since the epoch by Effect's Clock. A new signing makes a new object; the same
- * object is the same token.
+ * One signed token. Its times are by Effect's Clock. A new signing makes a new object; the same object is the same token.
  *
  * @since 0.1.0
  * @category models
@@ -85,18 +86,18 @@ export interface Token {
   /** The value of the `authorization` header, `bearer <jwt>`: a secret that JSON and inspection of the token do not show. */
   readonly header: string
   /** What the token says of when it was issued: with shared tokens, the beginning of the window. */
-  readonly issuedAt: number
+  readonly issuedAt: DateTime.Utc
   /** From now on `current` signs anew. */
-  readonly refreshAt: number
+  readonly refreshAt: DateTime.Utc
   /** From now on APNs answers `ExpiredProviderToken`: one hour after `issuedAt`. */
-  readonly expiresAt: number
+  readonly expiresAt: DateTime.Utc
   /**
    * When a connection that has sent this token since `since` should change to `current`: not before it has kept it for 20
    * minutes, and not after its 55th minute. With `sharing: "none"` this is `refreshAt`.
    *
    * @since 1.0.0
    */
-  readonly changeAt: (since: number) => number
+  readonly changeAt: (since: DateTime.Utc) => DateTime.Utc
   /**
    * APNs called it expired, and there is another one: connections change to `current` at once.
    *

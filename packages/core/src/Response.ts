@@ -6,13 +6,16 @@
  * import { Response } from "@effect-apns/core"
  *
  * const gone = Response.make({ status: 410, body: { reason: "Unregistered", timestamp: 1700000000000 } })
- * console.log(gone.reason, gone.timestamp)
+ * console.log(gone.reason, gone.timestamp?.toJSON()) // Unregistered 2023-11-14T22:13:20.000Z
  * ```
  *
  * @since 0.1.0
  */
 import type { Session } from "@effect-apns/http2"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 
 /**
  * Every status is a response: a rejection too.
@@ -28,10 +31,10 @@ export interface Response {
   readonly uniqueId: string | undefined
   /** Why APNs rejected the request: the `reason` of the body. `undefined` when it accepted it, or gave none. */
   readonly reason: string | undefined
-  /** Status 410: since when the token is dead, in milliseconds since the UNIX epoch. */
-  readonly timestamp: number | undefined
-  /** `retry-after` in milliseconds, where the server sent one. */
-  readonly retryAfterMillis: number | undefined
+  /** Status 410: since when the device token is dead, to the millisecond. */
+  readonly timestamp: DateTime.Utc | undefined
+  /** How long the server asks to wait: its `retry-after` (RFC 9110 section 10.2.3), where it sent one. */
+  readonly retryAfter: Duration.Duration | undefined
   /** Every other header, flat: name, value, name, value. */
   readonly headers: ReadonlyArray<string>
   readonly body: Uint8Array | undefined
@@ -63,7 +66,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
  */
 export const rejection = (
   body: Uint8Array | undefined
-): Either.Either<{ readonly reason: string | undefined; readonly timestamp: number | undefined }, string> => {
+): Either.Either<{ readonly reason: string | undefined; readonly timestamp: DateTime.Utc | undefined }, string> => {
   if (body === undefined || body.length === 0) return Either.right({ reason: undefined, timestamp: undefined })
   let json: unknown
   try {
@@ -73,19 +76,23 @@ export const rejection = (
   }
   if (typeof json !== "object" || json === null) return Either.left("its body is not a JSON object")
   const reason = "reason" in json && typeof json.reason === "string" ? json.reason : undefined
-  const timestamp = "timestamp" in json && typeof json.timestamp === "number" && Number.isFinite(json.timestamp)
-    ? json.timestamp
+  // a number that is no instant is left out: it is worth less than the rejection that carries it
+  const timestamp = "timestamp" in json && typeof json.timestamp === "number"
+    ? Option.getOrUndefined(DateTime.make(json.timestamp))
     : undefined
   return Either.right({ reason, timestamp })
 }
 
-const retryAfter = (headers: ReadonlyArray<string> | undefined, nowMillis: number): number | undefined => {
+const retryAfter = (
+  headers: ReadonlyArray<string> | undefined,
+  nowMillis: number
+): Duration.Duration | undefined => {
   const value = header(headers, "retry-after")
   if (value === undefined) return undefined
-  if (/^[0-9]{1,9}$/.test(value)) return Number(value) * 1000
+  if (/^[0-9]{1,9}$/.test(value)) return Duration.seconds(Number(value))
   // RFC 9110 section 10.2.3: seconds, or a date in GMT. Date.parse alone takes "1.5" for a day in 2001.
   const date = /^[A-Z][a-z]{2,8}, .* GMT$/.test(value) ? Date.parse(value) : NaN
-  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMillis)
+  return Number.isNaN(date) ? undefined : Duration.millis(date - nowMillis)
 }
 
 /**
@@ -109,7 +116,7 @@ export const fromStream = (
     uniqueId: header(stream.headers, "apns-unique-id"),
     reason,
     timestamp,
-    retryAfterMillis: retryAfter(stream.headers, nowMillis),
+    retryAfter: retryAfter(stream.headers, nowMillis),
     headers: stream.headers ?? noHeaders,
     body: stream.body,
     attempts
@@ -128,7 +135,7 @@ export const fromAccepted = (stream: Session.Stream, attempts: number): Response
   uniqueId: header(stream.headers, "apns-unique-id"),
   reason: undefined,
   timestamp: undefined,
-  retryAfterMillis: undefined,
+  retryAfter: undefined,
   headers: stream.headers ?? noHeaders,
   body: stream.body,
   attempts
@@ -161,7 +168,7 @@ export const make = (options: {
     uniqueId: header(headers, "apns-unique-id"),
     reason,
     timestamp,
-    retryAfterMillis: retryAfter(headers, 0),
+    retryAfter: retryAfter(headers, 0),
     headers,
     body,
     attempts: 1

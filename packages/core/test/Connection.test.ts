@@ -1,8 +1,9 @@
 import { Connection, Credentials, Failure, ProviderToken, Request } from "@effect-apns/core"
+import type { Parts } from "@effect-apns/core/unstable/Connection"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import { ErrorCode, Frame } from "@effect-apns/http2"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, type Duration, Effect, Either, Exit, Fiber, Option, Redacted, Scope, TestClock } from "effect"
+import { Clock, DateTime, Duration, Effect, Either, Exit, Fiber, Option, Redacted, Scope, TestClock } from "effect"
 import * as fixtures from "./fixtures/index.js"
 import { Peer, settled } from "./utils/peer.js"
 
@@ -21,7 +22,7 @@ const tick = Effect.promise(settled)
 
 type Options = Parameters<typeof Connection.fromTransport>[1]
 
-const connect = (peer: Peer, options: Options = {}, parts: Connection.Parts = {}) =>
+const connect = (peer: Peer, options: Options = {}, parts: Parts = {}) =>
   Connection.fromTransport(peer.transport, { drainTimeout: "0 seconds", ...options }, parts)
 
 const fork = (connection: Connection.Connection, options: Partial<Request.Options> = {}) =>
@@ -98,7 +99,7 @@ describe("Connection", () => {
         assert.deepInclude(Either.getOrThrow(yield* join(fiber)), {
           status: 410,
           reason: "Unregistered",
-          timestamp: 1700000000123,
+          timestamp: DateTime.unsafeMake(1700000000123),
           apnsId: "id-of-1"
         })
       }))
@@ -658,7 +659,7 @@ describe("Connection", () => {
         yield* TestClock.adjust("4999 millis")
         assert.strictEqual(connection.unsafe.state, "active")
         yield* TestClock.adjust("1 millis")
-        assert.deepStrictEqual(yield* connection.closed, { _tag: "PingTimeout", afterMillis: 5000 })
+        assert.deepStrictEqual(yield* connection.closed, { _tag: "PingTimeout", after: Duration.millis(5000) })
         assert.isTrue(peer.test.closed)
       }))
 
@@ -696,7 +697,7 @@ describe("Connection", () => {
         const error = left(yield* join(fiber))
         assert.deepInclude(error, { _tag: "Closed", processed: "unknown" })
         if (error._tag === "Closed") {
-          assert.deepStrictEqual(error.closeCause, { _tag: "PingTimeout", afterMillis: 3000 })
+          assert.deepStrictEqual(error.closeCause, { _tag: "PingTimeout", after: Duration.millis(3000) })
         }
         assert.strictEqual(outcome(yield* join(late)), "Closed no")
         assert.isTrue(peer.test.closed)
@@ -773,7 +774,7 @@ describe("Connection", () => {
           assert.deepInclude(left(yield* join(fiber)), {
             _tag: "Closed",
             processed: "no",
-            closeCause: { _tag: "PingTimeout", afterMillis: 3000 }
+            closeCause: { _tag: "PingTimeout", after: Duration.millis(3000) }
           })
           yield* tick
           assert.lengthOf(peer.requests, 0)

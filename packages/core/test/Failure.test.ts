@@ -1,6 +1,6 @@
 import { ConnectError, Endpoint, Failure } from "@effect-apns/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 
 const dropped: Failure.CloseCause = { _tag: "Dropped", code: "ECONNRESET" }
 
@@ -8,7 +8,7 @@ const causes: ReadonlyArray<Failure.CloseCause> = [
   dropped,
   { _tag: "Dropped", code: undefined },
   { _tag: "Goaway", code: 0, codeName: "NO_ERROR", lastStreamId: 3, reason: "Shutdown", debugData: "" },
-  { _tag: "PingTimeout", afterMillis: 5000 },
+  { _tag: "PingTimeout", after: Duration.millis(5000) },
   { _tag: "ProtocolError", code: 1, codeName: "PROTOCOL_ERROR", description: "no" },
   { _tag: "Retired" },
   { _tag: "ScopeClosed" },

@@ -32,9 +32,9 @@ describe("ProviderToken of a process's own", () => {
         assert.deepStrictEqual({ ...decodeProtectedHeader(jwt) }, { alg: "ES256", kid: "ABC123DEFG" })
         assert.deepStrictEqual({ ...decodeJwt(jwt) }, { iss: "DEF123GHIJ", iat: 1_700_000_000 })
         assert.strictEqual(token.header, `bearer ${jwt}`)
-        assert.strictEqual(token.issuedAt, start)
-        assert.strictEqual(token.refreshAt, start + 50 * 60_000)
-        assert.strictEqual(token.expiresAt, start + 60 * 60_000)
+        assert.strictEqual(token.issuedAt.epochMillis, start)
+        assert.strictEqual(token.refreshAt.epochMillis, start + 50 * 60_000)
+        assert.strictEqual(token.expiresAt.epochMillis, start + 60 * 60_000)
       }))
 
     it.effect("verifies with jose, and with node:crypto as the raw r||s of RFC 7518 section 3.4", () =>
@@ -80,7 +80,7 @@ describe("ProviderToken of a process's own", () => {
         assert.strictEqual(yield* signings, 1)
         yield* TestClock.adjust("8 minutes")
         const second = yield* current
-        assert.strictEqual(second.issuedAt, first.issuedAt + 56 * 60_000)
+        assert.strictEqual(second.issuedAt.epochMillis, first.issuedAt.epochMillis + 56 * 60_000)
         assert.notStrictEqual(second.header, first.header)
         assert.strictEqual(yield* signings, 2)
       }))
@@ -127,7 +127,7 @@ describe("ProviderToken of a process's own", () => {
         const { current } = yield* signer()
         const first = yield* current
         yield* TestClock.setTime(start - 5 * 60 * 60_000)
-        assert.isBelow((yield* current).issuedAt, first.issuedAt)
+        assert.isBelow((yield* current).issuedAt.epochMillis, first.issuedAt.epochMillis)
       }))
   })
 
@@ -214,13 +214,13 @@ describe("ProviderToken of a process's own", () => {
         for (const error of errors) {
           assert.strictEqual(error._tag, "TokenRefreshRefused")
           assert.strictEqual(error.reason, "SignedRecently")
-          assert.strictEqual(error.retryAt, fresh.issuedAt + 20 * 60_000)
+          assert.strictEqual(error.retryAt.epochMillis, fresh.issuedAt.epochMillis + 20 * 60_000)
           assert.include(error.message, "check the clock")
           assert.notInclude(JSON.stringify(error) + error.message, Redacted.value(fresh.jwt))
         }
         assert.strictEqual(yield* signings, 2)
         yield* TestClock.adjust("1 millis")
-        assert.strictEqual((yield* expired(fresh)).issuedAt, start + 20 * 60_000)
+        assert.strictEqual((yield* expired(fresh)).issuedAt.epochMillis, start + 20 * 60_000)
         assert.strictEqual(yield* signings, 3)
       }))
 
@@ -264,7 +264,7 @@ describe("ProviderToken of a process's own", () => {
         yield* tooManyUpdates(token)
         const refused = yield* Effect.flip(expired(token))
         assert.strictEqual(refused.reason, "TooManyUpdates")
-        assert.strictEqual(refused.retryAt, start + 69 * 60_000)
+        assert.strictEqual(refused.retryAt.epochMillis, start + 69 * 60_000)
         yield* TestClock.adjust("1199999 millis")
         assert.strictEqual(yield* current, token)
         assert.strictEqual(yield* signings, 1)

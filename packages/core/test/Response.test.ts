@@ -1,7 +1,7 @@
 import { Response } from "@effect-apns/core"
 import { Session } from "@effect-apns/http2"
 import { assert, describe, it } from "@effect/vitest"
-import { Either } from "effect"
+import { DateTime, Duration, Either } from "effect"
 
 const stream = (status: number, options: { body?: string; headers?: Array<string>; truncated?: boolean } = {}) => {
   const made = new Session.Stream()
@@ -24,12 +24,12 @@ describe("Response", () => {
     }
   })
 
-  it("a rejection has its reason, and a timestamp to the millisecond where it is a number", () => {
+  it("a rejection has its reason, and a timestamp to the millisecond where it is an instant", () => {
     const gone = Either.getOrThrow(
       read(stream(410, { body: "{\"reason\":\"Unregistered\",\"timestamp\":1700000000123}" }))
     )
-    assert.deepInclude(gone, { reason: "Unregistered", timestamp: 1_700_000_000_123 })
-    for (const timestamp of ["\"1700\"", "null", "{}", "1e999"]) {
+    assert.deepInclude(gone, { reason: "Unregistered", timestamp: DateTime.unsafeMake(1_700_000_000_123) })
+    for (const timestamp of ["\"1700\"", "null", "{}", "1e999", "8.64e16", "1e300"]) {
       const odd = Either.getOrThrow(read(stream(410, { body: `{"reason":"Unregistered","timestamp":${timestamp}}` })))
       assert.deepInclude(odd, { reason: "Unregistered", timestamp: undefined }, timestamp)
     }
@@ -55,11 +55,11 @@ describe("Response", () => {
 
   it("reads Retry-After as seconds or as a date, and leaves nonsense alone", () => {
     const retryAfter = (value: string) =>
-      Either.getOrThrow(read(stream(503, { headers: ["retry-after", value] }))).retryAfterMillis
-    assert.strictEqual(retryAfter("2"), 2000)
-    assert.strictEqual(retryAfter("0"), 0)
-    assert.strictEqual(retryAfter(new Date(70_000).toUTCString()), 60_000)
-    assert.strictEqual(retryAfter(new Date(0).toUTCString()), 0)
+      Either.getOrThrow(read(stream(503, { headers: ["retry-after", value] }))).retryAfter
+    assert.deepStrictEqual(retryAfter("2"), Duration.seconds(2))
+    assert.deepStrictEqual(retryAfter("0"), Duration.zero)
+    assert.deepStrictEqual(retryAfter(new Date(70_000).toUTCString()), Duration.minutes(1))
+    assert.deepStrictEqual(retryAfter(new Date(0).toUTCString()), Duration.zero)
     assert.isUndefined(retryAfter("soon"))
     assert.isUndefined(retryAfter("1.5"))
     assert.isUndefined(retryAfter("-1"))

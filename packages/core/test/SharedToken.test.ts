@@ -3,7 +3,7 @@ import * as Credentials from "@effect-apns/core/Credentials"
 import * as ProviderToken from "@effect-apns/core/ProviderToken"
 import * as Request from "@effect-apns/core/Request"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FastCheck, Redacted, TestClock, TestContext } from "effect"
+import { DateTime, Effect, FastCheck, Redacted, TestClock, TestContext } from "effect"
 import { decodeJwt, decodeProtectedHeader, importSPKI, jwtVerify } from "jose"
 import { execFile } from "node:child_process"
 import * as crypto from "node:crypto"
@@ -45,7 +45,7 @@ describe("provider tokens that all processes share", () => {
       assert.deepStrictEqual({ ...decodeProtectedHeader(jwt) }, { alg: "ES256", kid: "ABC123DEFG" })
       assert.deepStrictEqual({ ...decodeJwt(jwt) }, { iss: "DEF123GHIJ", iat: start / 1000 })
       assert.deepStrictEqual(
-        [token.issuedAt, token.refreshAt, token.expiresAt, token.isRefused],
+        [...[token.issuedAt, token.refreshAt, token.expiresAt].map(DateTime.toEpochMillis), token.isRefused],
         [start, start + window, start + 60 * minute, false]
       )
       const key = yield* Effect.promise(() => importSPKI(keys.publicKey, "ES256"))
@@ -103,7 +103,7 @@ describe("provider tokens that all processes share", () => {
           })
           const signer = await Effect.runPromise(Effect.flatMap(credentials, ProviderToken.make))
           const token = await Effect.runPromise(signer.current)
-          console.log(JSON.stringify({ jwt: Redacted.value(token.jwt), iat: token.issuedAt }))
+          console.log(JSON.stringify({ jwt: Redacted.value(token.jwt), iat: token.issuedAt.epochMillis }))
         `
         execFile(
           process.execPath,
@@ -123,7 +123,7 @@ describe("provider tokens that all processes share", () => {
       yield* TestClock.setTime(start + 29 * minute)
       const token = yield* (yield* signer()).current
       const changes = [0, 5, 10, 11, 20, 29, 34, 50].map((opened) =>
-        (token.changeAt(start + opened * minute) - start) / minute
+        (token.changeAt(DateTime.unsafeMake(start + opened * minute)).epochMillis - start) / minute
       )
       assert.deepStrictEqual(changes, [30, 30, 30, 31, 40, 49, 54, 55])
     }))
@@ -215,9 +215,9 @@ describe("provider tokens that all processes share", () => {
             let token = yield* current
             let since = start + opened
             for (let changes = 0; changes < 10; changes++) {
-              const at = token.changeAt(since)
+              const at = token.changeAt(DateTime.unsafeMake(since)).epochMillis
               assert.isAtLeast(at - since, 20 * minute)
-              assert.isAtMost(at - token.issuedAt, 55 * minute)
+              assert.isAtMost(at - token.issuedAt.epochMillis, 55 * minute)
               yield* TestClock.setTime(at)
               const next = yield* current
               assert.notStrictEqual(next, token)
@@ -249,17 +249,17 @@ describe("provider tokens that all processes share", () => {
         const { current, expired, signings } = yield* signer()
         const shared = yield* current
         const own = yield* expired(shared)
-        assert.strictEqual(own.issuedAt, start + 12 * minute)
+        assert.strictEqual(own.issuedAt.epochMillis, start + 12 * minute)
         assert.strictEqual(yield* current, own)
         yield* TestClock.adjust("17 minutes")
         const refused = yield* Effect.flip(expired(own))
-        assert.deepStrictEqual([refused.reason, refused.retryAt], ["SignedRecently", start + 32 * minute])
+        assert.deepStrictEqual([refused.reason, refused.retryAt.epochMillis], ["SignedRecently", start + 32 * minute])
         yield* TestClock.adjust("1 minute")
         const next = yield* expired(own)
         assert.strictEqual(next.header, yield* headerAt(start + window))
         assert.strictEqual((yield* Effect.flip(expired(next))).reason, "SignedRecently")
         yield* TestClock.adjust("2 minutes")
-        assert.strictEqual((yield* expired(next)).issuedAt, start + 32 * minute)
+        assert.strictEqual((yield* expired(next)).issuedAt.epochMillis, start + 32 * minute)
         assert.strictEqual(yield* signings, 4)
       }))
 
@@ -309,14 +309,14 @@ describe("provider tokens that all processes share", () => {
       yield* TestClock.setTime(start - 5 * minute)
       assert.strictEqual(yield* current, first)
       yield* TestClock.setTime(start - 24 * 60 * minute)
-      assert.strictEqual((yield* current).issuedAt, start - 24 * 60 * minute)
+      assert.strictEqual((yield* current).issuedAt.epochMillis, start - 24 * 60 * minute)
     }))
 
   it.effect("are not made by who asks for an age, or for tokens of their own", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(start + minute)
       const issued = (extra: Partial<ProviderToken.Options>) =>
-        Effect.flatMap(signer(extra), ({ current }) => Effect.map(current, ({ issuedAt }) => issuedAt))
+        Effect.flatMap(signer(extra), ({ current }) => Effect.map(current, ({ issuedAt }) => issuedAt.epochMillis))
       assert.strictEqual(yield* issued({}), start)
       assert.strictEqual(yield* issued({ sharing: "processes" }), start)
       assert.strictEqual(yield* issued({ sharing: "none" }), start + minute)
@@ -324,6 +324,6 @@ describe("provider tokens that all processes share", () => {
       const one = yield* headerAt(start, { sharing: "none" })
       assert.notStrictEqual(yield* headerAt(start, { sharing: "none" }), one)
       const credentials = yield* Credentials.token({ ...options, sharing: "none" })
-      assert.strictEqual((yield* (yield* ProviderToken.make(credentials)).current).issuedAt, start + minute)
+      assert.strictEqual((yield* (yield* ProviderToken.make(credentials)).current).issuedAt.epochMillis, start + minute)
     }))
 })

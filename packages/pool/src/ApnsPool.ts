@@ -44,7 +44,7 @@ import * as internal from "./internal/apnsPool.js"
 import type { InvalidPoolOptions } from "./internal/poolOptions.js"
 import * as poolOptions from "./internal/poolOptions.js"
 import * as PoolConfig from "./PoolConfig.js"
-import type { Delivery } from "./unstable/Delivery.js"
+import type { Unsafe } from "./unstable/ApnsPool.js"
 
 /**
  * @since 0.1.0
@@ -86,24 +86,8 @@ export interface ApnsPool {
   /** Whether `send`, `sendAll` and `sendEach` make spans: see `Tracing`. */
   readonly spans: boolean
 
-  /** The callback level that `post`, `send` and `sendAll` are built on. */
+  /** What `post`, `send` and `sendAll` are built on: callbacks instead of effects. See `unstable/ApnsPool`. */
   readonly unsafe: Unsafe
-}
-
-/**
- * A pool at the level of callbacks.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Unsafe {
-  /**
-   * Takes a delivery. Exactly one of its callbacks is called, once, perhaps before this returns. Inside a callback that was
-   * given the time, it may be passed on.
-   */
-  readonly submit: (delivery: Delivery, nowMillis?: number) => void
-  /** Gives a delivery up: none of its callbacks is called any more. */
-  readonly cancel: (delivery: Delivery) => void
 }
 
 /**

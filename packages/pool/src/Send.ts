@@ -51,6 +51,7 @@ import * as options from "./internal/options.js"
 import type { Receipt } from "./Receipt.js"
 import * as Receipts from "./Receipt.js"
 import * as Tracing from "./Tracing.js"
+import type { Unsafe } from "./unstable/ApnsPool.js"
 import { Delivery } from "./unstable/Delivery.js"
 
 /**
@@ -143,7 +144,7 @@ class Sending extends Delivery {
   constructor(
     path: string,
     spec: Request.Spec,
-    readonly pool: ApnsPool.Unsafe,
+    readonly pool: Unsafe,
     private readonly resume: (effect: Effect.Effect<Receipt, SendError>) => void
   ) {
     super(path, spec)

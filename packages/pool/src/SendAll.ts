@@ -41,6 +41,7 @@ import * as Receipts from "./Receipt.js"
 import type { SendError, SendOptions } from "./Send.js"
 import * as Send from "./Send.js"
 import * as Tracing from "./Tracing.js"
+import type { Unsafe } from "./unstable/ApnsPool.js"
 import { Delivery } from "./unstable/Delivery.js"
 
 /**
@@ -126,7 +127,7 @@ class Bulk<In, Out, E> {
   private onHungry: (() => void) | undefined = undefined
 
   constructor(
-    private readonly pool: ApnsPool.Unsafe,
+    private readonly pool: Unsafe,
     private readonly source: Source<In, Out>,
     private readonly concurrency: number
   ) {}

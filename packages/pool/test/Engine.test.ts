@@ -1,5 +1,6 @@
 import type { Failure } from "@effect-apns/core"
 import { ConnectError, Connection, Credentials, Endpoint, Request, Response } from "@effect-apns/core"
+import type { Parts } from "@effect-apns/core/unstable/Connection"
 import { Notification } from "@effect-apns/models"
 import { ApnsPool, ApnsPoolMap, send, sendAll } from "@effect-apns/pool"
 import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
@@ -146,7 +147,7 @@ describe("a bound for those who wait", () => {
 })
 
 describe("what may have been processed", () => {
-  const losing = (count: { attempts: number }) => (parts: Connection.Parts) =>
+  const losing = (count: { attempts: number }) => (parts: Parts) =>
     Effect.gen(function*() {
       let connection: Connection.Connection | undefined = undefined
       const made: Connection.Connection = yield* Connection.fromHandler(
@@ -389,7 +390,7 @@ describe("servers that rotate their connections in good order", () => {
 })
 
 /** A connection whose server answers when it is told to; it has shown nothing of itself. */
-const held = (parts: Connection.Parts) =>
+const held = (parts: Parts) =>
   Effect.gen(function*() {
     const waiting: Array<() => void> = []
     const made = yield* Connection.fromHandler(

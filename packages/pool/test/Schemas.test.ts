@@ -25,7 +25,7 @@ const causes: ReadonlyArray<Failure.CloseCause> = [
   { _tag: "Goaway", code: 0, codeName: "NO_ERROR", lastStreamId: 7, reason: undefined, debugData: "" },
   { _tag: "Dropped", code: "ECONNRESET" },
   { _tag: "Dropped", code: undefined },
-  { _tag: "PingTimeout", afterMillis: 10_000 },
+  { _tag: "PingTimeout", after: Duration.millis(10_000) },
   { _tag: "ProtocolError", code: 1, codeName: "PROTOCOL_ERROR", description: "what it did" },
   { _tag: "Retired" },
   { _tag: "HeadersRefused" },

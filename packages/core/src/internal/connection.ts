@@ -13,6 +13,7 @@ import * as ProviderToken from "../ProviderToken.js"
 import * as Request from "../Request.js"
 import type * as Response from "../Response.js"
 import * as Transport from "../Transport.js"
+import type { Parts } from "../unstable/Connection.js"
 import * as Deadlines from "../unstable/Deadlines.js"
 import { fromCode } from "./connectFailure.js"
 import { Handled } from "./handled.js"
@@ -50,7 +51,7 @@ const unusable = (endpoint: Endpoint.Endpoint, cause: Failure.CloseCause | undef
 
 export const make = (
   options: Connection.Resolved,
-  parts: Connection.Parts = {}
+  parts: Parts = {}
 ): Effect.Effect<Connection.Connection, ConnectError | CredentialsError, Scope.Scope> =>
   Effect.gen(function*() {
     const spans = yield* spansOf(options, options.endpoint)
@@ -73,7 +74,7 @@ export const make = (
 export const fromTransport = (
   transport: Transport.Transport,
   options: TransportOptions,
-  parts: Connection.Parts
+  parts: Parts
 ): Effect.Effect<Connection.Connection, ConnectError | CredentialsError, Scope.Scope> =>
   Effect.gen(function*() {
     const authority = options.authority ?? "localhost"
@@ -87,7 +88,7 @@ const open = (
   transport: Transport.Transport,
   options: Omit<TransportOptions, "authority"> & { readonly authority: string },
   spans: Spans,
-  parts: Connection.Parts
+  parts: Parts
 ): Effect.Effect<Wire, CredentialsError, Scope.Scope> =>
   Effect.gen(function*() {
     const deadlines = parts.deadlines ?? (yield* Deadlines.make)
@@ -148,7 +149,7 @@ const defaultHandledLimit = 1000
 export const fromHandler = (
   handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,
   options: { readonly limit?: number | undefined; readonly drainTimeout?: TimeSpan.TimeSpan | undefined },
-  parts: Connection.Parts
+  parts: Parts
 ): Effect.Effect<Connection.Connection, never, Scope.Scope> =>
   Effect.gen(function*() {
     const drainTimeout = Either.getOrThrowWith(

@@ -6,10 +6,10 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import type * as Connection from "../Connection.js"
 import * as Failure from "../Failure.js"
 import * as Request from "../Request.js"
 import type * as Response from "../Response.js"
+import type { Listener } from "../unstable/Connection.js"
 import type * as Deadlines from "../unstable/Deadlines.js"
 import type * as Exchange from "../unstable/Exchange.js"
 import { Lifecycle } from "./lifecycle.js"
@@ -26,7 +26,7 @@ export class Handled extends Lifecycle {
     private readonly handler: (request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError>,
     readonly limit: number,
     private readonly runtime: Runtime.Runtime<never>,
-    listener: Connection.Listener,
+    listener: Listener,
     deadlines: Deadlines.Deadlines
   ) {
     super(listener, deadlines)

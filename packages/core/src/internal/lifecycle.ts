@@ -5,16 +5,17 @@ import * as FiberId from "effect/FiberId"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as Connection from "../Connection.js"
 import type * as Failure from "../Failure.js"
+import type { Listener, Unsafe } from "../unstable/Connection.js"
 import type * as Deadlines from "../unstable/Deadlines.js"
 import type * as Exchange from "../unstable/Exchange.js"
 import { makePost } from "./post.js"
 
 const TypeId: Connection.TypeId = "~@effect-apns/core/Connection"
 
-export const noListener: Connection.Listener = { onCapacity() {}, onRetired() {} }
+export const noListener: Listener = { onCapacity() {}, onRetired() {} }
 
 /** What printing a connection shows: neither its provider token nor the requests that it carries. */
-const describe = (connection: Connection.Unsafe): object => ({
+const describe = (connection: Unsafe): object => ({
   _id: "@effect-apns/core/Connection",
   state: connection.state,
   inFlight: connection.inFlight,
@@ -25,7 +26,7 @@ const describe = (connection: Connection.Unsafe): object => ({
  * What every connection is, whatever carries its requests: active, then draining, then closed, each told once and in that
  * order.
  */
-export abstract class Lifecycle implements Connection.Unsafe {
+export abstract class Lifecycle implements Unsafe {
   readonly connection: Connection.Connection
   state: Connection.State = "active"
   proven = false
@@ -36,7 +37,7 @@ export abstract class Lifecycle implements Connection.Unsafe {
   private onClosed: (() => void) | undefined = undefined
 
   constructor(
-    protected readonly listener: Connection.Listener,
+    protected readonly listener: Listener,
     protected readonly deadlines: Deadlines.Deadlines
   ) {
     this.connection = {
@@ -110,7 +111,7 @@ export abstract class Lifecycle implements Connection.Unsafe {
   }
 }
 
-const printable = (connection: Connection.Unsafe) => ({
+const printable = (connection: Unsafe) => ({
   toJSON: () => describe(connection),
   [NodeInspectSymbol]: () => describe(connection)
 })

@@ -6,6 +6,7 @@ import type * as Connection from "../Connection.js"
 import * as Failure from "../Failure.js"
 import type * as Request from "../Request.js"
 import * as Response from "../Response.js"
+import type { Unsafe } from "../unstable/Connection.js"
 import type * as Deadlines from "../unstable/Deadlines.js"
 import * as Exchange from "../unstable/Exchange.js"
 
@@ -66,7 +67,7 @@ class Post extends Exchange.Exchange {
 const headersRefused: Failure.CloseCause = { _tag: "HeadersRefused" }
 
 export const makePost = (
-  connection: Connection.Unsafe & { readonly cause: Failure.CloseCause | undefined },
+  connection: Unsafe & { readonly cause: Failure.CloseCause | undefined },
   deadlines: Deadlines.Deadlines
 ) => {
   const cancel = (post: Post): void => {

@@ -1,5 +1,6 @@
 import { TimeSpan } from "@effect-apns/models"
 import type * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -37,26 +38,32 @@ const windowOf = (now: number): number => Math.floor(now / windowLength) * windo
 class SignedToken implements Token {
   readonly #header: string
   readonly jwt: Redacted.Redacted<string>
-  readonly expiresAt: number
+  readonly issuedAt: DateTime.Utc
+  readonly refreshAt: DateTime.Utc
+  readonly expiresAt: DateTime.Utc
   isRefused = false
 
   constructor(
     jwt: string,
-    readonly issuedAt: number,
-    readonly refreshAt: number,
+    issuedAt: number,
+    refreshAt: number,
     private readonly leastHold: number
   ) {
     this.#header = `bearer ${jwt}`
     this.jwt = Redacted.make(jwt)
-    this.expiresAt = issuedAt + lifetime
+    this.issuedAt = DateTime.unsafeMake(issuedAt)
+    this.refreshAt = DateTime.unsafeMake(refreshAt)
+    this.expiresAt = DateTime.unsafeMake(issuedAt + lifetime)
   }
 
   get header(): string {
     return this.#header
   }
 
-  changeAt(since: number): number {
-    return Math.min(Math.max(this.refreshAt, since + this.leastHold), Math.max(this.refreshAt, this.issuedAt + maxAge))
+  changeAt(since: DateTime.Utc): DateTime.Utc {
+    const refreshAt = this.refreshAt.epochMillis
+    const latest = Math.max(refreshAt, this.issuedAt.epochMillis + maxAge)
+    return DateTime.unsafeMake(Math.min(Math.max(refreshAt, since.epochMillis + this.leastHold), latest))
   }
 }
 
@@ -104,9 +111,9 @@ class Signer implements ProviderToken {
   })
 
   private isFresh(token: Token, now: number): boolean {
-    const age = now - token.issuedAt
+    const age = now - token.issuedAt.epochMillis
     if (age <= -quietPeriod) return false
-    return this.sharing === "processes" ? now < token.refreshAt : age < this.refreshAfter
+    return this.sharing === "processes" ? now < token.refreshAt.epochMillis : age < this.refreshAfter
   }
 
   readonly expired = (token: Token): Effect.Effect<Token, TokenRefreshRefused> =>
@@ -123,7 +130,7 @@ class Signer implements ProviderToken {
         return this.refuse("TooManyUpdates", last, this.#heldBackAt + quietPeriod)
       }
       // The token of the newest window is what the other processes have: only if that is the one refused, one of our own.
-      if (this.sharing === "processes" && now >= last.refreshAt) {
+      if (this.sharing === "processes" && now >= last.refreshAt.epochMillis) {
         return this.orRefused(this.sign(this.regular(now), last), last)
       }
       if (within(quietPeriod, this.#resignedAt, now)) {
@@ -144,7 +151,7 @@ class Signer implements ProviderToken {
 
   /** As {@link regular}, for a token that must differ from the one refused. */
   private own(now: number, refused: Token): number {
-    const isSameSecond = Math.floor(now / 1000) === Math.floor(refused.issuedAt / 1000)
+    const isSameSecond = Math.floor(now / 1000) === Math.floor(refused.issuedAt.epochMillis / 1000)
     return this.sharing === "processes" && isSameSecond ? now - 1000 : now
   }
 
@@ -195,7 +202,7 @@ class Signer implements ProviderToken {
     signing: Effect.Effect<Token, CredentialsError>,
     token: Token
   ): Effect.Effect<Token, TokenRefreshRefused> {
-    return Effect.catchAll(signing, (error) => this.refuse("SigningFailed", token, token.issuedAt, error))
+    return Effect.catchAll(signing, (error) => this.refuse("SigningFailed", token, token.issuedAt.epochMillis, error))
   }
 
   private refuse(
@@ -205,10 +212,11 @@ class Signer implements ProviderToken {
     error?: CredentialsError
   ): Effect.Effect<never, TokenRefreshRefused> {
     const { keyId, teamId } = this
-    const until = new Date(retryAt).toISOString()
+    const at = DateTime.unsafeMake(retryAt)
+    const until = DateTime.formatIso(at)
     const message = reason === "SignedRecently"
       ? `APNs calls the token of key ${keyId} expired although it was signed at ${
-        new Date(token.issuedAt).toISOString()
+        DateTime.formatIso(token.issuedAt)
       }: check the clock of this machine (no new token before ${until})`
       : reason === "TooManyUpdates"
       ? `APNs got too many new tokens of team ${teamId}: wait until ${until}, and let every process that signs with key ` +
@@ -220,7 +228,7 @@ class Signer implements ProviderToken {
         keyId,
         teamId,
         issuedAt: token.issuedAt,
-        retryAt,
+        retryAt: at,
         message,
         ...(error === undefined ? {} : { cause: error })
       })

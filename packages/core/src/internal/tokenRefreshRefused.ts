@@ -1,4 +1,5 @@
-import * as Data from "effect/Data"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
+import * as Schema from "effect/Schema"
 
 /**
  * A new token was wanted and must not be signed yet.
@@ -11,14 +12,14 @@ import * as Data from "effect/Data"
  * @since 0.1.0
  * @category errors
  */
-export class TokenRefreshRefused extends Data.TaggedError("TokenRefreshRefused")<{
-  readonly reason: "SignedRecently" | "TooManyUpdates" | "SigningFailed"
-  readonly keyId: string
-  readonly teamId: string
-  /** When the token in hand was signed: milliseconds since the epoch, by Effect's Clock. */
-  readonly issuedAt: number
-  /** From when on signing is allowed again: milliseconds since the epoch, by Effect's Clock. */
-  readonly retryAt: number
-  readonly message: string
-  readonly cause?: unknown
-}> {}
+export class TokenRefreshRefused extends Schemas.taggedError<TokenRefreshRefused>()("TokenRefreshRefused", () => ({
+  reason: Schema.Literal("SignedRecently", "TooManyUpdates", "SigningFailed"),
+  keyId: Schema.String,
+  teamId: Schema.String,
+  /** When the token in hand was signed, by Effect's Clock. */
+  issuedAt: Schema.DateTimeUtc,
+  /** From when on signing is allowed again, by Effect's Clock. */
+  retryAt: Schema.DateTimeUtc,
+  message: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+})) {}

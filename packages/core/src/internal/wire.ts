@@ -1,11 +1,12 @@
 import { ErrorCode, Session } from "@effect-apns/http2"
 import { Reason } from "@effect-apns/models"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Connection from "../Connection.js"
 import * as Failure from "../Failure.js"
 import type * as ProviderToken from "../ProviderToken.js"
 import type * as Transport from "../Transport.js"
+import type { Listener } from "../unstable/Connection.js"
 import type * as Deadlines from "../unstable/Deadlines.js"
 import type * as Exchange from "../unstable/Exchange.js"
 import type { Times } from "./keepAlive.js"
@@ -93,7 +94,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   constructor(
     private readonly transport: Transport.Transport,
     private readonly settings: Settings,
-    listener: Connection.Listener,
+    listener: Listener,
     deadlines: Deadlines.Deadlines
   ) {
     super(listener, deadlines)
@@ -379,7 +380,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
 
   private act(step: "wait" | "ping" | "dead"): void {
     if (step === "dead") {
-      this.finish({ _tag: "PingTimeout", afterMillis: this.keepAlive.patience })
+      this.finish({ _tag: "PingTimeout", after: Duration.millis(this.keepAlive.patience) })
       this.transport.destroy()
       return
     }
@@ -421,7 +422,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
       while (this.state !== "closed") {
         const left = this.token === undefined
           ? 0
-          : this.token.changeAt(this.tokenSince) - clock.unsafeCurrentTimeMillis()
+          : this.token.changeAt(DateTime.unsafeMake(this.tokenSince)).epochMillis - clock.unsafeCurrentTimeMillis()
         if (left > 0) {
           yield* Effect.sleep(Duration.millis(left))
           continue

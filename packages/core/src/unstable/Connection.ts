@@ -24,11 +24,84 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ConnectError } from "../ConnectError.js"
-import type { Connection, Options, Parts, Resolved } from "../Connection.js"
+import type { Connection, Options, Resolved, State } from "../Connection.js"
 import type { Credentials, CredentialsError } from "../Credentials.js"
+import type { CloseCause } from "../Failure.js"
 import * as internal from "../internal/connection.js"
 import * as given from "../internal/given.js"
 import type { Proxy } from "../Proxy.js"
+import type { Deadlines } from "./Deadlines.js"
+import type { Exchange } from "./Exchange.js"
+
+/**
+ * A connection at the level of callbacks.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Unsafe {
+  readonly state: State
+  /** Requests that can be sent right now. 0 while the connection is suspect: it has been silent, and a PING is out. */
+  readonly available: number
+  /** Requests that wait for their answer. */
+  readonly inFlight: number
+  /** Streams that the server allows (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 section 6.5.2). */
+  readonly limit: number
+  /** An answer, or a PONG, has come since the connection was opened: somebody is there. */
+  readonly proven: boolean
+  /**
+   * Sends a request. Returns false, with nothing done, where no stream is free. Exactly one of the exchange's callbacks is
+   * called, once.
+   *
+   * A suspect connection takes the request and keeps it until the server has answered the PING. If it does not, the
+   * request fails with `Closed`, `processed: "no"`.
+   */
+  readonly exchange: (
+    exchange: Exchange,
+    /** The time, on the scale of `Deadlines.now`. Default: asks for it. */
+    nowMillis?: number
+  ) => boolean
+  /** It keeps this request back until the server has answered a PING: nothing of it has been sent. */
+  readonly holds: (exchange: Exchange) => boolean
+  /** Gives a request up: RST_STREAM CANCEL, and the slot is free. No callback of the exchange is called any more. */
+  readonly cancel: (exchange: Exchange) => void
+  /** A request timed out: asks the server for a sign of life, and retires the connection after several in a row. */
+  readonly suspect: () => void
+  /** No new requests; closes when the last answer is in. */
+  readonly retire: (cause?: CloseCause) => void
+  /** Closes now: whatever is in flight fails with `Closed`. */
+  readonly close: (cause: CloseCause) => void
+}
+
+/**
+ * Hears what happens to a connection, in the same tick.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Listener {
+  /** Streams may have become free, or the server changed its limit. */
+  onCapacity(connection: Connection): void
+  /** The connection takes no more requests; it may still be answering some. */
+  onRetired(connection: Connection, cause: CloseCause): void
+  /**
+   * The first answer or PONG has come. A connection whose listener has this method asks for a PONG as soon as the
+   * server's SETTINGS are here.
+   */
+  onProven?(connection: Connection): void
+}
+
+/**
+ * The parts of a connection that a pool brings along.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Parts {
+  readonly listener?: Listener | undefined
+  /** Default: the connection's own. */
+  readonly deadlines?: Deadlines | undefined
+}
 
 /**
  * `Connection.make`, for pools: one set of deadlines for many connections, and news in the same tick.

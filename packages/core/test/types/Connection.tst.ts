@@ -1,7 +1,8 @@
-import type { ConnectError } from "@effect-apns/core"
+import type { ConnectError, Failure, Response } from "@effect-apns/core"
 import { Connection, Credentials, Endpoint, ProviderToken, Proxy } from "@effect-apns/core"
+import type * as Unstable from "@effect-apns/core/unstable/Connection"
 import type { FileSystem } from "@effect/platform"
-import type { ConfigError, Layer, Scope } from "effect"
+import type { ConfigError, DateTime, Layer, Scope } from "effect"
 import { Config, Context, Data, Duration, Effect, Redacted } from "effect"
 import { describe, expect, test } from "tstyche"
 
@@ -70,6 +71,31 @@ describe("spans of time", () => {
     const key = { key: Redacted.make(""), keyId: "", teamId: "" }
     expect(ProviderToken.make).type.not.toBeCallableWith({ ...key, refreshAfter: 5 })
     expect(ProviderToken.make).type.toBeCallableWith({ ...key, refreshAfter: "30 minutes" })
+  })
+})
+
+describe("times of answers and tokens", () => {
+  test("instants are DateTimes, spans are Durations", () => {
+    expect<Response.Response["timestamp"]>().type.toBe<DateTime.Utc | undefined>()
+    expect<Response.Response["retryAfter"]>().type.toBe<Duration.Duration | undefined>()
+    expect<ProviderToken.Token["issuedAt"]>().type.toBe<DateTime.Utc>()
+    expect<ProviderToken.Token["expiresAt"]>().type.toBe<DateTime.Utc>()
+    expect<ProviderToken.TokenRefreshRefused["retryAt"]>().type.toBe<DateTime.Utc>()
+    expect<Extract<Failure.CloseCause, { readonly _tag: "PingTimeout" }>["after"]>().type.toBe<Duration.Duration>()
+  })
+})
+
+describe("what others may build on is under unstable", () => {
+  test("the level of callbacks is no part of Connection", () => {
+    expect<typeof Connection>().type.not.toHaveProperty("makeWith")
+    expect<typeof Unstable>().type.toHaveProperty("makeWith")
+    // @ts-expect-error Namespace
+    expect((given: Connection.Unsafe) => given).type.not.toBe<string>()
+    // @ts-expect-error Namespace
+    expect((given: Connection.Listener) => given).type.not.toBe<string>()
+    // @ts-expect-error Namespace
+    expect((given: Connection.Parts) => given).type.not.toBe<string>()
+    expect<Connection.Connection["unsafe"]>().type.toBe<Unstable.Unsafe>()
   })
 })
 

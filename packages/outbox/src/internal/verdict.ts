@@ -48,7 +48,8 @@ export const ofAnswer = (delivery: Delivery, nowMillis: number): Verdict => {
       ? retry(status === 429 ? "throttled" : "server", 0, `status ${status}, and ${parsed.left}`)
       : { _tag: "Rejected", status, reason: "", timestampMillis: null, ofCampaign: false, isDead: true }
   }
-  const { retryAfterMillis = 0, status, timestamp = null } = parsed.right
+  const { retryAfter, status, timestamp } = parsed.right
+  const retryAfterMillis = retryAfter === undefined ? 0 : Duration.toMillis(retryAfter)
   const reason = cut(parsed.right.reason ?? "", 200)
   const info = Reason.info(reason, status)
   switch (info.class) {
@@ -67,7 +68,8 @@ export const ofAnswer = (delivery: Delivery, nowMillis: number): Verdict => {
       return { _tag: "CredentialsRefused", description: `${words(reason, status)}: ${info.meaning}; ${info.advice}` }
     default: {
       const ofCampaign = info.token === "keep" && !ofToken.has(reason) && reason !== ""
-      return { _tag: "Rejected", status, reason, timestampMillis: timestamp, ofCampaign, isDead: ofCampaign }
+      const timestampMillis = timestamp?.epochMillis ?? null
+      return { _tag: "Rejected", status, reason, timestampMillis, ofCampaign, isDead: ofCampaign }
     }
   }
 }

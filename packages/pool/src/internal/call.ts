@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import type * as ParseResult from "effect/ParseResult"
 import type * as ApnsPool from "../ApnsPool.js"
 import * as Tracing from "../Tracing.js"
+import type { Unsafe } from "../unstable/ApnsPool.js"
 import { Delivery } from "../unstable/Delivery.js"
 import * as errors from "./errors.js"
 import * as options from "./options.js"
@@ -21,7 +22,7 @@ class Calling<R> extends Delivery {
   constructor(
     path: string,
     spec: Request.Spec,
-    readonly pool: ApnsPool.Unsafe,
+    readonly pool: Unsafe,
     private readonly resume: Resume<R>,
     private readonly reject: errors.Reject<R>
   ) {
@@ -45,7 +46,7 @@ class Calling<R> extends Delivery {
   }
 }
 
-const cancel = (calling: { readonly pool: ApnsPool.Unsafe } & Delivery): void => calling.pool.cancel(calling)
+const cancel = (calling: { readonly pool: Unsafe } & Delivery): void => calling.pool.cancel(calling)
 
 /** Sends a request and fails, with the error of its reason, unless the answer is a good one. */
 export const call = <R extends Rejection.Rejection>(

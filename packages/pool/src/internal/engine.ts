@@ -4,7 +4,7 @@ import type * as Deadlines from "@effect-apns/core/unstable/Deadlines"
 import { Reason } from "@effect-apns/models"
 import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -289,11 +289,9 @@ export class Engine implements Owner {
   private backoff(delivery: Delivery, response: Response.Response, settle: () => void): void {
     this.ask("backoff", delivery, this.policy.backoffSchedule, response, (scheduled) => {
       if (scheduled === undefined) return settle()
-      const { retryAfterMillis } = response
+      const retryAfter = response.retryAfter === undefined ? 0 : Duration.toMillis(response.retryAfter)
       // "at once" is no answer to a server that is too busy
-      const at = retryAfterMillis === undefined || retryAfterMillis <= 0
-        ? scheduled
-        : this.deadlines.now() + retryAfterMillis
+      const at = retryAfter <= 0 ? scheduled : this.deadlines.now() + retryAfter
       if (at >= this.limitOf(delivery)) settle()
       else this.park(delivery, at)
     })

@@ -1,9 +1,6 @@
 import { Failure, Response } from "@effect-apns/core"
 import { Reason, type Rejection } from "@effect-apns/models"
-import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import type { Delivery } from "../unstable/Delivery.js"
 
 /** Makes the error of a rejection, as one operation can get it. */
@@ -20,7 +17,7 @@ export const ofAnswer = <R>(delivery: Delivery, reject: Reject<R>): R | Failure.
       description: parsed.left
     }, delivery.attempts)
   }
-  const { apnsId, headers, reason, retryAfterMillis, status, timestamp, uniqueId } = parsed.right
+  const { apnsId, headers, reason, retryAfter, status, timestamp, uniqueId } = parsed.right
   return reject({
     status,
     reason: reason ?? "",
@@ -29,9 +26,8 @@ export const ofAnswer = <R>(delivery: Delivery, reject: Reject<R>): R | Failure.
     apnsId,
     uniqueId,
     requestId: Response.header(headers, "apns-request-id"),
-    // a timestamp that is no instant is worth less than the rejection that carries it
-    timestamp: timestamp === undefined ? undefined : Option.getOrUndefined(DateTime.make(timestamp)),
-    retryAfter: retryAfterMillis === undefined ? undefined : Duration.millis(retryAfterMillis)
+    timestamp,
+    retryAfter
   })
 }
 

@@ -1,5 +1,6 @@
 import type { ConnectError, Connection, Credentials } from "@effect-apns/core"
 import { Failure } from "@effect-apns/core"
+import type * as UnstableConnection from "@effect-apns/core/unstable/Connection"
 import type * as Deadlines from "@effect-apns/core/unstable/Deadlines"
 import { Reason } from "@effect-apns/models"
 import * as Cause from "effect/Cause"
@@ -19,7 +20,7 @@ import { log, type Place, run, step } from "./effects.js"
 
 /** Opens one connection. */
 export type Connect = (
-  parts: Connection.Parts
+  parts: UnstableConnection.Parts
 ) => Effect.Effect<Connection.Connection, ConnectError.ConnectError | Credentials.CredentialsError, Scope.Scope>
 
 /** What a roster tells whoever sends on its connections; all of it in the tick in which it happens. */
@@ -51,13 +52,13 @@ const quietMillis = 60_000
 const brokenScheduleMillis = 30_000
 
 /** One connection of a pool, from the attempt to open it until it is closed. */
-export class Member implements Connection.Listener, Deadlines.Entry {
+export class Member implements UnstableConnection.Listener, Deadlines.Entry {
   dueBucket: Deadlines.Bucket | undefined = undefined
   dueAt = 0
   duePrevious: Deadlines.Entry | undefined = undefined
   dueNext: Deadlines.Entry | undefined = undefined
   /** The connection, once it is open. */
-  unsafe: Connection.Unsafe | undefined = undefined
+  unsafe: UnstableConnection.Unsafe | undefined = undefined
   /** Requests that it may carry: few until it has shown that somebody is there. */
   most = unprovenLimit
   /** It has carried a request. */

@@ -16,10 +16,28 @@
  * @since 1.0.0
  */
 import type { ConnectError, Connection, Credentials } from "@effect-apns/core"
+import type { Parts } from "@effect-apns/core/unstable/Connection"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ApnsPool, InvalidPoolOptions, PoolOptions } from "../ApnsPool.js"
 import * as internal from "../internal/apnsPool.js"
+import type { Delivery } from "./Delivery.js"
+
+/**
+ * A pool at the level of callbacks.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Unsafe {
+  /**
+   * Takes a delivery. Exactly one of its callbacks is called, once, perhaps before this returns. Inside a callback that was
+   * given the time, it may be passed on.
+   */
+  readonly submit: (delivery: Delivery, nowMillis?: number) => void
+  /** Gives a delivery up: none of its callbacks is called any more. */
+  readonly cancel: (delivery: Delivery) => void
+}
 
 /**
  * A pool over connections of your own making.
@@ -29,7 +47,7 @@ import * as internal from "../internal/apnsPool.js"
  */
 export const makeWith = (
   connect: (
-    parts: Connection.Parts
+    parts: Parts
   ) => Effect.Effect<Connection.Connection, ConnectError.ConnectError | Credentials.CredentialsError, Scope.Scope>,
   options: PoolOptions = {}
 ): Effect.Effect<ApnsPool, InvalidPoolOptions, Scope.Scope> => internal.makeWith(connect, options)

@@ -16,6 +16,7 @@
  * @since 1.0.0
  */
 import type { ConnectError, Connection, Credentials } from "@effect-apns/core"
+import type { Parts } from "@effect-apns/core/unstable/Connection"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as ApnsPool from "../ApnsPool.js"
@@ -32,7 +33,7 @@ import * as pools from "../internal/apnsPool.js"
 export const makeWith = (
   connect: (
     tenant: ResolvedTenant,
-    parts: Connection.Parts
+    parts: Parts
   ) => Effect.Effect<Connection.Connection, ConnectError.ConnectError | Credentials.CredentialsError, Scope.Scope>,
   options: PoolMapOptions = {}
 ): Effect.Effect<ApnsPoolMap, ApnsPool.InvalidPoolOptions, Scope.Scope> =>

@@ -2,7 +2,9 @@
  * A pool over peers in memory, and the comparison of both with the model.
  */
 import { ConnectError, Connection, Endpoint, type Failure, Request } from "@effect-apns/core"
+import type { Parts } from "@effect-apns/core/unstable/Connection"
 import type { ApnsPool } from "@effect-apns/pool"
+import type { Unsafe } from "@effect-apns/pool/unstable/ApnsPool"
 import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
 import * as Delivery from "@effect-apns/pool/unstable/Delivery"
 import { assert } from "@effect/vitest"
@@ -57,10 +59,10 @@ export class Real {
   static async make(
     runtime: Runtime.Runtime<TestServices.TestServices>,
     size: number,
-    meddle: (pool: ApnsPool.Unsafe) => ApnsPool.Unsafe
+    meddle: (pool: Unsafe) => Unsafe
   ): Promise<Real> {
     const real = new Real(runtime)
-    const connect = (parts: Connection.Parts) =>
+    const connect = (parts: Parts) =>
       Effect.suspend(() => {
         if (real.refusing) {
           return Effect.fail(

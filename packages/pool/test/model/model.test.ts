@@ -1,4 +1,4 @@
-import type { ApnsPool } from "@effect-apns/pool"
+import type { Unsafe } from "@effect-apns/pool/unstable/ApnsPool"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, LogLevel, TestContext, type TestServices } from "effect"
 import * as fc from "fast-check"
@@ -328,7 +328,7 @@ const commands: Array<fc.Arbitrary<Command>> = [
 const runModel = (
   size: number,
   sequence: Iterable<Command>,
-  meddle: (pool: ApnsPool.Unsafe) => ApnsPool.Unsafe = (pool) => pool
+  meddle: (pool: Unsafe) => Unsafe = (pool) => pool
 ): Promise<void> =>
   Effect.flatMap(Effect.runtime<TestServices.TestServices>(), (runtime) =>
     Effect.promise(async () => {
@@ -356,7 +356,7 @@ describe("a model of the pool", () => {
     )
   }, 120_000)
 
-  const broken: ReadonlyArray<readonly [what: string, meddle: (pool: ApnsPool.Unsafe) => ApnsPool.Unsafe]> = [
+  const broken: ReadonlyArray<readonly [what: string, meddle: (pool: Unsafe) => Unsafe]> = [
     ["forgets a request", (pool) => {
       let count = 0
       return { ...ways(pool), submit: (delivery) => ++count === 3 ? undefined : pool.submit(delivery) }
@@ -387,7 +387,7 @@ describe("a model of the pool", () => {
   }
 })
 
-const ways = (pool: ApnsPool.Unsafe): ApnsPool.Unsafe => ({
+const ways = (pool: Unsafe): Unsafe => ({
   submit: (delivery) => pool.submit(delivery),
   cancel: (delivery) => pool.cancel(delivery)
 })

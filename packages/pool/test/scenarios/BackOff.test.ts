@@ -4,6 +4,7 @@
  */
 import type { Failure } from "@effect-apns/core"
 import { ConnectError, Connection, Endpoint, Request, Response } from "@effect-apns/core"
+import type { Parts } from "@effect-apns/core/unstable/Connection"
 import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
 import * as Delivery from "@effect-apns/pool/unstable/Delivery"
 import { assert, describe, it } from "@effect/vitest"
@@ -32,12 +33,12 @@ const goaway = (code: number, lastStreamId: number): Failure.CloseCause => ({
 })
 
 type Server = (
-  parts: Connection.Parts
+  parts: Parts
 ) => Effect.Effect<Connection.Connection, ConnectError.ConnectError, Scope.Scope>
 
 /** A server over whose connections something happens after they are open. */
 const then = (
-  parts: Connection.Parts,
+  parts: Parts,
   what: (connection: Connection.Connection) => Effect.Effect<void>,
   handler: () => Effect.Effect<Response.Response> = () => Effect.never
 ) =>
@@ -48,7 +49,7 @@ const then = (
 
 /** A server that does something to the connection at each request, perhaps before it answers. */
 const atRequest = (
-  parts: Connection.Parts,
+  parts: Parts,
   what: (connection: Connection.Connection) => Effect.Effect<Response.Response>
 ) =>
   Effect.gen(function*() {

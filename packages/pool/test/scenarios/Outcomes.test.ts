@@ -356,7 +356,9 @@ for (const way of ways) {
         yield* apns.next(MockApns.stall)
         const error = errorOf(yield* one(way))
         assert.deepInclude(error, { _tag: "Closed", processed: "unknown" })
-        if (error._tag === "Closed") assert.deepStrictEqual(error.closeCause, { _tag: "PingTimeout", afterMillis: 30 })
+        if (error._tag === "Closed") {
+          assert.deepStrictEqual(error.closeCause, { _tag: "PingTimeout", after: Duration.millis(30) })
+        }
         yield* apns.answerPings(true)
         assert.strictEqual(brief(yield* one(way)), "ok")
       }).pipe(Effect.provide(live({ pool: { ping: { interval: "30 millis", deadline: "30 millis" } } }))))

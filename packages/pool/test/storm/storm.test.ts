@@ -1,5 +1,6 @@
 import { Failure } from "@effect-apns/core"
 import type { ApnsPool } from "@effect-apns/pool"
+import type { Unsafe } from "@effect-apns/pool/unstable/ApnsPool"
 import * as Delivery from "@effect-apns/pool/unstable/Delivery"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -62,7 +63,7 @@ class Deaf extends Ghost {
 }
 
 /** A pool that treats every 20th delivery in its own way. */
-const meddle = (how: (delivery: Delivery.Delivery, pool: ApnsPool.Unsafe) => void) => (pool: ApnsPool.ApnsPool) => {
+const meddle = (how: (delivery: Delivery.Delivery, pool: Unsafe) => void) => (pool: ApnsPool.ApnsPool) => {
   let count = 0
   return {
     ...pool,
@@ -78,7 +79,7 @@ const meddle = (how: (delivery: Delivery.Delivery, pool: ApnsPool.Unsafe) => voi
 
 /** Good weather, so that whatever is wrong is the client's fault. */
 const calm = (
-  how: (delivery: Delivery.Delivery, pool: ApnsPool.Unsafe) => void,
+  how: (delivery: Delivery.Delivery, pool: Unsafe) => void,
   options: Partial<Storm.Options> = {}
 ) =>
   run({
