@@ -663,7 +663,74 @@ describe("Connection", () => {
         assert.isTrue(peer.test.closed)
       }))
 
-    it.scoped("idle: any byte is a sign of life", () =>
+    it.scoped("a pool is told that a PING must be answered first; a request that may not be held is not taken, and shortens the deadline", () =>
+      Effect.gen(function*() {
+        const peer = new Peer([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 2]])
+        const told: Array<string> = []
+        const { unsafe } = yield* connect(peer, { ping: { interval: "30 seconds", busyDeadline: "2 seconds" } }, {
+          listener: {
+            onCapacity: ({ unsafe }) => told.push(`capacity ${unsafe.available}`),
+            onRetired: (_, cause) => told.push(cause._tag),
+            onSuspect: ({ unsafe }, paused) => told.push(`suspect ${unsafe.available} ${paused}`)
+          }
+        })
+        told.length = 0
+        assert.deepStrictEqual([unsafe.trusted, unsafe.available], [true, 2])
+        yield* TestClock.adjust("30 seconds")
+        yield* tick
+        assert.deepStrictEqual(told, ["suspect 0 false", "capacity 2"])
+        told.length = 0
+        peer.answersPings = false
+        yield* TestClock.adjust("30 seconds")
+        assert.deepStrictEqual([unsafe.trusted, unsafe.available], [false, 0])
+        const refused = new Recorder()
+        assert.isFalse(unsafe.exchange(refused, undefined, false))
+        assert.isFalse(unsafe.holds(refused))
+        // those that may be held take a stream each
+        const held = [new Recorder(), new Recorder(), new Recorder()]
+        assert.deepStrictEqual(held.map((exchange) => unsafe.exchange(exchange)), [true, true, false])
+        assert.deepStrictEqual([unsafe.inFlight, unsafe.available], [2, 0])
+        unsafe.hasten()
+        yield* TestClock.adjust("1999 millis")
+        assert.deepStrictEqual(told, ["suspect 0 false"])
+        yield* TestClock.adjust("1 millis")
+        assert.deepStrictEqual(told, ["suspect 0 false", "PingTimeout"])
+        assert.deepStrictEqual(held.map(({ heard }) => heard), [["Closed no"], ["Closed no"], []])
+        assert.deepStrictEqual(refused.heard, [])
+        assert.lengthOf(peer.requests, 0)
+      }))
+
+    it.scoped("what is available is what the server allows, less what is open and what is held", () =>
+      Effect.gen(function*() {
+        const peer = new Peer([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 4]])
+        const { unsafe } = yield* connect(peer)
+        const exchanges = Array.from({ length: 4 }, () => new Recorder())
+        const [first, second, third, fourth] = exchanges
+        if (first === undefined || second === undefined || third === undefined || fourth === undefined) return
+        assert.strictEqual(unsafe.available, 4)
+        unsafe.exchange(first)
+        unsafe.exchange(second)
+        assert.deepStrictEqual([unsafe.available, unsafe.inFlight], [2, 2])
+        peer.answersPings = false
+        yield* TestClock.adjust("2 seconds")
+        yield* tick
+        assert.deepStrictEqual([unsafe.available, unsafe.inFlight], [0, 2])
+        assert.isTrue(unsafe.exchange(third))
+        assert.isTrue(unsafe.exchange(fourth))
+        assert.isFalse(unsafe.exchange(new Recorder()))
+        assert.deepStrictEqual([unsafe.available, unsafe.inFlight], [0, 4])
+        unsafe.cancel(fourth)
+        assert.deepStrictEqual([unsafe.available, unsafe.inFlight], [0, 3])
+        peer.accept(1)
+        yield* tick
+        // any byte is an answer: what was held is sent
+        assert.deepStrictEqual([unsafe.available, unsafe.inFlight], [2, 2])
+        assert.deepStrictEqual(peer.ids, [1, 3, 5])
+        unsafe.retire()
+        assert.deepStrictEqual([unsafe.available, unsafe.inFlight], [0, 2])
+      }))
+
+    it.scoped("idle: any byte is an answer to the PING", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         peer.answersPings = false

@@ -12,6 +12,8 @@ type Event =
   | readonly [at: number, "pong", which?: "older"]
   | readonly [at: number, "request", inFlight: number, expected: "yes" | "no" | "ping"]
   | readonly [at: number, "timeout", expected: "wait" | "ping"]
+  /** A request waits that was given to no connection. */
+  | readonly [at: number, "hasten"]
   /** When it wants to be looked at, and whether it is suspect. */
   | readonly [at: number, "then", due: number, suspect: boolean]
 
@@ -51,6 +53,14 @@ const rows: Readonly<Record<string, ReadonlyArray<Event>>> = {
     [60_000, "look", 0, "ping"],
     [69_000, "request", 0, "no"],
     [69_000, "then", 70_000, true]
+  ],
+  "idle: a request that waits elsewhere for the answer shortens the deadline too; without a PING it changes nothing": [
+    [59_000, "hasten"],
+    [59_000, "then", 60_000, false],
+    [60_000, "look", 0, "ping"],
+    [61_000, "hasten"],
+    [61_000, "then", 64_000, true],
+    [64_000, "look", 0, "dead"]
   ],
   "busy: a PING after two silent seconds, and the end after three more": [
     [30_000, "request", 0, "yes"],
@@ -169,6 +179,9 @@ const play = (events: ReadonlyArray<Event>): void => {
         break
       case "timeout":
         assert.strictEqual(state.doubt(at), event[2], where)
+        break
+      case "hasten":
+        state.hasten(at)
         break
       case "then":
         assert.deepStrictEqual([state.due, state.suspect], [event[2], event[3]], where)

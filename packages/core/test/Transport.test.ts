@@ -895,6 +895,20 @@ describe("Transport", () => {
         assert.strictEqual(test.written.length, 2)
       }))
 
+    it.effect("keeps copies of what is written, and leaves what it receives as it is, a Buffer too", () =>
+      Effect.gen(function*() {
+        const test = Transport.makeTest()
+        test.transport.start({ onData: () => {}, onClose: () => {} })
+        yield* Effect.promise(() => Promise.resolve())
+        const bytes = Buffer.from("one")
+        yield* Effect.async<void>((resume) => test.transport.write(bytes, () => resume(Effect.void)))
+        bytes.fill(0)
+        assert.strictEqual(Buffer.from(test.written[0] ?? []).toString(), "one")
+        const received = Buffer.from("two")
+        test.receive(received)
+        assert.strictEqual(received.toString(), "two")
+      }))
+
     it.effect("wipes what a receiver must not keep", () =>
       Effect.gen(function*() {
         const { receive, transport } = Transport.makeTest()

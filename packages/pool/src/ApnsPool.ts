@@ -100,7 +100,10 @@ export interface Stats {
   readonly state: "open" | "closing" | "closed"
   /** Connections that there should be. */
   readonly size: number
-  /** Connections that take requests. */
+  /**
+   * Connections that take requests. For a moment it may be one more than `size`: where requests wait and every connection
+   * has to answer a PING first, another one is opened meanwhile.
+   */
   readonly active: number
   /** Connections being opened, or waiting for their turn to be. */
   readonly connecting: number

@@ -19,6 +19,7 @@ import { waitAtMost } from "./timing.js"
 export class Handled extends Lifecycle {
   /** There is no server that could be gone. */
   override proven = true
+  readonly trusted = true
 
   private readonly fibers = new Map<Exchange.Exchange, Fiber.RuntimeFiber<unknown, Failure.RequestError>>()
 
@@ -90,6 +91,8 @@ export class Handled extends Lifecycle {
   }
 
   suspect(): void {}
+
+  hasten(): void {}
 
   close(cause: Failure.CloseCause): void {
     if (this.state === "closed") return

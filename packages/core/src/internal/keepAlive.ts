@@ -30,6 +30,8 @@ export class KeepAlive {
   due: number
   /** The payload of the PING that is to be sent. */
   payload = 0
+  /** The process, or its clock, stood still: only the PONG is an answer to the PING that is out. */
+  paused = false
 
   private lastRead: number
   /** When the first of the requests that are in flight was sent. */
@@ -37,8 +39,6 @@ export class KeepAlive {
   private sentAt = 0
   /** When a PING that is out has to be answered; `Infinity` when none is. */
   private answerBy = Infinity
-  /** Nothing but the PONG is an answer. */
-  private strict = false
 
   constructor(private readonly times: Times, now: number) {
     this.lastRead = now
@@ -59,7 +59,7 @@ export class KeepAlive {
   /** Bytes have been read. */
   read(now: number): void {
     this.lastRead = now
-    if (!this.strict && this.answerBy !== Infinity) this.trust()
+    if (!this.paused && this.answerBy !== Infinity) this.trust()
   }
 
   /** A PING has been answered. */
@@ -74,9 +74,7 @@ export class KeepAlive {
   admits(now: number, inFlight: number): "yes" | "no" | "ping" {
     const { busyDeadline, busyInterval, interval } = this.times
     if (this.answerBy !== Infinity) {
-      // somebody waits now
-      this.answerBy = Math.min(this.answerBy, now + busyDeadline)
-      this.due = Math.min(this.due, this.answerBy)
+      this.hasten(now)
       return "no"
     }
     if (now - this.lastRead > interval) {
@@ -88,6 +86,13 @@ export class KeepAlive {
       this.due = Math.min(this.due, now + busyInterval)
     }
     return "yes"
+  }
+
+  /** A request waits for the answer to the PING that is out. */
+  hasten(now: number): void {
+    if (this.answerBy === Infinity) return
+    this.answerBy = Math.min(this.answerBy, now + this.times.busyDeadline)
+    this.due = Math.min(this.due, this.answerBy)
   }
 
   /** A request was not answered in time. */
@@ -105,7 +110,7 @@ export class KeepAlive {
         return "wait"
       }
       // nobody could listen for the answer: it gets another chance
-      if (!this.strict && now - this.answerBy > lateMillis) return this.ask(now, busyDeadline, true)
+      if (!this.paused && now - this.answerBy > lateMillis) return this.ask(now, busyDeadline, true)
       return "dead"
     }
     const silence = now - this.lastRead
@@ -117,18 +122,18 @@ export class KeepAlive {
     return now < this.due ? "wait" : this.ask(now, deadline, silence > interval + lateMillis)
   }
 
-  private ask(now: number, patience: number, strict: boolean): "ping" {
+  private ask(now: number, patience: number, paused: boolean): "ping" {
     this.payload++
     this.sentAt = now
     this.answerBy = now + patience
     this.due = this.answerBy
-    this.strict = strict
+    this.paused = paused
     return "ping"
   }
 
   private trust(): void {
     this.answerBy = Infinity
-    this.strict = false
+    this.paused = false
     this.due = Math.min(this.due, this.lastRead + this.times.busyInterval)
   }
 }

@@ -54,7 +54,9 @@ export abstract class Lifecycle implements Unsafe {
   abstract readonly available: number
   abstract readonly inFlight: number
   abstract readonly limit: number
-  abstract exchange(exchange: Exchange.Exchange, nowMillis?: number): boolean
+  abstract readonly trusted: boolean
+  abstract exchange(exchange: Exchange.Exchange, nowMillis?: number, hold?: boolean): boolean
+  abstract hasten(): void
   abstract holds(exchange: Exchange.Exchange): boolean
   abstract cancel(exchange: Exchange.Exchange): void
   abstract suspect(): void

@@ -38,7 +38,7 @@ class MemoryTransport implements TestTransport, Transport {
       throw new Error("A write is outstanding: wait for its done before the next one")
     }
     this.#done = done
-    const copy = bytes.slice()
+    const copy = Uint8Array.from(bytes)
     this.written.push(copy)
     if (this.autoComplete) {
       queueMicrotask(this.completeWrite)
@@ -70,10 +70,10 @@ class MemoryTransport implements TestTransport, Transport {
       return
     }
     if (this.#receiver === undefined) {
-      this.#early.push(bytes.slice())
+      this.#early.push(Uint8Array.from(bytes))
     } else {
       // A copy that is wiped afterwards, as a socket's buffer is overwritten: a receiver that keeps it is found out.
-      const scratch = bytes.slice()
+      const scratch = Uint8Array.from(bytes)
       this.#receiver.onData(scratch)
       scratch.fill(0xee)
     }

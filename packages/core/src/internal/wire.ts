@@ -127,6 +127,10 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     return this.session.active + this.held.length
   }
 
+  get trusted(): boolean {
+    return !this.keepAlive.suspect
+  }
+
   private get isClosed(): boolean {
     return this.state === "closed"
   }
@@ -139,14 +143,14 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     return this.session.settings.maxConcurrentStreams
   }
 
-  exchange(exchange: Exchange.Exchange, nowMillis: number = this.deadlines.now()): boolean {
+  exchange(exchange: Exchange.Exchange, nowMillis: number = this.deadlines.now(), hold = true): boolean {
     if (this.state !== "active") return false
     const { keepAlive, session } = this
     const admitted = keepAlive.admits(nowMillis, session.active)
     if (keepAlive.due < this.armedAt) this.arm()
     if (admitted === "yes") return this.send(exchange)
-    if (admitted === "ping") session.ping(keepAlive.payload)
-    if (session.available - this.held.length <= 0) return false
+    if (admitted === "ping") this.ask()
+    if (!hold || session.available - this.held.length <= 0) return false
     exchange.connection = this.connection
     this.held.push(exchange)
     return true
@@ -384,8 +388,19 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
       this.transport.destroy()
       return
     }
-    if (step === "ping") this.session.ping(this.keepAlive.payload)
+    if (step === "ping") this.ask()
     this.arm()
+  }
+
+  private ask(): void {
+    const { keepAlive, listener } = this
+    this.session.ping(keepAlive.payload)
+    listener.onSuspect?.(this.connection, keepAlive.paused)
+  }
+
+  hasten(): void {
+    this.keepAlive.hasten(this.deadlines.now())
+    if (this.keepAlive.due < this.armedAt && !this.isClosed) this.arm()
   }
 
   // --- effects for the connection's lifetime ---

@@ -49,6 +49,8 @@ export interface Unsafe {
   readonly limit: number
   /** An answer, or a PONG, has come since the connection was opened: somebody is there. */
   readonly proven: boolean
+  /** False while the connection is suspect: it has been silent, a PING is out, and nothing is sent before its answer. */
+  readonly trusted: boolean
   /**
    * Sends a request. Returns false, with nothing done, where no stream is free. Exactly one of the exchange's callbacks is
    * called, once.
@@ -59,8 +61,15 @@ export interface Unsafe {
   readonly exchange: (
     exchange: Exchange,
     /** The time, on the scale of `Deadlines.now`. Default: asks for it. */
-    nowMillis?: number
+    nowMillis?: number,
+    /** May a suspect connection keep the request? Otherwise it returns false, with nothing done. Default: true. */
+    hold?: boolean
   ) => boolean
+  /**
+   * A request waits for this connection, which is suspect: the answer to the PING may take no longer from now on than
+   * with requests in flight (`busyDeadline`).
+   */
+  readonly hasten: () => void
   /** It keeps this request back until the server has answered a PING: nothing of it has been sent. */
   readonly holds: (exchange: Exchange) => boolean
   /** Gives a request up: RST_STREAM CANCEL, and the slot is free. No callback of the exchange is called any more. */
@@ -74,7 +83,7 @@ export interface Unsafe {
 }
 
 /**
- * Hears what happens to a connection, in the same tick.
+ * What a connection calls when something happens to it, in the same tick.
  *
  * @since 1.0.0
  * @category models
@@ -89,6 +98,12 @@ export interface Listener {
    * server's SETTINGS are here.
    */
   onProven?(connection: Connection): void
+  /**
+   * The connection is suspect: a PING was sent, and no request is sent before its answer. Then `onCapacity` is called; or
+   * `onRetired`, where no answer comes. `paused`: it has been silent for longer than the interval, which means that the
+   * process, or its clock, stood still.
+   */
+  onSuspect?(connection: Connection, paused: boolean): void
 }
 
 /**

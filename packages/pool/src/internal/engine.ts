@@ -243,10 +243,9 @@ export class Engine implements Owner {
           delivery.truncated = true
           return this.answered(delivery, now)
         }
-        const left = connection?.unsafe.holds(delivery) !== true
-        this.settleFailed(delivery, Failure.timeout(left ? "unknown" : "no", delivery.limit))
+        this.settleFailed(delivery, Failure.timeout("unknown", delivery.limit))
         connection?.unsafe.cancel(delivery)
-        if (left) connection?.unsafe.suspect()
+        connection?.unsafe.suspect()
         return
       }
       case "retrying": {
@@ -365,10 +364,16 @@ export class Engine implements Owner {
     delivery.attempts++
     this.inFlight++
     this.attempts++
-    member.used = true
-    if (member.unsafe?.exchange(delivery, now) !== true) {
+    if (member.unsafe?.exchange(delivery, now, false) === true) member.used = true
+    else {
       delivery.attempts--
       this.attempts--
+      // the connection asks first whether anybody is there
+      if (member.unsafe?.trusted === false) {
+        this.dequeue(delivery)
+        if (!this.trySend(delivery, now)) this.enqueue(delivery, now, true)
+        return
+      }
       // there was a free stream, so what cannot be sent is this request; unless another connection takes it
       if ((delivery.trouble?.moves ?? 0) < Verdict.maxMoves) return this.repeat(delivery)
       return this.settleFailed(delivery, Failure.closed("no", { _tag: "HeadersRefused" }))
@@ -385,6 +390,7 @@ export class Engine implements Owner {
     if (returned) this.waiting.addReturned(delivery)
     else this.waiting.add(delivery)
     this.watch(delivery, now)
+    if (this.roster.down) this.roster.onWaiting()
   }
 
   /** A queued delivery's time runs while nothing is there that could take it. */
@@ -476,6 +482,10 @@ export class Engine implements Owner {
   }
 
   // --- Owner ---
+
+  get someWait(): boolean {
+    return this.waiting.size > 0
+  }
 
   /** Hands free streams to those who wait. */
   pump(): void {

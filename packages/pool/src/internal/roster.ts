@@ -14,7 +14,6 @@ import * as Option from "effect/Option"
 import type * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import type { PoolMetrics } from "../ApnsMetrics.js"
 import { Budget } from "./budget.js"
 import { log, type Place, run, step } from "./effects.js"
 
@@ -25,12 +24,21 @@ export type Connect = (
 
 /** What a roster tells whoever sends on its connections; all of it in the tick in which it happens. */
 export interface Owner {
+  /** Requests wait for a free stream. */
+  readonly someWait: boolean
   /** Streams may be free. */
   pump(): void
   /** From now on no connection can take a request, or one can. */
   updateAvailability(down: boolean): void
   /** No connection will be opened any more: the owner has to end, and to call {@link Roster.end}. */
   close(cause: Failure.CloseCause): void
+}
+
+/** What is counted of connections. */
+export interface Counts {
+  connectionOpened(): void
+  connectionFailed(reason: string): void
+  connectionClosed(cause: string): void
 }
 
 /** A connection that ends this soon, without an answer that shows that it was of use, counts as a failed attempt. */
@@ -41,6 +49,13 @@ export const unprovenLimit = 8
 
 /** Connections that are opened at the same time in place of others, while none fails. */
 const doorWidth = 4
+
+/**
+ * How long a PING may be out, where the process did not stand still, before another connection is opened for those who
+ * wait: longer than a round trip takes on most networks, so that a server that is there sees no connection that is not
+ * needed.
+ */
+const roundTripMillis = 250
 
 /** Trouble this long after the last one is new trouble: waiting begins anew. */
 const settledMillis = 60_000
@@ -69,6 +84,8 @@ export class Member implements UnstableConnection.Listener, Deadlines.Entry {
   judged = false
   /** When it was opened. */
   since = 0
+  /** When its PING went out that has to be answered first; `-Infinity` where the process stood still before. */
+  suspectSince = 0
   /** Its number among all connections of the pool. */
   number = 0
 
@@ -85,6 +102,10 @@ export class Member implements UnstableConnection.Listener, Deadlines.Entry {
   /** The first answer, whatever it says, or the first PONG. */
   onProven(): void {
     this.roster.onProven(this)
+  }
+
+  onSuspect(_connection: Connection.Connection, paused: boolean): void {
+    this.roster.onSuspect(this, paused)
   }
 
   /** It has lived for as long as shows that it can be kept. */
@@ -123,16 +144,22 @@ export interface Counters {
  * opened.
  *
  * **Backing off.** The pool is failing from the moment in which an attempt to connect fails, or a connection ends that was
- * of no use: it brought no answer that one could use, and ended within {@link shortLifeMillis}, or it carried requests.
+ * of no use: it brought no answer that one could use, and ended within {@link shortLifeMillis}, or it carried requests, or
+ * it never answered a PING.
  * While it is failing, connections are opened one at a time, each after the wait that the reconnect schedule says. It ends
- * when a connection proves itself: by its first answer, or by living through {@link shortLifeMillis}; not by being opened,
- * for many a broken server accepts connections. The first answer of a connection also makes the next trouble begin
+ * when a connection proves itself: by its first answer, or by a PONG and living through {@link shortLifeMillis}; not by being
+ * opened, since many a broken server accepts connections. The first answer of a connection also makes the next trouble begin
  * with the shortest wait.
  *
  * **The ceiling.** A server can answer once and close, again and again. Whatever it is that ends connections, they are
  * replaced no more often than each {@link Roster.ceilingMillis}, after as many as the pool has. Except by GOAWAY in good order
  * that includes requests: that is how servers are meant to ask for another connection, and its replacement waits for
  * nothing.
+ *
+ * **The spare.** After a pause the network may have forgotten a connection, and nobody is told: its PING has to be given up
+ * first, which takes seconds. So where requests wait and every connection is suspect, one more connection is opened beside
+ * them, and requests go to whichever can take them first. If a PONG comes, the spare is closed; if a suspect
+ * connection ends, the spare takes its place.
  */
 export class Roster {
   /** On average a connection is opened in place of another no more often than this. (A test takes it away, to see a storm.) */
@@ -141,6 +168,9 @@ export class Roster {
   private readonly rotation: Array<Member> = []
   private readonly draining = new Set<Member>()
   private slots: Array<Slot> = []
+  private spare: Slot | undefined = undefined
+  /** Since the last change it has been looked at whether a spare is needed. */
+  private asked = false
   private next = 0
 
   /** No connection can take a request. */
@@ -177,14 +207,14 @@ export class Roster {
     private readonly scope: Scope.CloseableScope,
     /** What every log line says. */
     private readonly annotations: Readonly<Record<string, string>>,
-    private readonly metrics: PoolMetrics
+    private readonly metrics: Counts
   ) {}
 
   get counters(): Counters {
     return {
       size: this.slots.length,
       active: this.rotation.length,
-      connecting: this.slots.filter(({ connecting }) => connecting).length,
+      connecting: this.slots.filter(({ connecting }) => connecting).length + (this.spare?.connecting === true ? 1 : 0),
       draining: this.draining.size,
       connectionsOpened: this.opened,
       connectionsFailed: this.failures,
@@ -225,7 +255,7 @@ export class Roster {
   // --- what connections tell ---
 
   onCapacity(member: Member): void {
-    if (this.down || member.unsafe?.limit === 0) this.weigh()
+    if (this.down || this.spare !== undefined || member.unsafe?.limit === 0) this.updateDown()
     this.owner.pump()
   }
 
@@ -238,7 +268,15 @@ export class Roster {
     this.next = 0
     this.draining.add(member)
     this.noteReach()
-    this.weigh()
+    this.updateDown()
+  }
+
+  onSuspect(member: Member, paused: boolean): void {
+    if (!this.rotation.includes(member)) return
+    member.suspectSince = paused ? -Infinity : this.deadlines.now()
+    this.asked = false
+    this.updateDown()
+    if (this.down && this.owner.someWait) this.onWaiting()
   }
 
   onProven(member: Member): void {
@@ -259,7 +297,8 @@ export class Roster {
   onSurvived(member: Member): void {
     if (member.unsafe?.state !== "active") return
     member.most = Infinity
-    this.calm()
+    // one that has not even answered the PING that followed its SETTINGS is open, and no more than that
+    if (member.unsafe.proven) this.calm()
     this.owner.pump()
   }
 
@@ -270,12 +309,63 @@ export class Roster {
     }
   }
 
-  /** Is there a connection that could take a request, now or later? */
-  private weigh(): void {
-    const down = !this.rotation.some(({ unsafe }) => unsafe !== undefined && unsafe.limit > 0)
+  /** Looks whether there is a connection that could take a request, as soon as it has a free stream. */
+  private updateDown(): void {
+    let down = true
+    let needsSpare = true
+    for (const { unsafe } of this.rotation) {
+      if (unsafe === undefined || unsafe.limit === 0 || !unsafe.trusted) continue
+      down = false
+      if (unsafe !== this.spare?.member?.unsafe) needsSpare = false
+    }
+    if (!needsSpare) this.dismissSpare()
     if (down === this.down) return
     this.down = down
+    this.asked = false
     this.owner.updateAvailability(down)
+  }
+
+  // --- the spare ---
+
+  /** Somebody waits, and no connection takes a request at the moment. */
+  onWaiting(): void {
+    if (this.asked || this.ended !== undefined) return
+    this.asked = true
+    // without any connection, its slots are opening some already
+    if (this.rotation.length === 0) return
+    let since = -Infinity
+    for (const { suspectSince, unsafe } of this.rotation) {
+      if (unsafe?.trusted !== false) return
+      unsafe.hasten()
+      since = Math.max(since, suspectSince)
+    }
+    // where a slot has none, or has just lost it, one is being opened
+    if (this.spare !== undefined || this.slots.some(({ member }) => member?.unsafe?.state !== "active")) return
+    const slot = new Slot()
+    this.spare = slot
+    const patience = Effect.sleep(Duration.millis(Math.max(0, since + roundTripMillis - this.deadlines.now())))
+    run(this.runtime, this.fill(slot, Effect.zipRight(patience, this.occupy(slot, "ended"))))
+  }
+
+  /** A connection that was suspect takes requests again. */
+  private dismissSpare(): void {
+    const { spare } = this
+    if (spare === undefined) return
+    this.spare = undefined
+    this.vacate(spare)
+    // that the spare could not be opened is no reason any more to wait before the next one, where the server is of use
+    if (this.slots.every(({ connecting }) => !connecting) && this.rotation.some(({ answered }) => answered)) this.calm()
+  }
+
+  /** The spare takes the place of a slot whose connection has ended, where there is one and it has got somewhere. */
+  private succeed(slot: Slot): boolean {
+    const { spare } = this
+    if (spare === undefined || spare === slot || (!spare.connecting && spare.member === undefined)) return false
+    const i = this.slots.indexOf(slot)
+    if (i < 0) return false
+    this.spare = undefined
+    this.slots[i] = spare
+    return true
   }
 
   // --- the back-off state machine ---
@@ -402,6 +492,7 @@ export class Roster {
         .slice(0, this.slots.length - size)
       this.slots = this.slots.filter((slot) => !surplus.includes(slot))
       for (const slot of surplus) this.vacate(slot)
+      if (size === 0) this.dismissSpare()
       return Effect.void
     })
   }
@@ -410,6 +501,7 @@ export class Roster {
   end(cause: Failure.CloseCause): void {
     this.ended = cause
     for (const slot of this.slots) this.vacate(slot)
+    this.dismissSpare()
     if (cause._tag !== "ScopeClosed") return
     for (const member of [...this.rotation, ...this.draining]) member.unsafe?.close(cause)
   }
@@ -418,10 +510,14 @@ export class Roster {
     return Effect.suspend(() => {
       const slot = new Slot()
       this.slots.push(slot)
-      const occupied = Effect.annotateLogs(this.occupy(slot), this.annotations)
-      return Effect.map(Effect.forkIn(Effect.interruptible(occupied), this.scope), (fiber) => {
-        slot.fiber = fiber
-      })
+      return this.fill(slot, this.occupy(slot, undefined))
+    })
+  }
+
+  private fill(slot: Slot, occupied: Effect.Effect<void>): Effect.Effect<void> {
+    const annotated = Effect.annotateLogs(occupied, this.annotations)
+    return Effect.map(Effect.forkIn(Effect.interruptible(annotated), this.scope), (fiber) => {
+      slot.fiber = fiber
     })
   }
 
@@ -437,13 +533,17 @@ export class Roster {
     slot.fiber?.unsafeInterruptAsFork(FiberId.none)
   }
 
-  /** One slot: opens a connection, waits until it is out of use, opens the next. */
-  private occupy(slot: Slot): Effect.Effect<void> {
+  /**
+   * One slot: opens a connection, waits until it is out of use, opens the next.
+   *
+   * @param before how the connection ended that the first one is to replace: `undefined` where there was none
+   */
+  private occupy(slot: Slot, before: "ended" | undefined): Effect.Effect<void> {
     // interrupted only while it waits: a connection that was just opened is never left to nobody
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen(this, function*() {
-        let replacing = false
-        let last: "rotated" | "ended" | undefined = undefined
+        let replacing = before !== undefined
+        let last: "rotated" | "ended" | undefined = before
         while (slot.wanted && this.ended === undefined) {
           slot.connecting = true
           const member = new Member(this)
@@ -489,6 +589,7 @@ export class Roster {
           slot.member = undefined
           last = this.onConnectionRetired(member, cause)
           yield* this.logRetired(member, cause)
+          if (this.succeed(slot)) return
         }
       })
     )
@@ -504,7 +605,7 @@ export class Roster {
     if (unsafe.state !== "active") return
     this.deadlines.set(member, member.since + shortLifeMillis)
     this.rotation.push(member)
-    this.weigh()
+    this.updateDown()
     this.owner.pump()
   }
 
@@ -553,7 +654,8 @@ export class Roster {
   private judge(member: Member, cause: Failure.CloseCause): void {
     if (member.answered || member.judged) return
     member.judged = true
-    if (member.used || this.deadlines.now() - member.since < shortLifeMillis) this.fail(cause)
+    const mute = cause._tag === "PingTimeout" && member.unsafe?.proven === false
+    if (member.used || mute || this.deadlines.now() - member.since < shortLifeMillis) this.fail(cause)
   }
 
   /** What is usual is for those who debug; what is not is a warning, but not one for each of many connections. */

@@ -3,8 +3,9 @@
  * first minute and in the tenth.
  */
 import type { Failure } from "@effect-apns/core"
-import { ConnectError, Connection, Endpoint, Request, Response } from "@effect-apns/core"
+import { ConnectError, Connection, Endpoint, Request, Response, Transport } from "@effect-apns/core"
 import type { Parts } from "@effect-apns/core/unstable/Connection"
+import { Frame } from "@effect-apns/http2"
 import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
 import * as Delivery from "@effect-apns/pool/unstable/Delivery"
 import { assert, describe, it } from "@effect/vitest"
@@ -92,6 +93,12 @@ const servers: Record<string, Server> = {
         }),
         Effect.never
       )),
+  "sends its SETTINGS, and then nothing, to PINGs neither": (parts) =>
+    Effect.suspend(() => {
+      const test = Transport.makeTest()
+      test.receive(Frame.settings([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 1000]]))
+      return Effect.orDie(Connection.fromTransport(test.transport, {}, parts))
+    }),
   "always answers Shutdown": rejecting(503, "Shutdown"),
   "always answers ExpiredProviderToken": rejecting(403, "ExpiredProviderToken")
 }
