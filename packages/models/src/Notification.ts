@@ -25,6 +25,7 @@ import type * as Priority from "./Priority.js"
 import * as PushType from "./PushType.js"
 import * as Rejection from "./Rejection.js"
 import type * as Sound from "./Sound.js"
+import { Memo } from "./unstable/Memo.js"
 
 /**
  * What `aps` and the keys beside it may hold.
@@ -468,9 +469,9 @@ export interface Prepared {
  */
 export type Result = Either.Either<Prepared, ParseResult.ParseError | Rejection.PayloadTooLarge>
 
-const prepared = new WeakMap<object, Result>()
+const prepared = new Memo<Notification, Result>()
 
-const broadcasts = new WeakMap<object, Result>()
+const broadcasts = new Memo<Broadcast, Result>()
 
 /**
  * Judges a notification and encodes it, once: the same notification gives the same bytes at the cost of a lookup,
@@ -486,7 +487,7 @@ export const prepare = (notification: Notification): Result => {
   const known = prepared.get(notification)
   if (known !== undefined) return known
   const result = build(notification, undefined)
-  if (typeof notification === "object" && notification !== null) prepared.set(notification, result)
+  prepared.set(notification, result)
   return result
 }
 
@@ -560,7 +561,7 @@ export const prepareBroadcast = (notification: Broadcast): Result => {
   const known = broadcasts.get(notification)
   if (known !== undefined) return known
   const result = notBroadcast(notification) ?? build(notification, PushType.broadcastMaxPayloadBytes)
-  if (typeof notification === "object" && notification !== null) broadcasts.set(notification, result)
+  broadcasts.set(notification, result)
   return result
 }
 

@@ -34,6 +34,7 @@ import {
   Rejection,
   Topic
 } from "@effect-apns/models"
+import { Memo } from "@effect-apns/models/unstable/Memo"
 import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -197,7 +198,7 @@ interface Known {
   readonly base: Request.Spec | undefined
 }
 
-const known = new WeakMap<Notification.Notification, Known>()
+const known = new Memo<Notification.Notification, Known>()
 
 const sameButIds = (a: Shared, b: Shared): boolean =>
   a.topic === b.topic && a.priority === b.priority && a.expiration === b.expiration && a.timeout === b.timeout &&
@@ -253,9 +254,7 @@ export const specOf = (
     if (spec !== undefined) return Either.right(spec)
   }
   const spec = makeSpec(given, defaultTopic)
-  if (Predicate.isObject(given.notification)) {
-    known.set(given.notification, { defaultTopic, options: given, spec, base: baseOf(spec, given) })
-  }
+  known.set(given.notification, { defaultTopic, options: given, spec, base: baseOf(spec, given) })
   return spec
 }
 
@@ -285,53 +284,95 @@ export const specOrRefusal = (
 const makeSpec = (
   given: Shared,
   defaultTopic: string | undefined
-): Either.Either<Request.Spec, SendError> =>
+): Either.Either<Request.Spec, SendError> => {
+  const preparation = Notification.prepare(given.notification)
+  if (Either.isLeft(preparation)) {
+    const error = preparation.left
+    return Either.left(error._tag === "ParseError" ? options.under("notification", given.notification)(error) : error)
+  }
+  const prepared = preparation.right
+  const topic = given.topic === undefined ? defaultTopic : given.topic
+  const head = headOf(topic, prepared, given.priority === undefined ? prepared.defaultPriority : given.priority)
+  if (Either.isLeft(head)) return Either.left(head.left)
+  const extra: Array<string> = []
+  let expirationMillis = Infinity
+  if (given.expiration !== undefined) {
+    const seconds = options.expirationSeconds(given.expiration)
+    if (Either.isLeft(seconds)) return Either.left(seconds.left)
+    extra.push("apns-expiration", String(seconds.right))
+    if (seconds.right > 0) expirationMillis = seconds.right * 1000
+  }
+  if (given.collapseId !== undefined) {
+    const collapseId = decodeCollapseId(given.collapseId)
+    if (Either.isLeft(collapseId)) return Either.left(collapseId.left)
+    extra.push("apns-collapse-id", collapseId.right)
+  }
+  if (given.apnsId !== undefined) {
+    const apnsId = decodeApnsId(given.apnsId)
+    if (Either.isLeft(apnsId)) return Either.left(apnsId.left)
+    extra.push("apns-id", apnsId.right.toLowerCase())
+  }
+  const timeoutMillis = options.timeoutMillis(given.timeout)
+  if (Either.isLeft(timeoutMillis)) return Either.left(timeoutMillis.left)
+  const deadlineMillis = options.deadlineMillis(given.deadline)
+  if (Either.isLeft(deadlineMillis)) return Either.left(deadlineMillis.left)
+  const retransmit = options.retransmit(given.retransmit)
+  if (Either.isLeft(retransmit)) return Either.left(retransmit.left)
+  return Either.right({
+    head: head.right,
+    extra: extra.length === 0 ? undefined : extra,
+    body: prepared.body,
+    timeoutMillis: timeoutMillis.right,
+    deadlineMillis: deadlineMillis.right,
+    expirationMillis,
+    collapsible: given.collapseId !== undefined,
+    retransmit: retransmit.right
+  })
+}
+
+type Head = Either.Either<Request.Spec["head"], SendError>
+
+/** The head made last, and of what: most notifications have the same, whatever else differs. */
+let latest:
+  | {
+    readonly topic: unknown
+    readonly pushType: string
+    readonly topicSuffix: string
+    readonly priority: unknown
+    readonly head: Head
+  }
+  | undefined
+
+const headOf = (topic: unknown, { pushType, topicSuffix }: Notification.Prepared, priority: unknown): Head => {
+  if (
+    latest !== undefined && latest.topic === topic && latest.pushType === pushType &&
+    latest.topicSuffix === topicSuffix && latest.priority === priority
+  ) return latest.head
+  const head = makeHead(topic, pushType, topicSuffix, priority)
+  latest = { topic, pushType, topicSuffix, priority, head }
+  return head
+}
+
+const makeHead = (topic: unknown, pushType: string, topicSuffix: string, priority: unknown): Head =>
   Either.gen(function*() {
-    const prepared = yield* Either.mapLeft(
-      Notification.prepare(given.notification),
-      (error) => error._tag === "ParseError" ? options.under("notification", given.notification)(error) : error
-    )
     const headers: Array<readonly [string, string]> = []
-    const extra: Array<string> = []
-    const topic = given.topic === undefined ? defaultTopic : given.topic
     if (topic !== undefined) {
-      headers.push([
-        "apns-topic",
-        yield* decodeTopic(Topic.withSuffix(yield* decodeTopic(topic), prepared.topicSuffix))
-      ])
+      headers.push(["apns-topic", yield* decodeTopic(Topic.withSuffix(yield* decodeTopic(topic), topicSuffix))])
     }
-    headers.push(["apns-push-type", prepared.pushType])
-    const priority = given.priority === undefined ? prepared.defaultPriority : given.priority
+    headers.push(["apns-push-type", pushType])
     if (priority !== undefined) {
       const valid = yield* decodePriority(priority)
-      const allowed: ReadonlyArray<Priority.Priority> = PushType.info(prepared.pushType).allowedPriorities
+      const allowed: ReadonlyArray<Priority.Priority> = PushType.info(pushType).allowedPriorities
       if (!allowed.includes(valid)) {
         return yield* options.refuse(
           "priority",
           valid,
-          `priority ${valid} is not allowed for ${prepared.pushType}: use ${allowed.join(" or ")}`
+          `priority ${valid} is not allowed for ${pushType}: use ${allowed.join(" or ")}`
         )
       }
       headers.push(["apns-priority", String(valid)])
     }
-    let expirationMillis = Infinity
-    if (given.expiration !== undefined) {
-      const seconds = yield* options.expirationSeconds(given.expiration)
-      extra.push("apns-expiration", String(seconds))
-      if (seconds > 0) expirationMillis = seconds * 1000
-    }
-    if (given.collapseId !== undefined) extra.push("apns-collapse-id", yield* decodeCollapseId(given.collapseId))
-    if (given.apnsId !== undefined) extra.push("apns-id", (yield* decodeApnsId(given.apnsId)).toLowerCase())
-    return {
-      head: Request.head("POST", headers, pathPrefix),
-      extra: extra.length === 0 ? undefined : extra,
-      body: prepared.body,
-      timeoutMillis: yield* options.timeoutMillis(given.timeout),
-      deadlineMillis: yield* options.deadlineMillis(given.deadline),
-      expirationMillis,
-      collapsible: given.collapseId !== undefined,
-      retransmit: yield* options.retransmit(given.retransmit)
-    }
+    return Request.head("POST", headers, pathPrefix)
   })
 
 /**
