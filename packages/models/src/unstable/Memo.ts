@@ -1,6 +1,16 @@
 /**
  * Remembers what was made from an object, for as long as the object is in use.
  *
+ * @example
+ * ```ts
+ * import { Memo } from "@effect-apns/models/unstable/Memo"
+ *
+ * const sizes = new Memo<object, number>()
+ * const payload = { aps: { alert: "Lunch" } }
+ * sizes.set(payload, JSON.stringify(payload).length)
+ * console.log(sizes.get(payload)) // 25
+ * ```
+ *
  * @since 1.0.0
  */
 
