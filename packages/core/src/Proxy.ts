@@ -20,14 +20,15 @@
  *
  * @since 0.1.0
  */
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import type { Endpoint } from "./Endpoint.js"
 import * as internal from "./internal/proxyFromEnv.js"
 
@@ -81,10 +82,10 @@ export const isProxy = (u: unknown): u is Proxy => Predicate.hasProperty(u, Type
  * @since 0.1.0
  * @category errors
  */
-export class InvalidProxy extends Data.TaggedError("InvalidProxy")<{
-  readonly input: string
-  readonly message: string
-}> {}
+export class InvalidProxy extends Schemas.taggedError<InvalidProxy>()("InvalidProxy", () => ({
+  input: Schema.String,
+  message: Schema.String
+})) {}
 
 class ProxyImpl implements Proxy {
   readonly [TypeId]: TypeId = TypeId
