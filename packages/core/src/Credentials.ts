@@ -241,8 +241,9 @@ export class CredentialsError extends Schemas.taggedError<CredentialsError>()("C
  */
 export interface TokenOptions {
   /**
-   * The content of the `.p8` file, in any shape that an environment variable, YAML, JSON or a secret manager leaves it in:
-   * with spaces, nothing or escapes for line ends, in quotes, indented, as base64.
+   * The content of the `.p8` file, in any shape that an environment variable, YAML, JSON, a mail or a secret manager leaves
+   * it in: with spaces, signs, nothing or escapes for line ends, in quotes, indented, without its first or last line, as
+   * base64 or hexadecimal, inside JSON, as a JSON Web Key.
    */
   readonly key: Redacted.Redacted<string>
   readonly keyId: string

@@ -9,7 +9,8 @@ import * as crypto from "node:crypto"
 import * as net from "node:net"
 import * as tls from "node:tls"
 import type { CertificateInfo, Reason } from "../Credentials.js"
-import { certificateTopics, kindOf, withoutTail } from "./der.js"
+import { certificateTopics, kindOf, lengthOf, withoutTail } from "./der.js"
+import { isConsistent } from "./digits.js"
 import { retiredCipher } from "./encryption.js"
 import type { PemBlock } from "./pem.js"
 import { decodeText, hasBegin, isCertificate, isEncrypted, isPrivateKey, pemBlocks } from "./pem.js"
@@ -119,29 +120,39 @@ const openKey = (
     return problem("PassphraseMissing", source, `The private key in ${source} is encrypted: ${encrypted}`)
   }
   try {
-    return Either.right(
-      crypto.createPrivateKey(
-        passphrase === undefined ? { key: block.text } : { key: block.text, passphrase }
-      )
+    const key = crypto.createPrivateKey(
+      passphrase === undefined ? { key: block.text } : { key: block.text, passphrase }
+    )
+    return isConsistent(key) ? Either.right(key) : problem(
+      "InvalidKey",
+      source,
+      `The private key in ${source} is damaged, it does not fit the public key beside it: compare it with the original ` +
+        "file, at least one character has changed"
     )
   } catch (error) {
     return keyProblem(block, source, error)
   }
 }
 
-const damaged = (source: string, error: unknown): Either.Either<never, Problem> =>
-  problem(
+const damaged = ({ der }: PemBlock, source: string, error: unknown): Either.Either<never, Problem> => {
+  // the first bytes say how many there should be
+  const whole = lengthOf(der)
+  const missing = whole !== undefined && der.length < whole
+    ? `: ${whole - der.length} of its ${whole} bytes are missing`
+    : ""
+  return problem(
     "InvalidKey",
     source,
-    `The private key in ${source} is damaged: compare it with the original file, it must be complete and unchanged`,
+    `The private key in ${source} is damaged${missing}. Compare it with the original file, it must be complete and unchanged`,
     causeOf(error)
   )
+}
 
 const keyProblem = (block: PemBlock, source: string, error: unknown): Either.Either<never, Problem> => {
   const isWhole = block.cipher === undefined
     ? block.label === "ENCRYPTED PRIVATE KEY" && kindOf(block.der) === "ENCRYPTED PRIVATE KEY"
     : block.der.length > 0
-  if (!isWhole) return damaged(source, error)
+  if (!isWhole) return damaged(block, source, error)
   const wrong = problem(
     "WrongPassphrase",
     source,
