@@ -39,7 +39,7 @@ import { ApnsPool, Broadcast, Channels, send, sendAll, sendEach } from "@effect-
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
+import * as Eithers from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
@@ -56,13 +56,6 @@ export {
   /**
    * @since 1.0.0
    */
-  Either
-}
-
-export {
-  /**
-   * @since 1.0.0
-   */
   LiveActivity,
   /**
    * @since 1.0.0
@@ -73,6 +66,28 @@ export {
    */
   Rejection
 } from "@effect-apns/models"
+
+/**
+ * Effect's `Either`, for the results of `sendAll`: `Either.isRight(result)`, `Either.isLeft(result)`.
+ *
+ * @since 1.0.0
+ * @category outcomes
+ */
+export const Either: typeof Eithers = Eithers
+
+/**
+ * @since 1.0.0
+ * @category outcomes
+ */
+export declare namespace Either {
+  /**
+   * A value of `right`, or a failure of `left`.
+   *
+   * @since 1.0.0
+   * @category outcomes
+   */
+  export type Either<R, L = never> = Eithers.Either<R, L>
+}
 
 /**
  * Who is sending, in one of these ways: a token signing key, a client certificate as PEM, one as PKCS#12, or
@@ -222,7 +237,7 @@ export type ChannelsError =
  */
 export interface Outcome<out Token extends string = string> {
   readonly token: Token
-  readonly result: Either.Either<Receipt.Receipt, SendError>
+  readonly result: Eithers.Either<Receipt.Receipt, SendError>
 }
 
 /**
@@ -312,14 +327,14 @@ const checkText = (
   options: object,
   names: ReadonlyArray<string>,
   optional: boolean
-): Either.Either<void, InvalidOptions> => {
+): Eithers.Either<void, InvalidOptions> => {
   for (const name of names) {
     const value: unknown = Reflect.get(options, name)
     if (typeof value !== "string" && !(optional && value === undefined)) {
-      return Either.left(invalid(name, "give a string"))
+      return Eithers.left(invalid(name, "give a string"))
     }
   }
-  return Either.void
+  return Eithers.void
 }
 
 const credentialsOf = (
@@ -370,21 +385,21 @@ const credentialsOf = (
       : yield* invalid("pkcs12", "give the bytes of the .p12 file")
   })
 
-const endpointOf = (given: unknown): Either.Either<Endpoint.Endpoint, InvalidOptions> =>
+const endpointOf = (given: unknown): Eithers.Either<Endpoint.Endpoint, InvalidOptions> =>
   given === undefined
-    ? Either.right(Endpoint.production)
+    ? Eithers.right(Endpoint.production)
     : Endpoint.isEndpoint(given)
-    ? Either.right(given)
+    ? Eithers.right(given)
     : typeof given === "string"
-    ? Either.mapLeft(Endpoint.parse(given), ({ message }) => invalid("endpoint", message))
-    : Either.left(invalid("endpoint", "give \"production\", \"development\", \"https://host[:port]\" or an Endpoint"))
+    ? Eithers.mapLeft(Endpoint.parse(given), ({ message }) => invalid("endpoint", message))
+    : Eithers.left(invalid("endpoint", "give \"production\", \"development\", \"https://host[:port]\" or an Endpoint"))
 
-const proxyOf = (given: unknown): Either.Either<Proxy.Proxy | "env" | undefined, InvalidOptions> =>
+const proxyOf = (given: unknown): Eithers.Either<Proxy.Proxy | "env" | undefined, InvalidOptions> =>
   given === undefined || given === "env" || Proxy.isProxy(given)
-    ? Either.right(given)
+    ? Eithers.right(given)
     : typeof given === "string"
-    ? Either.mapLeft(Proxy.make(given), ({ message }) => invalid("proxy", message))
-    : Either.left(invalid("proxy", "give the URL of the proxy, a Proxy, or \"env\""))
+    ? Eithers.mapLeft(Proxy.make(given), ({ message }) => invalid("proxy", message))
+    : Eithers.left(invalid("proxy", "give the URL of the proxy, a Proxy, or \"env\""))
 
 const resolve = (
   options: ClientOptions
@@ -444,8 +459,8 @@ const signalOf = (options: unknown): AbortSignal | undefined => {
 }
 
 /** What the library says of a notification that it refuses, and that nothing was sent. */
-const told = (result: Either.Either<Receipt.Receipt, Send.SendError>): Either.Either<Receipt.Receipt, SendError> =>
-  Either.mapLeft(result, (error) => ParseResult.isParseError(error) ? failures.unsent(error) : error)
+const told = (result: Eithers.Either<Receipt.Receipt, Send.SendError>): Eithers.Either<Receipt.Receipt, SendError> =>
+  Eithers.mapLeft(result, (error) => ParseResult.isParseError(error) ? failures.unsent(error) : error)
 
 /** Outcomes, chunk by chunk; leaving the loop closes the stream. */
 async function* iterate<A, B, E>(
