@@ -71,7 +71,19 @@ const refuseEffect4 = (project) => {
   const effect4 = join(work, "effect-4")
   mkdirSync(effect4)
   // of the modules that Effect 3 has, 4 has renamed or dropped many
-  const modules = ["Effect", "Layer", "Context", "Stream", "Schema", "Duration", "DateTime", "Option", "Data", "Cause", "Exit"]
+  const modules = [
+    "Effect",
+    "Layer",
+    "Context",
+    "Stream",
+    "Schema",
+    "Duration",
+    "DateTime",
+    "Option",
+    "Data",
+    "Cause",
+    "Exit"
+  ]
   writeFileSync(
     join(effect4, "package.json"),
     JSON.stringify({
@@ -94,7 +106,9 @@ const refuseEffect4 = (project) => {
   rmSync(join(project, "node_modules", "effect"), { recursive: true })
   cpSync(effect4, join(project, "node_modules", "effect"), { recursive: true })
   const words = ["effect", "needs-effect-3", "npm-install-effect@3"]
-  for (const name of ["effect-apns", "effect-apns/client", "@effect-apns/models", "@effect-apns/core", "@effect-apns/pool"]) {
+  for (
+    const name of ["effect-apns", "effect-apns/client", "@effect-apns/models", "@effect-apns/core", "@effect-apns/pool"]
+  ) {
     expected(failureOf("node", ["--input-type=module", "--eval", `await import("${name}")`], project), words)
     if (process.features.require_module) expected(failureOf("node", ["--eval", `require("${name}")`], project), words)
   }
