@@ -133,8 +133,8 @@ export const rows: ReadonlyArray<Row> = [
     summary: "outbox on a libSQL file: enqueueAll, then a runner",
     module: { path: "./rows/OutboxLibsql.js" },
     ids: false,
-    count: 500_000,
-    warmUp: 100_000
+    count: 300_000,
+    warmUp: 60_000
   },
   {
     ...sending,
@@ -142,8 +142,38 @@ export const rows: ReadonlyArray<Row> = [
     summary: "outbox on PostgreSQL: enqueueAll, then a runner",
     module: { path: "./rows/OutboxPostgres.js" },
     ids: false,
-    count: 500_000,
-    warmUp: 100_000
+    count: 300_000,
+    warmUp: 60_000
+  },
+  {
+    ...sending,
+    name: "outbox-enqueue-libsql",
+    summary: "outbox on a libSQL file: enqueue, a token each",
+    module: { path: "./rows/OutboxEnqueueLibsql.js" },
+    against: "nothing",
+    ids: false,
+    count: 1_000,
+    warmUp: 100
+  },
+  {
+    ...sending,
+    name: "outbox-enqueue-libsql-process",
+    summary: "the same, durable against the death of the process alone",
+    module: { path: "./rows/OutboxEnqueueLibsqlProcess.js" },
+    against: "nothing",
+    ids: false,
+    count: 1_000,
+    warmUp: 100
+  },
+  {
+    ...sending,
+    name: "outbox-enqueue-postgres",
+    summary: "outbox on PostgreSQL: enqueue, a token each",
+    module: { path: "./rows/OutboxEnqueuePostgres.js" },
+    against: "nothing",
+    ids: false,
+    count: 1_000,
+    warmUp: 100
   },
   {
     ...sending,

@@ -36,11 +36,11 @@ export interface Database {
  * @since 1.0.0
  * @category constructors
  */
-export const libsql = (): Promise<Database> => {
+export const libsql = (durability?: LibsqlFile.Options["durability"]): Promise<Database> => {
   const folder = mkdtempSync(join(tmpdir(), "apns-bench-outbox-"))
   return Promise.resolve({
     close: () => Promise.resolve(rmSync(folder, { force: true, recursive: true })),
-    layer: LibsqlFile.layer({ file: join(folder, "outbox.db") })
+    layer: LibsqlFile.layer({ durability, file: join(folder, "outbox.db") })
   })
 }
 
@@ -117,4 +117,50 @@ export const drain = async (target: Target, database: Database): Promise<Client>
       })
     }
   }
+}
+
+/**
+ * Enqueues notifications for one device each, half of them one after the other and half of them from 64 callers; how many
+ * a second stands in the details. Nothing is sent.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
+export const enqueue = (database: Database): Promise<Client> => {
+  const runtime = ManagedRuntime.make(Layer.provideMerge(Outbox.layer(), database.layer))
+  const tokens = Workload.tokens()
+  const notification = makeNotification()
+  let details: Readonly<Record<string, number>> = {}
+  return Promise.resolve({
+    close: async () => {
+      await runtime.dispose()
+      await database.close()
+    },
+    details: () => details,
+    run: (first, count) => {
+      const half = count >> 1
+      const program = Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const one = (index: number) =>
+          outbox.enqueue({
+            id: `order-${first + index}`,
+            notification,
+            tokens: [tokens[index % Workload.distinctTokens] ?? ""],
+            topic: Workload.topic
+          })
+        const start = performance.now()
+        yield* Effect.forEach(Array.from({ length: half }, (_, index) => index), one, { discard: true })
+        const middle = performance.now()
+        yield* Effect.forEach(Array.from({ length: count - half }, (_, index) => half + index), one, {
+          concurrency: 64,
+          discard: true
+        })
+        details = {
+          concurrentPerSecond: (count - half) / (performance.now() - middle) * 1000,
+          oneByOnePerSecond: half / (middle - start) * 1000
+        }
+      })
+      return runtime.runPromise(program)
+    }
+  })
 }
