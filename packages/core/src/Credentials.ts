@@ -42,7 +42,6 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as internal from "./internal/credentials.js"
 import * as paths from "./internal/paths.js"
-import { unquoted } from "./internal/quotes.js"
 
 /**
  * @since 0.1.0
@@ -242,9 +241,8 @@ export class CredentialsError extends Schemas.taggedError<CredentialsError>()("C
  */
 export interface TokenOptions {
   /**
-   * The content of the `.p8` file, in any shape that an environment variable, YAML, JSON, a mail or a secret manager leaves
-   * it in: with spaces, signs, nothing or escapes for line ends, in quotes, indented, without its first or last line, as
-   * base64 or hexadecimal, inside JSON, as a JSON Web Key.
+   * The content of the `.p8` file, in any shape that an environment variable, YAML, JSON or a secret manager leaves it in:
+   * with spaces, nothing or escapes for line ends, in quotes, indented, as base64.
    */
   readonly key: Redacted.Redacted<string>
   readonly keyId: string
@@ -336,34 +334,11 @@ interface Names {
   readonly given: string
 }
 
-interface TokenNames extends Names, internal.TokenNames {}
-
-const keyNames: TokenNames = { ...internal.optionNames, content: "`key`", given: "the key given" }
+const keyNames: Names = { file: "`keyFile`", content: "`key`", given: "the key given" }
 const certNames: Names = { file: "`certFile`", content: "`cert`", given: "the certificate given" }
 const pkcs12Names: Names = { file: "`file`", content: "`data`", given: "the PKCS#12 data given" }
 
-const certificateNames: internal.CertificateNames = { certFile: "`certFile`", keyFile: "`keyFile`" }
-
 const named = (file: string, content: string): Names => ({ file, content, given: content })
-
-/** The code of the operating system, which the platform keeps in its cause. */
-const codeOf = (error: PlatformError): string =>
-  Predicate.hasProperty(error.cause, "code") && typeof error.cause.code === "string" ? error.cause.code : ""
-
-const whyUnreadable = (path: string, error: PlatformError): string => {
-  const shown = Printable.text(path)
-  const reason = error._tag === "SystemError" ? error.reason : ""
-  if (reason === "NotFound") {
-    return `There is no file ${shown}: ${
-      /^~/.test(path)
-        ? "only a shell knows what ~ is, write the path in full"
-        : /^file:/i.test(path)
-        ? "give a path, and no URL"
-        : "give the path of an existing file, absolute or from the working directory"
-    }`
-  }
-  return `The file ${shown} cannot be read: ${paths.unreadable(codeOf(error), reason) ?? Printable.text(error.message)}`
-}
 
 const unreadable = (path: string, { content, file }: Names) => (error: PlatformError): CredentialsError =>
   paths.mayBeSecret(path)
@@ -377,7 +352,11 @@ const unreadable = (path: string, { content, file }: Names) => (error: PlatformE
     : new CredentialsError({
       reason: "FileNotReadable",
       source: path,
-      message: whyUnreadable(path, error),
+      message: error._tag === "SystemError" && error.reason === "NotFound"
+        ? `There is no file ${
+          Printable.text(path)
+        }: give the path of an existing file, absolute or from the working directory`
+        : `The file ${Printable.text(path)} cannot be read: ${Printable.text(error.message)}`,
       cause: error
     })
 
@@ -435,10 +414,10 @@ export function token(
 
 const tokenOf = (
   options: TokenOptions | TokenFileOptions,
-  names: TokenNames
+  names: Names
 ): Effect.Effect<Token, CredentialsError, FileSystem.FileSystem> => {
   const build = (source: string, text: string | Uint8Array): Either.Either<Token, CredentialsError> =>
-    Either.mapBoth(internal.tokenKey(text, options.keyId, options.teamId, source, secret(options.passphrase), names), {
+    Either.mapBoth(internal.tokenKey(text, options.keyId, options.teamId, source, secret(options.passphrase)), {
       onLeft: failed,
       onRight: ({ identity, keyId, pem, teamId }): Token => ({
         [TypeId]: TypeId,
@@ -482,8 +461,7 @@ export function certificate(
       return yield* certificateOf(
         { source: certNames.given, text: yield* contentOf(cert, certNames.given) },
         key === undefined ? undefined : { source: keyNames.given, text: yield* contentOf(key, keyNames.given) },
-        passphrase,
-        certificateNames
+        passphrase
       )
     })
     : Effect.gen(function*() {
@@ -491,8 +469,7 @@ export function certificate(
       return yield* certificateOf(
         { source: certFile, text: yield* readBytes(certFile, certNames) },
         keyFile === undefined ? undefined : { source: keyFile, text: yield* readBytes(keyFile, keyNames) },
-        options.passphrase,
-        certificateNames
+        options.passphrase
       )
     })
 }
@@ -500,10 +477,9 @@ export function certificate(
 const certificateOf = (
   cert: internal.Text,
   key: internal.Text | undefined,
-  passphrase: Redacted.Redacted<string> | undefined,
-  names: internal.CertificateNames
+  passphrase: Redacted.Redacted<string> | undefined
 ): Effect.Effect<Certificate, CredentialsError> =>
-  Either.mapBoth(internal.certificate(cert, key, secret(passphrase), names), {
+  Either.mapBoth(internal.certificate(cert, key, secret(passphrase)), {
     onLeft: failed,
     onRight: ({ keyPem, ...rest }): Certificate => ({
       [TypeId]: TypeId,
@@ -540,7 +516,7 @@ const pkcs12Of = (
   names: Names
 ): Effect.Effect<Pkcs12, CredentialsError, FileSystem.FileSystem> => {
   const build = (source: string, content: string | Uint8Array): Effect.Effect<Pkcs12, CredentialsError> =>
-    Effect.promise(() => internal.pkcs12(content, secret(options.passphrase), source, names.file)).pipe(
+    Effect.promise(() => internal.pkcs12(content, secret(options.passphrase), source)).pipe(
       Effect.flatMap(Either.mapBoth({
         onLeft: failed,
         onRight: ({ data, info, opened }): Pkcs12 => ({
@@ -580,6 +556,9 @@ const secret = (redacted: unknown): string | undefined => {
 /** A variable, redacted before anything else is done with it; one that is set to nothing counts as unset. */
 const optional = (name: string): Config.Config<Option.Option<Redacted.Redacted<string>>> =>
   Config.map(Config.option(Config.redacted(name)), Option.filter((value) => Redacted.value(value).trim() !== ""))
+
+/** Without the quotes that `docker run --env-file` and others leave around a value. */
+const unquoted = (text: string): string => /^(["'])(.*)\1$/.exec(text)?.[2]?.trim() ?? text
 
 const optionalText = (name: string): Config.Config<string | undefined> =>
   Config.map(optional(name), (value) =>
@@ -682,10 +661,7 @@ export const fromConfig: Effect.Effect<
         text: yield* readBytes(found.certKeyFile, { ...named("APNS_CERT_KEY_FILE", "APNS_CERT_KEY") })
       }
       : undefined
-    return yield* certificateOf(certSource, keySource, passphrase, {
-      certFile: "APNS_CERT_FILE",
-      keyFile: "APNS_CERT_KEY_FILE"
-    })
+    return yield* certificateOf(certSource, keySource, passphrase)
   }
   const missing = (name: string) =>
     ConfigError.MissingData([name], `Set ${name}: 10 upper-case letters and digits, shown on Apple's developer site`)
@@ -693,7 +669,7 @@ export const fromConfig: Effect.Effect<
   if (keyId === undefined) return yield* Effect.fail(missing("APNS_KEY_ID"))
   if (teamId === undefined) return yield* Effect.fail(missing("APNS_TEAM_ID"))
   const ids = { keyId, teamId, passphrase: found.keyPassphrase }
-  const names = { ...named("APNS_KEY_FILE", "APNS_KEY"), keyId: "APNS_KEY_ID", teamId: "APNS_TEAM_ID" }
+  const names = named("APNS_KEY_FILE", "APNS_KEY")
   return key !== undefined
     ? yield* tokenOf({ key, ...ids }, names)
     : yield* tokenOf({ keyFile: keyFile ?? "", ...ids }, names)

@@ -20,7 +20,7 @@ import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as internal from "./internal/libsqlFile.js"
-import type { DatabaseFileError, DatabaseFileInUse } from "./OutboxError.js"
+import type { DatabaseFileError, DatabaseFileInUse, InvalidOutboxOptions } from "./OutboxError.js"
 
 /**
  * @since 1.0.0
@@ -31,10 +31,21 @@ export interface Options {
   readonly file: string
   /** How long a statement waits for another one before it fails. Default 5 seconds. */
   readonly busyTimeout?: TimeSpan.TimeSpan | undefined
+  /**
+   * What a commit survives once it is acknowledged.
+   *
+   * - `"machine"` (default): a loss of power. It is on the disk (`fdatasync`), in the background and once for all commits
+   *   that wait: one caller after the other gets as many commits a second as the disk does, callers side by side share them
+   * - `"process"`: the death of the process, at any moment and by any signal. After a loss of power the last commits may
+   *   be missing, each as a whole: an order and its push together. What the runner wrote last is sent again then, under
+   *   the same `apns-id`
+   */
+  readonly durability?: "machine" | "process" | undefined
 }
 
 /**
- * A client for the file, in WAL mode, where a commit is on the disk before it is acknowledged. Fails with
+ * A client for the file, in WAL mode; see {@link Options} for what its commits survive. A commit that fails, for example
+ * on a full disk, is a `SqlError` of `withTransaction`, where other clients of @effect/sql die. Fails with
  * `DatabaseFileInUse` while another process (or another client in this one) has the file open.
  *
  * @since 1.0.0
@@ -42,7 +53,8 @@ export interface Options {
  */
 export const make = (
   options: Options
-): Effect.Effect<SqlClient.SqlClient, DatabaseFileInUse | DatabaseFileError, Scope.Scope> => internal.make(options)
+): Effect.Effect<SqlClient.SqlClient, DatabaseFileInUse | DatabaseFileError | InvalidOutboxOptions, Scope.Scope> =>
+  internal.make(options)
 
 /**
  * {@link make} as a Layer, which provides the `SqlClient` for the program's own tables too.
@@ -52,5 +64,5 @@ export const make = (
  */
 export const layer = (
   options: Options
-): Layer.Layer<SqlClient.SqlClient, DatabaseFileInUse | DatabaseFileError> =>
+): Layer.Layer<SqlClient.SqlClient, DatabaseFileInUse | DatabaseFileError | InvalidOutboxOptions> =>
   Layer.scoped(internal.SqlClient, make(options))

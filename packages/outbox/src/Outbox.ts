@@ -311,3 +311,37 @@ export const layer = (
   options: Options = {}
 ): Layer.Layer<Outbox, InvalidOutboxOptions | SchemaMismatch | SqlError, SqlClient.SqlClient> =>
   Layer.effect(Outbox, make(options))
+
+/**
+ * `withTransaction` of the `SqlClient`, where a COMMIT that fails (a full disk, a deferred constraint, a database that
+ * went away) is a `SqlError` that the caller can handle: @effect/sql makes it a defect. The client of `LibsqlFile` does
+ * this by itself.
+ *
+ * @example
+ * ```ts
+ * import { Notification } from "@effect-apns/models"
+ * import { Outbox } from "@effect-apns/outbox"
+ * import { SqlClient } from "@effect/sql"
+ * import { Effect } from "effect"
+ *
+ * export const ship = (order: string, token: string) =>
+ *   Outbox.withTransaction(Effect.gen(function*() {
+ *     const sql = yield* SqlClient.SqlClient
+ *     const outbox = yield* Outbox.Outbox
+ *     yield* sql`UPDATE orders SET shipped = 1 WHERE id = ${order}`
+ *     yield* outbox.enqueue({
+ *       id: `shipped-${order}`,
+ *       tokens: [token],
+ *       notification: Notification.alert({ alert: "Your order is on its way" })
+ *     })
+ *   })).pipe(
+ *     Effect.catchTag("SqlError", (error) => Effect.logError("Nothing was written, and nothing is sent", error))
+ *   )
+ * ```
+ *
+ * @since 1.0.0
+ * @category combinators
+ */
+export const withTransaction = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError, R | SqlClient.SqlClient> => internal.withTransaction(effect)

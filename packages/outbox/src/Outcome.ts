@@ -84,6 +84,7 @@ export interface Rejected extends Common {
  * - `"Cancelled"`: the campaign was cancelled first
  * - `"RetriesExhausted"`: it was tried as often as the campaign allows
  * - `"Unanswered"`: it left, no answer came, and it may not be sent twice
+ * - `"Unsendable"`: its headers (topic, collapse id) are larger than the server takes, so it never left
  * - `"Abandoned"`: the runners that tried it died, again and again
  *
  * @since 1.0.0

@@ -2,7 +2,7 @@ import { Notification } from "@effect-apns/models"
 import { Outbox, OutboxError } from "@effect-apns/outbox"
 import { SqlClient } from "@effect/sql"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Exit, Layer, Stream } from "effect"
+import { DateTime, Effect, Either, Exit, Fiber, Layer, Stream } from "effect"
 import * as T from "./utils.js"
 
 T.onEachDatabase((name, database) => {
@@ -27,6 +27,57 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual(missing._tag, "CampaignNotFound")
         assert.lengthOf(yield* sql`SELECT * FROM orders`, 1)
         assert.lengthOf(yield* sql`SELECT * FROM apns_outbox_batches`, 1)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("gives callers side by side each their own result, and each id one campaign", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        yield* outbox.enqueue({ id: "order-7", tokens: [T.token(99)], notification: T.alert })
+        const results = yield* Effect.forEach(
+          Array.from({ length: 90 }, (_, i) => i % 60),
+          (i) => Effect.either(outbox.enqueue({ id: `order-${i}`, tokens: [T.token(i)], notification: T.alert })),
+          { concurrency: "unbounded" }
+        )
+        for (const [i, result] of results.entries()) {
+          if (i % 60 === 7) assert.isTrue(Either.isLeft(result) && result.left._tag === "CampaignConflict")
+          else assert.deepStrictEqual(result, Either.right({ id: `order-${i % 60}`, created: i < 60, total: 1 }))
+        }
+        const sql = yield* SqlClient.SqlClient
+        assert.lengthOf(yield* sql`SELECT * FROM apns_outbox_campaigns`, 60)
+        assert.lengthOf(yield* sql`SELECT * FROM apns_outbox_batches`, 60)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("finishes what a caller began for others when that caller is interrupted", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const enqueue = (i: number) => outbox.enqueue({ id: `order-${i}`, tokens: [T.token(i)], notification: T.alert })
+        const first = yield* Effect.fork(enqueue(0))
+        const others = yield* Effect.fork(Effect.forEach([1, 2, 3], enqueue, { concurrency: "unbounded" }))
+        yield* Effect.yieldNow()
+        yield* Fiber.interrupt(first)
+        assert.deepStrictEqual((yield* others).map(({ created }) => created), [true, true, true])
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("makes a COMMIT that fails the caller's SqlError, and the connection serves the next one", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        if (name === "libSQL") yield* sql`PRAGMA foreign_keys = ON`
+        yield* sql`CREATE TABLE customers (id INTEGER PRIMARY KEY)`
+        yield* sql`CREATE TABLE orders (customer INTEGER REFERENCES customers (id) DEFERRABLE INITIALLY DEFERRED)`
+        const ship = Effect.gen(function*() {
+          yield* sql`INSERT INTO orders VALUES (1)`
+          yield* outbox.enqueue({ id: "shipped", tokens: [T.token(1)], notification: T.alert })
+        })
+        for (const withTransaction of [Outbox.withTransaction, ...(name === "libSQL" ? [sql.withTransaction] : [])]) {
+          const error = yield* Effect.flip(withTransaction(ship))
+          assert.strictEqual(error._tag, "SqlError")
+          assert.strictEqual((yield* Effect.flip(outbox.progress("shipped")))._tag, "CampaignNotFound")
+          assert.lengthOf(yield* sql`SELECT * FROM orders`, 0)
+        }
+        yield* sql`INSERT INTO customers VALUES (1)`
+        yield* Outbox.withTransaction(ship)
+        assert.strictEqual((yield* outbox.progress("shipped")).total, 1)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
     it.live("takes the same id with the same content twice as one campaign", () =>

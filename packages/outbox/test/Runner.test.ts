@@ -1,6 +1,8 @@
+import { Failure } from "@effect-apns/core"
 import { Outbox } from "@effect-apns/outbox"
+import type { ApnsPool } from "@effect-apns/pool"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Layer, Queue, Stream } from "effect"
+import { DateTime, Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
 import * as T from "./utils.js"
 
 T.onEachDatabase((name, database) => {
@@ -173,6 +175,89 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual(yield* outbox.sendAgain("a"), stopped.rejected)
         yield* T.hear(told, stopped.rejected)
         assert.strictEqual((yield* outbox.progress("a")).accepted, 9000)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("stops it across batches that are each too small to tell", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { asked, pool } = yield* T.pool(() => T.rejected(400, "TopicDisallowed"))
+        yield* outbox.enqueueAll({
+          id: "a",
+          tokens: Stream.fromIterable(T.tokens(2000)),
+          notification: T.alert,
+          batchSize: 10
+        })
+        const { runner } = yield* T.runner(pool, { concurrency: 50 })
+        yield* runner.idle
+        const { left, reason, rejected, state } = yield* outbox.progress("a")
+        assert.strictEqual(state, "stopped")
+        assert.include(reason, "TopicDisallowed")
+        assert.isAtLeast(rejected, 100)
+        assert.strictEqual(rejected + left, 2000)
+        assert.isBelow(asked.length, 1000)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("stops it across runners that have each had too few refusals to tell", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        let answers = 60
+        const { pool } = yield* T.pool(() => answers-- > 0 ? T.rejected(400, "TopicDisallowed") : Effect.never)
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(1000), notification: T.alert })
+        const scope = yield* Scope.make()
+        const first = yield* Scope.extend(T.runner(pool, { concurrency: 60, drainTimeout: "50 millis" }), scope)
+        yield* T.hear(first.told, 60)
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual((yield* outbox.progress("a")).rejected, 60)
+        answers = 60
+        yield* T.runner(pool, { concurrency: 60, drainTimeout: "50 millis" })
+        while ((yield* outbox.progress("a")).state !== "stopped") yield* Effect.sleep("10 millis")
+        assert.strictEqual((yield* outbox.progress("a")).rejected, 120)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("goes on with a campaign of which one was accepted, or of which tokens are refused", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { pool } = yield* T.pool(({ token }) =>
+          token === T.token(0)
+            ? T.accepted
+            : token < T.token(1000)
+            ? T.rejected(400, "TopicDisallowed")
+            : T.rejected(400, "BadDeviceToken")
+        )
+        yield* outbox.enqueue({ id: "one", tokens: T.tokens(200), notification: T.alert })
+        yield* outbox.enqueue({ id: "tokens", tokens: T.tokens(200, 1000), notification: T.alert })
+        const { runner, told } = yield* T.runner(pool, { concurrency: 20 })
+        yield* T.hear(told, 400)
+        yield* runner.idle
+        const one = yield* outbox.progress("one")
+        assert.deepStrictEqual([one.state, one.accepted, one.rejected], ["done", 1, 199])
+        const tokens = yield* outbox.progress("tokens")
+        assert.deepStrictEqual([tokens.state, tokens.rejected], ["done", 200])
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("fails what no connection takes because of its headers, for good, and stops the campaign", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { pool } = yield* T.pool()
+        const refusing: ApnsPool.ApnsPool = {
+          ...pool,
+          unsafe: {
+            ...pool.unsafe,
+            submit: (delivery) => delivery.onFailed(Failure.closed("no", { _tag: "HeadersRefused" }))
+          }
+        }
+        yield* outbox.enqueue({ id: "few", tokens: T.tokens(3), notification: T.alert })
+        yield* outbox.enqueue({ id: "many", tokens: T.tokens(1000), notification: T.alert })
+        const { runner, told } = yield* T.runner(refusing, { concurrency: 50 })
+        yield* T.hear(told, 103)
+        yield* runner.idle
+        const few = yield* outbox.progress("few")
+        assert.deepStrictEqual([few.state, few.failed, few.retrying], ["done", 3, 0])
+        const many = yield* outbox.progress("many")
+        assert.deepStrictEqual([many.state, many.retrying], ["stopped", 0])
+        assert.include(many.reason, "headers")
+        const [dead] = Array.from(yield* Stream.runCollect(Stream.take(outbox.deadLetters("few"), 1)))
+        assert.strictEqual(dead?._tag === "Failed" ? dead.reason : dead?._tag, "Unsendable")
       }).pipe(Effect.scoped, Effect.provide(live)))
 
     it.live("stops a campaign whose credentials are refused, and loses nothing of it", () =>

@@ -44,9 +44,6 @@ export interface Owner {
   readonly stop: (batch: Batch, reason: string) => void
 }
 
-/** A batch whose campaign-wide refusals come to this many, with nothing accepted, says that the campaign is at fault. */
-const refusalsAreEnough = 100
-
 class Part extends Delivery {
   /** Where it stands among those of its batch that are in flight. */
   inBatch = 0
@@ -84,6 +81,15 @@ export interface Snapshot {
   /** Set when the batch is given back. */
   readonly release: { readonly finished: boolean; readonly dueInMillis: number | undefined } | undefined
   readonly lastError: string | undefined
+  /** Refusals since the last checkpoint that are no fault of a token. */
+  readonly refusals: Refusals | undefined
+}
+
+export interface Refusals {
+  readonly reason: string
+  readonly count: number
+  /** There were others, for another reason. */
+  readonly isMixed: boolean
 }
 
 export class Batch {
@@ -104,17 +110,20 @@ export class Batch {
   private next = 0
   private retried = 0
   private retryMillis = 0
-  private refusals = 0
+  private refusals: Refusals | undefined = undefined
   private lastError: string | undefined = undefined
   private halt: Halt | undefined = undefined
   /** Its last snapshot was taken. */
   private closing = false
   closed = false
+  private readonly allValid: boolean
   private readonly apnsIdOf: (index: number) => string
 
   constructor(
     readonly row: Row,
     readonly tokens: ReadonlyArray<string>,
+    /** Whether all tokens are valid where the first one is. */
+    uniform: boolean,
     readonly retry: Retry,
     /** What all its notifications share; `undefined` where nothing can be sent. */
     private readonly spec: Request.Spec | undefined,
@@ -129,6 +138,7 @@ export class Batch {
     this.failed = row.failed
     this.chunks = row.chunks
     this.apnsIdOf = ids.apnsIds(row.campaign)
+    this.allValid = uniform && DeviceToken.is(tokens[0])
   }
 
   get underWay(): number {
@@ -164,7 +174,7 @@ export class Batch {
       sent++
       owner.window.take()
       const token = this.tokens[index] ?? ""
-      if (!DeviceToken.is(token)) {
+      if (!this.allValid && !DeviceToken.is(token)) {
         this.settle(index, [index, "R", 400, "BadDeviceToken", null], false)
         continue
       }
@@ -205,7 +215,6 @@ export class Batch {
   onAccepted(part: Part): void {
     this.landed(part)
     const uniqueId = part.headers === undefined ? undefined : Response.header(part.headers, "apns-unique-id")
-    this.refusals = 0
     this.accepted++
     this.settled++
     this.done.add(part.index)
@@ -223,13 +232,13 @@ export class Batch {
       case "Rejected": {
         const { isDead, ofCampaign, reason, status, timestampMillis } = verdict
         this.settle(index, [index, "R", status, reason, timestampMillis], isDead)
-        if (!ofCampaign) this.refusals = 0
-        else if (++this.refusals === refusalsAreEnough && this.accepted === 0) {
-          this.lastError = `${reason} (${status})`
-          this.owner.stop(this, `APNs refuses every notification of it: ${reason} (${status})`)
-        }
+        if (ofCampaign) this.refused(`${reason} (${status})`)
         return
       }
+      case "Unsendable":
+        this.fail(index, "Unsendable", "no", verdict.description)
+        this.refused(verdict.description)
+        return
       case "Retry": {
         const delay = Verdict.delayMillis(verdict.obstacle, this.row.passes, this.retry)
         this.retryMillis = Math.max(this.retryMillis, delay, verdict.retryAfterMillis)
@@ -258,6 +267,16 @@ export class Batch {
         this.putBack()
         this.stopSending("pool")
         return
+    }
+  }
+
+  private refused(reason: string): void {
+    this.lastError = reason
+    const { refusals } = this
+    this.refusals = {
+      reason: refusals?.reason ?? reason,
+      count: (refusals?.count ?? 0) + 1,
+      isMixed: refusals !== undefined && (refusals.isMixed || refusals.reason !== reason)
     }
   }
 
@@ -331,7 +350,7 @@ export class Batch {
 
   /** What is to be written now. What happens from here on is of the next one. */
   snapshot(jitter: number): Snapshot {
-    const { acceptedNow, anyAccepted, dead, entries, settled } = this
+    const { acceptedNow, anyAccepted, dead, entries, refusals, settled } = this
     const over = this.over
     const finished = this.left === 0
     const chunk = this.chunks
@@ -339,6 +358,7 @@ export class Batch {
     this.settled = 0
     this.saving = settled
     this.entries = []
+    this.refusals = undefined
     this.anyAccepted = false
     if (anyAccepted) this.acceptedNow = Bits.empty(this.row.size)
     this.closing = over
@@ -357,7 +377,8 @@ export class Batch {
       release: over
         ? { finished, dueInMillis: this.retried > 0 ? Math.ceil(this.retryMillis * jitter) : undefined }
         : undefined,
-      lastError: this.lastError
+      lastError: this.lastError,
+      refusals
     }
   }
 

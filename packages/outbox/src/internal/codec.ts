@@ -10,19 +10,19 @@ const json = 0
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-const lowerHex = /^[0-9a-f]*$/
-
 /** 32 bytes for a usual token, instead of 64; whatever else it may be comes back exactly as it was given. */
 export const encodeTokens = (tokens: ReadonlyArray<string>): Uint8Array => {
   const length = tokens[0]?.length ?? 0
   if (length > 0 && length < 0x10000 && length % 2 === 0 && tokens.every((token) => token.length === length)) {
     const text = tokens.join("")
-    if (lowerHex.test(text)) {
-      const bytes = new Uint8Array(3 + text.length / 2)
+    const digits = Buffer.from(text, "hex")
+    // what is no hexadecimal digit ends the reading, and capitals come back as small letters
+    if (digits.length * 2 === text.length && digits.toString("hex") === text) {
+      const bytes = new Uint8Array(3 + digits.length)
       bytes[0] = packed
       bytes[1] = length >>> 8
       bytes[2] = length & 0xff
-      bytes.set(Buffer.from(text, "hex"), 3)
+      bytes.set(digits, 3)
       return bytes
     }
   }
@@ -37,6 +37,9 @@ const parseStrings = (text: string): ReadonlyArray<string> => {
   const parsed: unknown = JSON.parse(text)
   return Array.isArray(parsed) ? parsed.map(String) : []
 }
+
+/** All tokens are hexadecimal, and of one length: what is true of one is true of all. */
+export const isUniform = (bytes: Uint8Array): boolean => bytes[0] === packed
 
 export const decodeTokens = (bytes: Uint8Array): ReadonlyArray<string> => {
   if (bytes[0] !== packed) return parseStrings(decoder.decode(bytes.subarray(1)))
@@ -107,7 +110,7 @@ export type Entry =
   ]
 
 /** Why a token has no answer of APNs and will get none. */
-export type FailedReason = "Expired" | "Cancelled" | "RetriesExhausted" | "Unanswered" | "Abandoned"
+export type FailedReason = "Expired" | "Cancelled" | "RetriesExhausted" | "Unanswered" | "Unsendable" | "Abandoned"
 
 const isEntry = (input: unknown): input is Entry =>
   Array.isArray(input) && typeof input[0] === "number" && (input[1] === "A" || input[1] === "R" || input[1] === "F")

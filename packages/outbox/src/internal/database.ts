@@ -21,7 +21,18 @@ export interface Database {
   /** Runs a statement; rows come with the names of their columns. */
   readonly run: (text: string, parameters?: ReadonlyArray<Parameter>) => Effect.Effect<ReadonlyArray<Row>, SqlError>
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+  /** Whether the fiber is known to be in no transaction. */
+  readonly isOutside: Effect.Effect<boolean>
 }
+
+/** Whether a fiber is in no transaction of a `LibsqlFile`. */
+export class OutsideLibsqlFile extends Context.Reference<OutsideLibsqlFile>()(
+  "@effect-apns/outbox/OutsideLibsqlFile",
+  { defaultValue: () => true }
+) {}
+
+/** Clients that keep {@link OutsideLibsqlFile}. */
+export const libsqlFiles = new WeakSet<SqlClient.SqlClient>()
 
 /**
  * What stands for the time in statements, in place of the database's own: for tests that cannot wait for it.
@@ -32,6 +43,18 @@ export class DatabaseTime extends Context.Reference<DatabaseTime>()("@effect-apn
 
 const pgNow = "(extract(epoch from clock_timestamp()) * 1000)::bigint"
 const sqliteNow = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+/** A commit that fails, for example on a full disk, is a defect to @effect/sql: here it is the `SqlError` that it is. */
+export const commitFailures = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
+  Effect.catchSomeDefect(
+    effect,
+    (defect) => defect instanceof SqlError ? Option.some(Effect.fail(defect)) : Option.none()
+  )
+
+export const withTransaction = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError, R | SqlClient.SqlClient> =>
+  Effect.flatMap(SqlClient.SqlClient, (client) => commitFailures(client.withTransaction(effect)))
 
 export const make = (prefix: string): Effect.Effect<Database, never, SqlClient.SqlClient> =>
   Effect.gen(function*() {
@@ -58,12 +81,12 @@ export const make = (prefix: string): Effect.Effect<Database, never, SqlClient.S
       prefix,
       now,
       run: (text, parameters = []) => sql.unsafe<Record<string, unknown>>(compile(text), parameters),
-      // a commit that fails, for example on a full disk, is a defect to @effect/sql: here it is what it is
-      transaction: (effect) =>
-        Effect.catchSomeDefect(
-          client.withTransaction(effect),
-          (defect) => defect instanceof SqlError ? Option.some(Effect.fail(defect)) : Option.none()
-        )
+      transaction: (effect) => commitFailures(client.withTransaction(effect)),
+      isOutside: dialect === "pg"
+        ? Effect.map(Effect.serviceOption(SqlClient.TransactionConnection), Option.isNone)
+        : libsqlFiles.has(client)
+        ? OutsideLibsqlFile
+        : Effect.succeed(false)
     }
   })
 

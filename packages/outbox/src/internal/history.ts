@@ -325,7 +325,7 @@ export const sendAgain = (db: Database, campaign: string): Effect.Effect<number,
 const revive = (db: Database, campaign: string): Effect.Effect<void, SqlError> =>
   Effect.gen(function*() {
     const [row] = yield* db.run(
-      `UPDATE @campaigns SET status = 'active', reason = NULL, finished_at = NULL,
+      `UPDATE @campaigns SET status = 'active', reason = NULL, finished_at = NULL, refusals = 0, refusal = NULL,
          expires_at = CASE WHEN expires_at > @now AND status <> 'cancelled' THEN expires_at
            ELSE @now + CASE WHEN expires_at > send_at THEN expires_at - send_at ELSE 3600000 END END
        WHERE id = $1 RETURNING request, expires_at, @now AS now`,

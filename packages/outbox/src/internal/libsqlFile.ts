@@ -1,17 +1,20 @@
 import * as Reactivity from "@effect/experimental/Reactivity"
 import { SqlClient } from "@effect/sql/SqlClient"
+import { SqlError } from "@effect/sql/SqlError"
 import type { Client, InArgs, InStatement, Transaction, TransactionMode } from "@libsql/client"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
+import { type FileHandle, open as openFile } from "node:fs/promises"
 import { hostname } from "node:os"
-import { resolve } from "node:path"
+import { dirname, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import type { Options } from "../LibsqlFile.js"
-import { DatabaseFileError, DatabaseFileInUse } from "../OutboxError.js"
+import { DatabaseFileError, DatabaseFileInUse, InvalidOutboxOptions } from "../OutboxError.js"
 import { cut, numberOf, textOf } from "./codec.js"
+import { commitFailures, libsqlFiles, OutsideLibsqlFile } from "./database.js"
+import { positiveMillis } from "./options.js"
 
 export { SqlClient }
 
@@ -20,36 +23,151 @@ const messageOf = (cause: unknown): string => cut(cause instanceof Error ? cause
 const isBusy = (cause: unknown): boolean =>
   cause instanceof Error && "code" in cause && typeof cause.code === "string" && cause.code.startsWith("SQLITE_BUSY")
 
+const isMissing = (cause: unknown): boolean => cause instanceof Error && "code" in cause && cause.code === "ENOENT"
+
 /**
- * A transaction that cannot begin fails at its first statement instead: `@effect/sql-libsql` 0.42 never lets go of its
- * turn where `transaction()` itself fails, and every later statement would wait for ever.
+ * Brings what was committed onto the disk. SQLite would do it within each commit (`synchronous = FULL`), and with it
+ * the whole process would stand still: libSQL runs statements on the thread that calls. Here the system does it in the
+ * background, once for all commits that wait for it.
  */
-const guarded = (client: Client): Client => ({
-  execute: (statement: InStatement | string, args?: InArgs) =>
-    typeof statement === "string" ? client.execute(statement, args) : client.execute(statement),
-  batch: (statements, mode) => client.batch(statements, mode),
-  migrate: (statements) => client.migrate(statements),
-  transaction: (mode?: TransactionMode) => client.transaction(mode ?? "write").then(ended, notBegun),
-  executeMultiple: (sql) => client.executeMultiple(sql),
-  sync: () => client.sync(),
-  reconnect: () => client.reconnect(),
-  close: () => client.close(),
-  get closed() {
-    return client.closed
-  },
-  get protocol() {
-    return client.protocol
+class Disk {
+  private running: Promise<void> = Promise.resolve()
+  private next: Promise<void> | undefined = undefined
+  private file: FileHandle | undefined = undefined
+
+  constructor(private readonly log: string) {}
+
+  /** Everything that was committed before this was called is on the disk. */
+  flush(): Promise<void> {
+    return this.next ??= this.running.then(() => {
+      this.next = undefined
+      const written = this.write()
+      this.running = written.catch(() => {})
+      return written
+    })
   }
-})
+
+  private async write(): Promise<void> {
+    // without a connection left, SQLite moves everything from the log into the database, brings that onto the disk, and
+    // deletes the log: the next one has the same name
+    if (this.file !== undefined && (await this.file.stat()).nlink === 0) await this.close()
+    try {
+      this.file ??= await openFile(this.log, "r+")
+    } catch (cause) {
+      if (isMissing(cause)) return
+      throw cause
+    }
+    await this.file.datasync()
+  }
+
+  async close(): Promise<void> {
+    const { file } = this
+    this.file = undefined
+    await file?.close()
+  }
+}
+
+/** Statements that write nothing; everything else is taken for one that writes. */
+const reads = /^\s*(SELECT|PRAGMA|EXPLAIN)\b/i
+
+/**
+ * The one connection of a client, for one at a time: a statement would fail for the transaction of another fiber
+ * otherwise, or, on a connection of its own, stop the process until that transaction has ended.
+ */
+class Turns {
+  private last: Promise<void> = Promise.resolve()
+
+  /** Resolves when it is this one's turn, with what ends the turn. */
+  take(): Promise<() => void> {
+    const before = this.last
+    let end: () => void = () => {}
+    this.last = new Promise((resolve) => {
+      end = resolve
+    })
+    return before.then(() => end)
+  }
+
+  async run<A>(use: () => Promise<A>): Promise<A> {
+    const end = await this.take()
+    try {
+      return await use()
+    } finally {
+      end()
+    }
+  }
+}
+
+/**
+ * The client with one connection, whose writes are on the disk when they are acknowledged. A transaction that cannot
+ * begin fails at its first statement: `@effect/sql-libsql` 0.42 never lets go of its turn where `transaction()` itself
+ * fails, and every later statement would wait for ever.
+ */
+const guarded = (client: Client, disk: Disk | undefined): Client => {
+  const turns = new Turns()
+  const written = async <A>(result: Promise<A>): Promise<A> => {
+    const value = await result
+    if (disk !== undefined) await disk.flush()
+    return value
+  }
+  return {
+    execute: (statement: InStatement | string, args?: InArgs) => {
+      const text = typeof statement === "string" ? statement : statement.sql
+      const result = turns.run(() =>
+        typeof statement === "string" ? client.execute(statement, args) : client.execute(statement)
+      )
+      return reads.test(text) ? result : written(result)
+    },
+    batch: (statements, mode) => written(turns.run(() => client.batch(statements, mode))),
+    migrate: (statements) => written(turns.run(() => client.migrate(statements))),
+    transaction: async (mode?: TransactionMode) => {
+      const end = await turns.take()
+      try {
+        return begun(await client.transaction(mode ?? "write"), end)
+      } catch (cause) {
+        end()
+        return notBegun(cause)
+      }
+    },
+    executeMultiple: (sql) => written(turns.run(() => client.executeMultiple(sql))),
+    sync: () => client.sync(),
+    reconnect: () => client.reconnect(),
+    close: () => client.close(),
+    get closed() {
+      return client.closed
+    },
+    get protocol() {
+      return client.protocol
+    }
+  }
+}
 
 /** A full disk ends a transaction by itself: that there is nothing left to roll back is no error then. */
-const ended = (transaction: Transaction): Transaction => ({
+const begun = (transaction: Transaction, end: () => void): Transaction => ({
   execute: (statement: InStatement) => transaction.execute(statement),
   batch: (statements) => transaction.batch(statements),
   executeMultiple: (sql) => transaction.executeMultiple(sql),
-  commit: () => transaction.commit(),
-  rollback: () => transaction.closed ? Promise.resolve() : transaction.rollback(),
-  close: () => transaction.close(),
+  commit: async () => {
+    try {
+      await transaction.commit()
+    } catch (cause) {
+      // @effect/sql does not roll back what could not be committed, and it would stay open
+      await transaction.rollback().catch(() => {})
+      throw cause
+    } finally {
+      end()
+    }
+  },
+  rollback: async () => {
+    try {
+      if (!transaction.closed) await transaction.rollback()
+    } finally {
+      end()
+    }
+  },
+  close: () => {
+    transaction.close()
+    end()
+  },
   get closed() {
     return transaction.closed
   }
@@ -65,9 +183,37 @@ const notBegun = (cause: unknown): Transaction => ({
   closed: true
 })
 
+/** The names of files that were made are on the disk too. */
+const syncFolder = async (path: string): Promise<void> => {
+  const folder = await openFile(path, "r")
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+/**
+ * A transaction that is on the disk when it succeeds. It waits for that after it has given the connection to the next
+ * one, so that many of them share one writing. A commit that fails is the caller's `SqlError`, where `@effect/sql` makes
+ * it a defect.
+ */
+const durable = (sql: SqlClient, disk: Disk | undefined): SqlClient["withTransaction"] => {
+  const { withTransaction } = sql
+  const flush = disk === undefined ? Effect.void : Effect.uninterruptible(Effect.tryPromise({
+    try: () => disk.flush(),
+    catch: (cause) => new SqlError({ cause, message: "Failed to write the transaction to the disk" })
+  }))
+  return (effect) =>
+    Effect.flatMap(OutsideLibsqlFile, (isOutside) => {
+      const transaction = commitFailures(withTransaction(Effect.provideService(effect, OutsideLibsqlFile, false)))
+      return isOutside ? Effect.zipLeft(transaction, flush) : transaction
+    })
+}
+
 export const make = (
   options: Options
-): Effect.Effect<SqlClient, DatabaseFileInUse | DatabaseFileError, Scope.Scope> =>
+): Effect.Effect<SqlClient, DatabaseFileInUse | DatabaseFileError | InvalidOutboxOptions, Scope.Scope> =>
   Effect.gen(function*() {
     const { file } = options
     const broken = (cause: unknown): DatabaseFileError => new DatabaseFileError({ file, description: messageOf(cause) })
@@ -75,11 +221,23 @@ export const make = (
       Effect.tryPromise({ try: run, catch: broken })
     const libsql = yield* attempt(() => import("@libsql/client"))
     const { make } = yield* attempt(() => import("@effect/sql-libsql/LibsqlClient"))
-    const timeout = Math.max(1, Math.round(Duration.toMillis(options.busyTimeout ?? "5 seconds")))
+    const timeout = Math.ceil(yield* positiveMillis("busyTimeout", options.busyTimeout ?? "5 seconds"))
+    if (options.durability !== undefined && options.durability !== "machine" && options.durability !== "process") {
+      return yield* new InvalidOutboxOptions({
+        field: "durability",
+        description: `it must be "machine" or "process", not ${JSON.stringify(options.durability)}`
+      })
+    }
     const open = (path: string, timeout: number) =>
       Effect.acquireRelease(
         Effect.try({
-          try: () => libsql.createClient({ url: pathToFileURL(resolve(path)).href, intMode: "number", timeout }),
+          try: () =>
+            libsql.createClient({
+              url: pathToFileURL(resolve(path)).href,
+              intMode: "number",
+              timeout,
+              concurrency: 1
+            }),
           catch: broken
         }),
         (client) => Effect.sync(() => client.close())
@@ -104,8 +262,10 @@ export const make = (
         if (!isBusy(cause)) return yield* broken(cause)
         // by a client that is closed at once: one that has read something may keep others from writing
         const found = yield* Effect.either(Effect.scoped(
-          Effect.flatMap(open(`${file}-owner`, 50), (client) =>
-            attempt(() => client.execute("SELECT pid, host, since FROM owner")))
+          Effect.flatMap(
+            open(`${file}-owner`, 50),
+            (client) => attempt(() => client.execute("SELECT pid, host, since FROM owner"))
+          )
         ))
         const row = Either.isRight(found) ? found.right.rows[0] : undefined
         if (row === undefined) {
@@ -118,8 +278,7 @@ export const make = (
       Effect.catchAll(
         Effect.tryPromise({
           try: takeLock,
-          catch: (cause) =>
-            cause
+          catch: (cause) => cause
         }),
         refused
       ),
@@ -128,5 +287,18 @@ export const make = (
 
     const client = yield* open(file, timeout)
     yield* attempt(() => client.execute("PRAGMA journal_mode = WAL"))
-    return yield* make({ liveClient: guarded(client) }).pipe(Effect.provide(Reactivity.layer))
+    yield* attempt(() => client.execute("PRAGMA synchronous = NORMAL"))
+    const disk = options.durability === "process"
+      ? undefined
+      : yield* Effect.acquireRelease(
+        attempt(async () => {
+          await syncFolder(dirname(resolve(file)))
+          return new Disk(`${file}-wal`)
+        }),
+        (disk) => Effect.promise(() => disk.close().catch(() => {}))
+      )
+    const sql = yield* make({ liveClient: guarded(client, disk) }).pipe(Effect.provide(Reactivity.layer))
+    const durableClient = Object.assign(sql, { withTransaction: durable(sql, disk) })
+    libsqlFiles.add(durableClient)
+    return durableClient
   })

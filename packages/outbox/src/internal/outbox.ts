@@ -1,11 +1,12 @@
-import { TimeSpan } from "@effect-apns/models"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import type * as Outbox from "../Outbox.js"
 import type { InvalidCampaign, SchemaMismatch } from "../OutboxError.js"
@@ -17,10 +18,14 @@ import * as codec from "./codec.js"
 import { numberOf, optionalText, textOf } from "./codec.js"
 import type { Database, Row } from "./database.js"
 import * as Databases from "./database.js"
+import { rows } from "./database.js"
 import * as History from "./history.js"
 import * as ids from "./ids.js"
+import { positiveMillis } from "./options.js"
 import * as Schemas from "./schema.js"
 import * as typeIds from "./typeIds.js"
+
+export { withTransaction } from "./database.js"
 
 const defaultPrefix = "apns_outbox_"
 const defaultLifetime = Duration.hours(24)
@@ -46,19 +51,6 @@ export const database = (
       })
     )
 
-export const positiveMillis = (
-  field: string,
-  input: TimeSpan.TimeSpan
-): Effect.Effect<number, InvalidOutboxOptions> =>
-  Effect.suspend(() => {
-    const span = TimeSpan.decode(input)
-    if (Either.isLeft(span)) return Effect.fail(new InvalidOutboxOptions({ field, description: span.left }))
-    const millis = Duration.toMillis(span.right)
-    return millis > 0 && Number.isFinite(millis)
-      ? Effect.succeed(millis)
-      : Effect.fail(new InvalidOutboxOptions({ field, description: "it must be longer than 0, and end" }))
-  })
-
 export const make = (
   options: Outbox.Options
 ): Effect.Effect<Outbox.Outbox, InvalidOutboxOptions | SchemaMismatch | SqlError, SqlClient.SqlClient> =>
@@ -75,6 +67,36 @@ const eitherOf = <A, E>(either: Either.Either<A, E>): Effect.Effect<A, E> =>
 
 /** Milliseconds as a statement takes them. */
 const whole = (millis: number): number => Math.trunc(millis)
+
+/** A campaign whose tokens stand in its batch. */
+interface Small {
+  readonly campaign: Campaign
+  readonly fingerprint: string
+  readonly count: number
+  readonly encoded: Uint8Array
+}
+
+interface Waiting {
+  readonly small: Small
+  readonly created: Deferred.Deferred<boolean, SqlError>
+}
+
+/** Small campaigns of one transaction. */
+const smallAtOnce = 256
+
+const smallColumns = [
+  "id",
+  "tenant",
+  "status",
+  "request",
+  "fingerprint",
+  "total",
+  "send_at",
+  "expires_at",
+  "retry",
+  "tokens"
+]
+const smallTypes = ["text", "text", "text", "text", "text", "int8", "int8", "int8", "text", "bytea"]
 
 class Writer implements Outbox.Outbox {
   readonly [typeIds.outbox] = typeIds.outbox
@@ -106,24 +128,9 @@ class Writer implements Outbox.Outbox {
       const encoded = codec.encodeTokens(tokens)
       if (encoded.length <= inlineBytes) {
         // the usual campaign: a token or a few
-        const insert = db.dialect === "pg"
-          ? Effect.map(
-            db.run(
-              `WITH c AS (${insertCampaign} RETURNING id, tenant, total, send_at)
-               INSERT INTO @batches (campaign, number, tenant, first_index, size, tokens, fingerprint, state, due_at)
-               SELECT id, 0, tenant, 0, total, $10::bytea, '', CASE WHEN total = 0 THEN 2 ELSE 1 END, send_at FROM c
-               RETURNING campaign`,
-              [...this.campaignRow(campaign, "active", fingerprint, tokens.length), encoded]
-            ),
-            (rows) => rows.length > 0
-          )
-          : db.transaction(Effect.gen(this, function*() {
-            if (!(yield* this.insertCampaign(campaign, "active", fingerprint, tokens.length))) return false
-            yield* this.insertBatch(campaign, 0, 0, tokens.length, encoded, "", tokens.length === 0 ? 2 : 1)
-            return true
-          }))
+        const small: Small = { campaign, fingerprint, count: tokens.length, encoded }
         return Effect.flatMap(
-          insert,
+          this.insertTogether(small),
           (created) =>
             created ? Effect.succeed({ id, created, total: tokens.length }) : this.known(campaign, fingerprint)
         )
@@ -138,6 +145,103 @@ class Writer implements Outbox.Outbox {
         yield* this.insertBatch(campaign, number, from, part.length, codec.encodeTokens(part), "", 1)
       }
       return { id, created: true, total: tokens.length }
+    }))
+  }
+
+  /** Small campaigns that wait for the statement of others to end. */
+  private readonly waiting: Array<Waiting> = []
+  private isWriting = false
+
+  /**
+   * Writes a small campaign; whether it was not there yet. Callers side by side, each in no transaction, share one
+   * transaction: a commit costs a wait for the disk, however much it writes.
+   */
+  private insertTogether(small: Small): Effect.Effect<boolean, SqlError> {
+    return Effect.flatMap(this.db.isOutside, (isOutside) => {
+      if (!isOutside) return Effect.map(this.insertSmall([small]), (created) => created.has(small.campaign.id))
+      return Effect.gen(this, function*() {
+        const created = yield* Deferred.make<boolean, SqlError>()
+        this.waiting.push({ small, created })
+        if (!this.isWriting) {
+          this.isWriting = true
+          // a daemon: when the caller that began is interrupted, the others still wait for it
+          yield* Effect.forkDaemon(this.writeWaiting)
+        }
+        return yield* Deferred.await(created)
+      })
+    })
+  }
+
+  private readonly writeWaiting: Effect.Effect<void> = Effect.gen(this, function*() {
+    while (this.waiting.length > 0) {
+      const group: Array<Waiting> = []
+      const ids = new Set<string>()
+      for (const waiting of this.waiting) {
+        const { id } = waiting.small.campaign
+        // the same id twice: the second one hears of the first one
+        if (ids.has(id) || group.length >= smallAtOnce) break
+        ids.add(id)
+        group.push(waiting)
+      }
+      this.waiting.splice(0, group.length)
+      const exit = yield* Effect.exit(this.insertSmall(group.map(({ small }) => small)))
+      for (const { created, small } of group) {
+        if (Exit.isSuccess(exit)) yield* Deferred.succeed(created, exit.value.has(small.campaign.id))
+        else if (group.length === 1) yield* Deferred.failCause(created, exit.cause)
+        else {
+          // what is wrong with one of them is nobody else's failure
+          yield* Deferred.complete(
+            created,
+            Effect.map(this.insertSmall([small]), (inserted) => inserted.has(small.campaign.id))
+          )
+        }
+      }
+    }
+    // in the same step as the look at what waits: nobody comes in between and is left
+    this.isWriting = false
+  }).pipe(Effect.ensuring(Effect.sync(() => {
+    this.isWriting = false
+  })))
+
+  /** Writes small campaigns, and says which of them were not there yet. */
+  private insertSmall(group: ReadonlyArray<Small>): Effect.Effect<ReadonlySet<string>, SqlError> {
+    const { db } = this
+    const values = `WITH v(${smallColumns.join(", ")}) AS (VALUES ${rows(group.length, smallTypes)})`
+    const parameters = group.flatMap(({ campaign, count, encoded, fingerprint }) => [
+      ...this.campaignRow(campaign, "active", fingerprint, count),
+      encoded
+    ])
+    const campaigns = `INSERT INTO @campaigns
+        (id, tenant, status, request, fingerprint, total, send_at, expires_at, retry, created_at)
+      SELECT id, tenant, status, request, fingerprint, total, COALESCE(send_at, @now),
+        CASE WHEN expires_at < 0 THEN COALESCE(send_at, @now) - expires_at ELSE expires_at END, retry, @now
+      FROM v WHERE true ON CONFLICT (id) DO NOTHING`
+    const batches = (from: string) =>
+      `INSERT INTO @batches (campaign, number, tenant, first_index, size, tokens, fingerprint, state, due_at)
+       SELECT c.id, 0, c.tenant, 0, c.total, v.tokens, '', CASE WHEN c.total = 0 THEN 2 ELSE 1 END, c.send_at
+       FROM ${from}`
+    if (db.dialect === "pg") {
+      return Effect.map(
+        db.run(
+          `${values}, c AS (${campaigns} RETURNING id, tenant, total, send_at)
+           ${batches("c JOIN v ON v.id = c.id")} RETURNING campaign`,
+          parameters
+        ),
+        (rows) => new Set(rows.map((row) => textOf(row["campaign"])))
+      )
+    }
+    return db.transaction(Effect.gen(function*() {
+      const inserted = yield* db.run(`${values} ${campaigns} RETURNING id`, parameters)
+      const created = new Set(inserted.map((row) => textOf(row["id"])))
+      const fresh = group.filter(({ campaign }) => created.has(campaign.id))
+      if (fresh.length > 0) {
+        yield* db.run(
+          `WITH v(id, tokens) AS (VALUES ${rows(fresh.length, ["text", "bytea"])})
+           ${batches("v JOIN @campaigns c ON c.id = v.id")}`,
+          fresh.flatMap(({ campaign, encoded }) => [campaign.id, encoded])
+        )
+      }
+      return created
     }))
   }
 

@@ -31,7 +31,8 @@ import type { Database, Parameter, Row } from "./database.js"
 import { places, rows } from "./database.js"
 import * as History from "./history.js"
 import * as ids from "./ids.js"
-import { database, positiveMillis } from "./outbox.js"
+import { positiveMillis } from "./options.js"
+import { database } from "./outbox.js"
 import * as Rates from "./rates.js"
 import * as Schemas from "./schema.js"
 import { Teller } from "./teller.js"
@@ -132,13 +133,22 @@ interface Taken {
 interface Loaded {
   readonly taken: Taken
   readonly tokens: ReadonlyArray<string>
+  readonly uniform: boolean
   readonly request: string
   readonly retry: string
   /** Why it is not sent at all. */
   readonly halt: Batches.Halt | undefined
 }
 
-type Write = { readonly kept: ReadonlySet<number>; readonly seqs: ReadonlyMap<number, number> }
+interface Written {
+  readonly kept: ReadonlySet<number>
+  readonly seqs: ReadonlyMap<number, number>
+  /** Campaigns that APNs refuses as a whole, and why. */
+  readonly poisoned: ReadonlyMap<string, string>
+}
+
+/** A campaign whose first answers are this many refusals for one reason, none of them the fault of a token, is stopped. */
+const refusalsAreEnough = 100
 
 class Engine {
   id = ids.unique()
@@ -304,7 +314,10 @@ class Engine {
     }
     if (snapshots.length === 0) return
     const tells = this.teller.active && this.teller.hasRoom
-    const { kept, seqs } = yield* this.resilient(this.write(snapshots, tells))
+    const { kept, poisoned, seqs } = yield* this.resilient(this.write(snapshots, tells))
+    for (const [campaign, reason] of poisoned) {
+      yield* this.resilient(this.stopCampaign(campaign, `APNs refuses every notification of it: ${reason}`))
+    }
     const finished = new Set<string>()
     const ended = new Set<string>()
     let gone = 0
@@ -356,7 +369,7 @@ class Engine {
   private write(
     snapshots: ReadonlyArray<Batches.Snapshot>,
     tells: boolean
-  ): Effect.Effect<Write, SqlError> {
+  ): Effect.Effect<Written, SqlError> {
     const { db } = this
     const me = this.id
     const parameters: Array<Parameter> = [me]
@@ -403,11 +416,22 @@ class Engine {
        FROM v WHERE b.id = v.id AND b.acquired_by = $1 RETURNING ${db.dialect === "pg" ? "b.id" : "id"}`,
       parameters
     )
+    const refused = Array.from(
+      new Set(snapshots.filter(({ refusals }) => refusals !== undefined).map(({ batch }) => batch.row.campaign))
+    )
     return db.transaction(Effect.gen(function*() {
+      // a campaign before its batches, as who pauses or cancels it does: the other way round each would wait for the other
+      if (db.dialect === "pg" && refused.length > 0) {
+        yield* db.run(
+          `SELECT id FROM @campaigns WHERE id IN (${places(refused.length)}) ORDER BY id FOR UPDATE`,
+          refused
+        )
+      }
       const kept = new Set((yield* update).map((row) => numberOf(row["id"])))
       const seqs = new Map<number, number>()
+      const poisoned = new Map<string, string>()
       const chunks = snapshots.filter(({ batch, settled }) => settled > 0 && kept.has(batch.row.id))
-      if (chunks.length === 0) return { kept, seqs }
+      if (chunks.length === 0) return { kept, seqs, poisoned }
       yield* History.beforeOutcomes(db)
       const parameters: Array<Parameter> = [tells ? me : null]
       for (const { acceptedNow, batch, chunk, entries } of chunks) {
@@ -432,7 +456,12 @@ class Engine {
         parameters
       )
       for (const row of inserted) seqs.set(numberOf(row["batch"]), numberOf(row["seq"]))
-      return { kept, seqs }
+      for (const { batch: { row: { campaign } }, refusals } of chunks) {
+        if (refusals !== undefined && (yield* isPoisoned(db, campaign, refusals))) {
+          poisoned.set(campaign, refusals.reason)
+        }
+      }
+      return { kept, seqs, poisoned }
     }))
   }
 
@@ -600,6 +629,7 @@ class Engine {
           return {
             taken,
             tokens: tokens === undefined ? [] : codec.decodeTokens(tokens),
+            uniform: tokens !== undefined && codec.isUniform(tokens),
             request: textOf(row?.["request"]),
             retry: textOf(row?.["retry"]),
             halt: row === undefined || tokens === undefined
@@ -633,7 +663,7 @@ class Engine {
       )
       const specs = new Map<string, Prepared>()
       const batches: Array<Batch> = []
-      for (const { halt, request, retry, taken, tokens } of loaded) {
+      for (const { halt, request, retry, taken, tokens, uniform } of loaded) {
         const { campaign } = taken.row
         let prepared = specs.get(request)
         if (prepared === undefined) {
@@ -643,6 +673,7 @@ class Engine {
         const batch = new Batch(
           taken.row,
           tokens,
+          uniform,
           Campaigns.decodeRetry(retry),
           prepared.spec,
           prepared.collapsesAlone,
@@ -919,6 +950,27 @@ class Engine {
     yield* db.run(`UPDATE @batches SET acquired_by = NULL WHERE acquired_by = $1`, [this.id])
   })
 }
+
+/**
+ * Counts refusals of a campaign, of all its batches and runners; whether it has had nothing else so far, and enough of
+ * them. Within the transaction that writes their outcomes.
+ */
+const isPoisoned = (db: Database, campaign: string, refusals: Batches.Refusals): Effect.Effect<boolean, SqlError> =>
+  Effect.gen(function*() {
+    const [counted] = yield* db.run(
+      `UPDATE @campaigns SET refusal = COALESCE(refusal, $2),
+         refusals = CASE WHEN $4 = 0 AND COALESCE(refusal, $2) = $2 THEN refusals + $3 ELSE -1 END
+       WHERE id = $1 AND refusals >= 0 RETURNING refusals`,
+      [campaign, refusals.reason, refusals.count, refusals.isMixed ? 1 : 0]
+    )
+    const count = numberOf(counted?.["refusals"])
+    if (count < refusalsAreEnough) return false
+    const [answers] = yield* db.run(
+      `SELECT SUM(accepted) AS accepted, SUM(rejected) AS rejected FROM @batches WHERE campaign = $1`,
+      [campaign]
+    )
+    return numberOf(answers?.["accepted"]) === 0 && numberOf(answers?.["rejected"]) <= count
+  })
 
 interface Prepared {
   readonly spec: Request.Spec | undefined

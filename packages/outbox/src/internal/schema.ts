@@ -100,13 +100,22 @@ const initial = (database: Database): ReadonlyArray<string> => {
   ]
 }
 
+/** How many refusals a campaign has had that are no fault of a token, and for which reason. */
+const refusals = (): ReadonlyArray<string> => [
+  `ALTER TABLE @campaigns ADD COLUMN refusals BIGINT NOT NULL DEFAULT 0`,
+  `ALTER TABLE @campaigns ADD COLUMN refusal TEXT`
+]
+
 interface Migration {
   readonly name: string
   readonly statements: (database: Database) => ReadonlyArray<string>
 }
 
 /** One for each version, oldest first: what was published is not changed any more. */
-const migrations: ReadonlyArray<Migration> = [{ name: "initial", statements: initial }]
+const migrations: ReadonlyArray<Migration> = [
+  { name: "initial", statements: initial },
+  { name: "refusals", statements: refusals }
+]
 
 /** The version of the tables that this code reads and writes. */
 export const version = migrations.length
@@ -132,11 +141,11 @@ const refuseNewer = (found: number): Effect.Effect<void, SchemaMismatch> =>
  * Brings the tables to the version that this code knows. Tables that are newer are refused: what this code would
  * write there may be wrong.
  */
-export const migrate = (database: Database): Effect.Effect<void, SqlError | SchemaMismatch> =>
+export const migrate = (database: Database, to = version): Effect.Effect<void, SqlError | SchemaMismatch> =>
   Effect.gen(function*() {
     const found = yield* currentVersion(database)
     yield* refuseNewer(found)
-    if (found === version) return
+    if (found >= to) return
     yield* database.transaction(
       Effect.gen(function*() {
         if (database.dialect === "pg") {
@@ -151,13 +160,15 @@ export const migrate = (database: Database): Effect.Effect<void, SqlError | Sche
         yield* refuseNewer(yield* currentVersion(database))
         yield* Migrator.make({})({
           table: `${database.prefix}migrations`,
-          loader: Effect.succeed(migrations.map(({ name, statements }, i) =>
-            [
-              i + 1,
-              name,
-              Effect.succeed(Effect.forEach(statements(database), (text) => database.run(text), { discard: true }))
-            ] as const
-          ))
+          loader: Effect.succeed(
+            migrations.slice(0, to).map(({ name, statements }, i) =>
+              [
+                i + 1,
+                name,
+                Effect.succeed(Effect.forEach(statements(database), (text) => database.run(text), { discard: true }))
+              ] as const
+            )
+          )
         }).pipe(
           Effect.provideService(SqlClient.SqlClient, database.sql),
           Effect.catchTag("MigrationError", (error) => Effect.die(error))

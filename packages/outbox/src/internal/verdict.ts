@@ -31,6 +31,8 @@ export type Verdict =
   }
   | { readonly _tag: "Unanswered"; readonly description: string }
   | { readonly _tag: "Expired"; readonly description: string }
+  /** Its headers fit no request: sending again would not change that. */
+  | { readonly _tag: "Unsendable"; readonly description: string }
   /** Nothing can be sent with these credentials. */
   | { readonly _tag: "CredentialsRefused"; readonly description: string }
   /** The pool is closing: the runner ends, and another one goes on. */
@@ -103,6 +105,8 @@ export const ofFailure = (failure: Failure.PoolFailure, mayRepeat: boolean): Ver
       case "ScopeClosed":
         if (failure.processed === "no") return { _tag: "Closing" }
         break
+      case "HeadersRefused":
+        return { _tag: "Unsendable", description }
       default:
         break
     }
