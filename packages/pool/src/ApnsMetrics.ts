@@ -23,10 +23,8 @@
  *
  * @since 0.1.0
  */
-import { Response } from "@effect-apns/core"
 import { Reason } from "@effect-apns/models"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import { globalValue } from "effect/GlobalValue"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
@@ -164,8 +162,7 @@ export class PoolMetrics {
     latency.unsafeUpdate(millis / 1000, this.base)
   }
 
-  rejected(body: Uint8Array | undefined): void {
-    const reason = Either.getOrUndefined(Response.rejection(body))?.reason
+  rejected(reason: string | undefined): void {
     const tag = reason === undefined ? "" : Reason.known(reason) ?? "UnknownReason"
     let tags = this.byReason.get(tag)
     if (tags === undefined) this.byReason.set(tag, tags = [...this.base, MetricLabel.make("reason", tag)])

@@ -43,7 +43,7 @@ const ofToken: ReadonlySet<string> = new Set(["DeviceTokenNotForTopic", "Missing
 
 /** A delivery that was answered with another status than 200. */
 export const ofAnswer = (delivery: Delivery, nowMillis: number): Verdict => {
-  const parsed = Response.fromStream(delivery, delivery.attempts, nowMillis)
+  const parsed = delivery.answer ?? Response.fromStream(delivery, delivery.attempts, nowMillis)
   if (Either.isLeft(parsed)) {
     const { status } = delivery
     return status === 429 || status >= 500

@@ -36,6 +36,9 @@ export interface Policy {
   readonly metrics: PoolMetrics
 }
 
+const reasonOf = (answer: Delivery["answer"]): string | undefined =>
+  answer === undefined || Either.isLeft(answer) ? undefined : answer.right.reason
+
 /**
  * The pool without its Effect face: plain state and callbacks. It knows each delivery until it is settled: which wait,
  * which are on a connection, which are to be sent again and when. Connections are the roster's, the order of those that
@@ -141,6 +144,7 @@ export class Engine implements Owner {
 
   private rejected(delivery: Delivery, now: number): void {
     const parsed = Response.fromStream(delivery, delivery.attempts, now - this.deadlines.ahead)
+    delivery.answer = parsed
     if (Either.isLeft(parsed)) {
       return this.settleFailed(delivery, {
         _tag: "MalformedResponse",
@@ -445,7 +449,7 @@ export class Engine implements Owner {
     this.dequeue(delivery)
     delivery.phase = "settled"
     this.completed++
-    if (delivery.status >= 300) this.policy.metrics.rejected(delivery.body)
+    if (delivery.status >= 300) this.policy.metrics.rejected(reasonOf(delivery.answer))
     this.policy.metrics.answered(delivery.status, now - delivery.sentAt)
     try {
       delivery.onAnswered(now)

@@ -8,7 +8,7 @@ export type Reject<R> = (options: Rejection.Options) => R
 
 /** The error of an answer that is no good one. */
 export const ofAnswer = <R>(delivery: Delivery, reject: Reject<R>): R | Failure.PoolError => {
-  const parsed = Response.fromStream(delivery, delivery.attempts, delivery.engineNow())
+  const parsed = delivery.answer ?? Response.fromStream(delivery, delivery.attempts, delivery.engineNow())
   if (Either.isLeft(parsed)) {
     return Failure.toError({
       _tag: "MalformedResponse",

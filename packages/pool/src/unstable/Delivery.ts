@@ -26,9 +26,10 @@
  *
  * @since 0.1.0
  */
-import type { Connection, Failure, Request } from "@effect-apns/core"
+import type { Connection, Failure, Request, Response } from "@effect-apns/core"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import type * as Cause from "effect/Cause"
+import type * as Either from "effect/Either"
 import type { Place } from "../internal/effects.js"
 import type { Engine } from "../internal/engine.js"
 import type { Member } from "../internal/roster.js"
@@ -100,6 +101,8 @@ export abstract class Delivery extends Exchange.Exchange {
   answerBy = Infinity
   /** Which limit the deadline that is set stands for. */
   limit: Failure.TimeLimit = "timeout"
+  /** The last answer that was not 2xx, or what is wrong with it: it is read once. */
+  answer: Either.Either<Response.Response, string> | undefined = undefined
   /** What went wrong so far: nothing, for almost all. */
   trouble: Trouble | undefined = undefined
 
