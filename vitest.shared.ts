@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url"
-import { defineConfig } from "vitest/config"
+import { configDefaults, defineConfig } from "vitest/config"
 
 const conditions = ["@effect-apns/source"]
 
@@ -7,6 +7,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
+    // `npm run test:long` runs those
+    exclude: [...configDefaults.exclude, "**/*.long.test.ts"],
     setupFiles: [fileURLToPath(new URL("./vitest.setup.ts", import.meta.url))],
     // tests of one file share a mock server, so they run in order; files run side by side
     fakeTimers: { toFake: [] },

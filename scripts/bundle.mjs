@@ -11,20 +11,32 @@ import { fileURLToPath } from "node:url"
 import { rollup } from "rollup"
 import ts from "typescript"
 
-const packages = ["http2", "models", "core", "pool"]
+const packages = ["http2", "models", "core", "pool", "effect-apns"]
+
+/**
+ * The name of the one file that imports `effect`. With Effect 4 installed, its imports cannot be resolved: an error that
+ * comes before any code of ours runs, and of whose words this name is the only one that is ours. It says what to do.
+ */
+const needsEffect3 = "needs-effect-3--run--npm-install-effect@3"
 
 /** The public modules: those in `dist`, and those in `dist/unstable`. */
 const modulesOf = async (dist) =>
   (await readdir(dist, { recursive: true })).filter((file) => /^(unstable\/)?[^/]+\.js$/.test(file))
 
+/** A file that only hands out the module of the rest of its name: then that module is never an entry by itself. */
+const front = "front of "
+
 /** The output of the compiler with its source map, and without its comments: those are read in `src` and `*.d.ts`. */
 const compiled = {
   name: "compiled",
+  resolveId: (id) => id.startsWith(front) ? id : undefined,
   async load(id) {
+    if (id.startsWith(front)) return `export * from ${JSON.stringify(id.slice(front.length))}`
     const [code, map] = await Promise.all([readFile(id, "utf8"), readFile(`${id}.map`, "utf8")])
     return { code, map: JSON.parse(map) }
   },
   transform(code, id) {
+    if (id.startsWith(front)) return undefined
     const { outputText, sourceMapText } = ts.transpileModule(code, {
       compilerOptions: {
         module: ts.ModuleKind.ESNext,
@@ -42,8 +54,8 @@ const bundle = async (name) => {
   const root = fileURLToPath(new URL(`../packages/${name}/`, import.meta.url))
   const files = await modulesOf(`${root}dist`)
   const build = await rollup({
-    external: (id) => !/^[./]/.test(id),
-    input: Object.fromEntries(files.map((file) => [file.slice(0, -3), `${root}dist/${file}`])),
+    external: (id) => !/^[./]/.test(id) && !id.startsWith(front),
+    input: Object.fromEntries(files.map((file) => [file.slice(0, -3), `${front}${root}dist/${file}`])),
     onLog: (level, log, handle) => {
       // modules that import each other are meant to
       if (log.code !== "CIRCULAR_DEPENDENCY") handle(level === "warn" ? "error" : level, log)
@@ -58,15 +70,21 @@ const bundle = async (name) => {
     dir: `${root}build/bundle`,
     format: "es",
     hoistTransitiveImports: false,
-    // what is loaded on demand stays on its own
-    manualChunks: (id, { getModuleInfo }) => getModuleInfo(id)?.importers.length === 0 ? undefined : "modules",
+    // what is loaded on demand stays on its own, and so does what hands out other packages
+    manualChunks: (id, { getModuleInfo }) =>
+      getModuleInfo(id)?.importers.length === 0 || id === `${root}dist/index.js`
+        ? undefined
+        : name === "http2"
+        ? "modules"
+        : needsEffect3,
     sourcemap: true
   })
   await build.close()
   for (const chunk of output) {
     if (chunk.type !== "chunk" || !chunk.isEntry) continue
     const { default: _, ...before } = await import(`${root}dist/${chunk.fileName}`)
-    const missing = Object.keys(before).filter((key) => !chunk.exports.includes(key))
+    const after = await import(`${root}build/bundle/${chunk.fileName}`)
+    const missing = Object.keys(before).filter((key) => !(key in after))
     if (missing.length > 0) throw new Error(`${name}/${chunk.fileName} lost ${missing.join(", ")}`)
   }
   return `${name}: ${files.length} modules, ${

@@ -1,8 +1,8 @@
 // Packs every package, checks the tarballs as publint and attw see them, then installs them in an empty project outside
 // the repository, compiles a program against them under strict settings, and runs it.
-import { execFileSync, spawn } from "node:child_process"
+import { execFileSync, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -57,6 +57,61 @@ const useAsPeopleDo = (project) => {
   run("npx", ["jest", "--rootDir", project, "--testMatch", "**/runner.test.mjs"], project, {
     env: { ...process.env, NODE_OPTIONS: "--experimental-vm-modules" }
   })
+}
+
+/** What a command that must fail writes. */
+const failureOf = (command, args, cwd) => {
+  const { status, stderr, stdout } = spawnSync(command, args, { cwd, encoding: "utf8" })
+  if (status === 0) throw new Error(`${command} ${args.join(" ")} should fail, and says: ${stdout}`)
+  return stdout + stderr
+}
+
+/** With Effect 4 in the place of Effect 3, installing says which version is needed, and so does every import. */
+const refuseEffect4 = (project) => {
+  const effect4 = join(work, "effect-4")
+  mkdirSync(effect4)
+  // of the modules that Effect 3 has, 4 has renamed or dropped many
+  const modules = [
+    "Effect",
+    "Layer",
+    "Context",
+    "Stream",
+    "Schema",
+    "Duration",
+    "DateTime",
+    "Option",
+    "Data",
+    "Cause",
+    "Exit"
+  ]
+  writeFileSync(
+    join(effect4, "package.json"),
+    JSON.stringify({
+      name: "effect",
+      version: "4.1.0",
+      type: "module",
+      exports: {
+        "./package.json": "./package.json",
+        ".": "./index.js",
+        ...Object.fromEntries(modules.map((name) => [`./${name}`, "./index.js"]))
+      }
+    })
+  )
+  writeFileSync(join(effect4, "index.js"), "export {}\n")
+  const expected = (output, words) => {
+    if (!words.every((word) => output.includes(word))) throw new Error(`"${words.join(", ")}" is not in: ${output}`)
+  }
+  const installing = failureOf("npm", ["install", "--dry-run", "--save", `file:${effect4}`], project)
+  expected(installing, ["ERESOLVE", "peer effect@\"^3."])
+  rmSync(join(project, "node_modules", "effect"), { recursive: true })
+  cpSync(effect4, join(project, "node_modules", "effect"), { recursive: true })
+  const words = ["effect", "needs-effect-3", "npm-install-effect@3"]
+  for (
+    const name of ["effect-apns", "effect-apns/client", "@effect-apns/models", "@effect-apns/core", "@effect-apns/pool"]
+  ) {
+    expected(failureOf("node", ["--input-type=module", "--eval", `await import("${name}")`], project), words)
+    if (process.features.require_module) expected(failureOf("node", ["--eval", `require("${name}")`], project), words)
+  }
 }
 
 try {
@@ -126,6 +181,7 @@ try {
   run("npx", ["apns", "--help"], project, { stdio: ["ignore", "ignore", "inherit"] })
   await useCommand(project)
   useAsPeopleDo(project)
+  refuseEffect4(project)
   console.log(`${packages.length} packages packed, checked, installed and used`)
 } finally {
   rmSync(work, { recursive: true, force: true })

@@ -1,12 +1,10 @@
 /**
  * A goal on the Lock Screens of everyone who watches: a channel, and a broadcast to it.
  */
-import { Credentials } from "@effect-apns/core"
-import { LiveActivity } from "@effect-apns/models"
-import { Broadcast, Channels } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, DateTime, Effect, Layer, Redacted, Schema } from "effect"
+import { Broadcast, Channels, Credentials, LiveActivity } from "effect-apns"
 
 const Match = LiveActivity.define({
   attributesType: "MatchAttributes",

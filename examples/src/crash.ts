@@ -4,12 +4,11 @@
  * This program plays both parts: without an argument it runs a mock APNs and starts itself as a runner, which owns a
  * libSQL file.
  */
-import { Notification } from "@effect-apns/models"
 import { LibsqlFile, Outbox, OutboxRunner } from "@effect-apns/outbox"
-import { ApnsPool } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Stream } from "effect"
+import { ApnsPool, Notification } from "effect-apns"
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

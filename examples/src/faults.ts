@@ -2,11 +2,10 @@
  * What becomes of a notification when the server or the network fails: the pool repairs what it can, and tells the truth
  * about the rest.
  */
-import { Notification } from "@effect-apns/models"
-import { send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"
+import { Notification, send } from "effect-apns"
 
 const attempt = (what: string, options: { readonly collapseId?: string; readonly timeout?: "200 millis" } = {}) =>
   send({ token: "cafe01", notification: Notification.alert({ alert: "Hello" }), ...options }).pipe(

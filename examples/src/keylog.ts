@@ -2,12 +2,11 @@
  * The secrets of a TLS connection in a file, with which Wireshark decrypts what was captured: Preferences, Protocols, TLS,
  * "(Pre)-Master-Secret log filename". Capture with: sudo tcpdump -i any -w apns.pcap port 443
  */
-import { Notification } from "@effect-apns/models"
-import { send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"
+import { Notification, send } from "effect-apns"
 
 const program = Effect.gen(function*() {
   const fs = yield* FileSystem.FileSystem

@@ -1,11 +1,10 @@
 /**
  * A Live Activity from start to end, typed by your own Schemas: what the app's Swift types do not have does not compile.
  */
-import { LiveActivity } from "@effect-apns/models"
-import { send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, DateTime, Effect, Schema } from "effect"
+import { LiveActivity, send } from "effect-apns"
 
 // struct PizzaAttributes: ActivityAttributes { struct ContentState { let phase: Phase; let arrival: Date }; let order: Int }
 const Pizza = LiveActivity.define({

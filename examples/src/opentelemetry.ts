@@ -1,8 +1,6 @@
 /**
  * Spans and metrics by OpenTelemetry. The exporters here keep them in memory; yours will send them to a collector.
  */
-import { Notification } from "@effect-apns/models"
-import { send, sendAll } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { NodeSdk } from "@effect/opentelemetry"
 import { NodeRuntime } from "@effect/platform-node"
@@ -13,6 +11,7 @@ import {
 } from "@opentelemetry/sdk-metrics"
 import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base"
 import { Console, Effect, Stream } from "effect"
+import { Notification, send, sendAll } from "effect-apns"
 
 const spans = new InMemorySpanExporter()
 const metrics = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)

@@ -1,10 +1,9 @@
 /**
  * In a program without Effect: one runtime for the pool, promises for everything else.
  */
-import { Notification } from "@effect-apns/models"
-import { send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { Effect, Either, ManagedRuntime } from "effect"
+import { Notification, send } from "effect-apns"
 
 // in your program: ManagedRuntime.make(Layer.provide(ApnsPool.layerFromEnv(), NodeContext.layer))
 const apns = ManagedRuntime.make(MockApns.layerPool({ size: 2 }))

@@ -1,13 +1,10 @@
 /**
  * Real notifications over TLS and HTTP/2, to the mock APNs that ships with the library.
  */
-import { Credentials } from "@effect-apns/core"
-import { Notification } from "@effect-apns/models"
-import type { Send } from "@effect-apns/pool"
-import { ApnsPool, send, sendAll } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Effect, Either, Layer, Redacted, Stream } from "effect"
+import { ApnsPool, Credentials, Notification, type Send, send, sendAll } from "effect-apns"
 
 const topic = "com.example.app"
 const token = (n: number) => n.toString(16).padStart(64, "0")

@@ -2,14 +2,12 @@
  * A shop whose order and push commit together: the notification is sent when the order is shipped, and never when
  * shipping was rolled back. Everything in one process, on a libSQL file, against the mock APNs.
  */
-import { Credentials } from "@effect-apns/core"
-import { Notification } from "@effect-apns/models"
 import { LibsqlFile, Outbox, OutboxRunner } from "@effect-apns/outbox"
-import { ApnsPool } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { NodeRuntime } from "@effect/platform-node"
 import { SqlClient } from "@effect/sql"
 import { Console, DateTime, Effect, Layer, Redacted, Stream } from "effect"
+import { ApnsPool, Credentials, Notification } from "effect-apns"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"

@@ -2,12 +2,10 @@
  * Many customers, each with a key of its own: a pool for each, opened when it is first needed, within one budget of
  * connections. Two teams never share a connection.
  */
-import { Credentials } from "@effect-apns/core"
-import { Notification } from "@effect-apns/models"
-import { ApnsPoolMap, send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Redacted } from "effect"
+import { ApnsPoolMap, Credentials, Notification, send } from "effect-apns"
 
 const program = Effect.gen(function*() {
   const apns = yield* MockApns.MockApns

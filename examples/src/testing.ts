@@ -1,11 +1,9 @@
 /**
  * Testing your own code with the mock, here with Node's own test runner: any other will do.
  */
-import { Response } from "@effect-apns/core"
-import { Notification, Rejection } from "@effect-apns/models"
-import { ApnsPool, send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { Effect, Fiber, Ref, TestClock, TestContext } from "effect"
+import { ApnsPool, Notification, Rejection, Response, send } from "effect-apns"
 import assert from "node:assert/strict"
 import { test } from "node:test"
 

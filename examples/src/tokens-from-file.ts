@@ -1,12 +1,11 @@
 /**
  * One message to all devices of a file, in constant memory, and what to do with those that are gone.
  */
-import { Notification, Rejection } from "@effect-apns/models"
-import { sendAll } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Chunk, Console, DateTime, Effect, Either, Stream } from "effect"
+import { Notification, Rejection, sendAll } from "effect-apns"
 
 const hex = (n: number) => n.toString(16).padStart(64, "0")
 

@@ -2,13 +2,11 @@
  * A web service that answers at once and sends in the background: an outbox with room for so many, which is emptied
  * before the service ends.
  */
-import { Notification } from "@effect-apns/models"
-import type { Send } from "@effect-apns/pool"
-import { sendEach } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { FetchHttpClient, HttpClient, HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Context, Effect, Either, Fiber, Layer, Mailbox, Stream } from "effect"
+import { Notification, type Send, sendEach } from "effect-apns"
 import { createServer } from "node:http"
 
 class Outbox extends Context.Tag("Outbox")<Outbox, {

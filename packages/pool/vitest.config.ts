@@ -1,7 +1,4 @@
 import { defineProject, mergeConfig } from "vitest/config"
 import shared from "../../vitest.shared.js"
 
-export default mergeConfig(
-  shared,
-  defineProject({ test: { name: "pool", include: ["test/**/*.test.ts"], exclude: ["test/storm/**"] } })
-)
+export default mergeConfig(shared, defineProject({ test: { name: "pool", include: ["test/**/*.test.ts"] } }))

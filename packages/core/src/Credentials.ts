@@ -42,6 +42,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as internal from "./internal/credentials.js"
 import * as paths from "./internal/paths.js"
+import { unquoted } from "./internal/quotes.js"
 
 /**
  * @since 0.1.0
@@ -241,8 +242,9 @@ export class CredentialsError extends Schemas.taggedError<CredentialsError>()("C
  */
 export interface TokenOptions {
   /**
-   * The content of the `.p8` file, in any shape that an environment variable, YAML, JSON or a secret manager leaves it in:
-   * with spaces, nothing or escapes for line ends, in quotes, indented, as base64.
+   * The content of the `.p8` file, in any shape that an environment variable, YAML, JSON, a mail or a secret manager leaves
+   * it in: with spaces, signs, nothing or escapes for line ends, in quotes, indented, without its first or last line, as
+   * base64 or hexadecimal, inside JSON, as a JSON Web Key.
    */
   readonly key: Redacted.Redacted<string>
   readonly keyId: string
@@ -334,11 +336,34 @@ interface Names {
   readonly given: string
 }
 
-const keyNames: Names = { file: "`keyFile`", content: "`key`", given: "the key given" }
+interface TokenNames extends Names, internal.TokenNames {}
+
+const keyNames: TokenNames = { ...internal.optionNames, content: "`key`", given: "the key given" }
 const certNames: Names = { file: "`certFile`", content: "`cert`", given: "the certificate given" }
 const pkcs12Names: Names = { file: "`file`", content: "`data`", given: "the PKCS#12 data given" }
 
+const certificateNames: internal.CertificateNames = { certFile: "`certFile`", keyFile: "`keyFile`" }
+
 const named = (file: string, content: string): Names => ({ file, content, given: content })
+
+/** The code of the operating system, which the platform keeps in its cause. */
+const codeOf = (error: PlatformError): string =>
+  Predicate.hasProperty(error.cause, "code") && typeof error.cause.code === "string" ? error.cause.code : ""
+
+const whyUnreadable = (path: string, error: PlatformError): string => {
+  const shown = Printable.text(path)
+  const reason = error._tag === "SystemError" ? error.reason : ""
+  if (reason === "NotFound") {
+    return `There is no file ${shown}: ${
+      /^~/.test(path)
+        ? "only a shell knows what ~ is, write the path in full"
+        : /^file:/i.test(path)
+        ? "give a path, and no URL"
+        : "give the path of an existing file, absolute or from the working directory"
+    }`
+  }
+  return `The file ${shown} cannot be read: ${paths.unreadable(codeOf(error), reason) ?? Printable.text(error.message)}`
+}
 
 const unreadable = (path: string, { content, file }: Names) => (error: PlatformError): CredentialsError =>
   paths.mayBeSecret(path)
@@ -352,11 +377,7 @@ const unreadable = (path: string, { content, file }: Names) => (error: PlatformE
     : new CredentialsError({
       reason: "FileNotReadable",
       source: path,
-      message: error._tag === "SystemError" && error.reason === "NotFound"
-        ? `There is no file ${
-          Printable.text(path)
-        }: give the path of an existing file, absolute or from the working directory`
-        : `The file ${Printable.text(path)} cannot be read: ${Printable.text(error.message)}`,
+      message: whyUnreadable(path, error),
       cause: error
     })
 
@@ -414,10 +435,10 @@ export function token(
 
 const tokenOf = (
   options: TokenOptions | TokenFileOptions,
-  names: Names
+  names: TokenNames
 ): Effect.Effect<Token, CredentialsError, FileSystem.FileSystem> => {
   const build = (source: string, text: string | Uint8Array): Either.Either<Token, CredentialsError> =>
-    Either.mapBoth(internal.tokenKey(text, options.keyId, options.teamId, source, secret(options.passphrase)), {
+    Either.mapBoth(internal.tokenKey(text, options.keyId, options.teamId, source, secret(options.passphrase), names), {
       onLeft: failed,
       onRight: ({ identity, keyId, pem, teamId }): Token => ({
         [TypeId]: TypeId,
@@ -461,7 +482,8 @@ export function certificate(
       return yield* certificateOf(
         { source: certNames.given, text: yield* contentOf(cert, certNames.given) },
         key === undefined ? undefined : { source: keyNames.given, text: yield* contentOf(key, keyNames.given) },
-        passphrase
+        passphrase,
+        certificateNames
       )
     })
     : Effect.gen(function*() {
@@ -469,7 +491,8 @@ export function certificate(
       return yield* certificateOf(
         { source: certFile, text: yield* readBytes(certFile, certNames) },
         keyFile === undefined ? undefined : { source: keyFile, text: yield* readBytes(keyFile, keyNames) },
-        options.passphrase
+        options.passphrase,
+        certificateNames
       )
     })
 }
@@ -477,9 +500,10 @@ export function certificate(
 const certificateOf = (
   cert: internal.Text,
   key: internal.Text | undefined,
-  passphrase: Redacted.Redacted<string> | undefined
+  passphrase: Redacted.Redacted<string> | undefined,
+  names: internal.CertificateNames
 ): Effect.Effect<Certificate, CredentialsError> =>
-  Either.mapBoth(internal.certificate(cert, key, secret(passphrase)), {
+  Either.mapBoth(internal.certificate(cert, key, secret(passphrase), names), {
     onLeft: failed,
     onRight: ({ keyPem, ...rest }): Certificate => ({
       [TypeId]: TypeId,
@@ -516,7 +540,7 @@ const pkcs12Of = (
   names: Names
 ): Effect.Effect<Pkcs12, CredentialsError, FileSystem.FileSystem> => {
   const build = (source: string, content: string | Uint8Array): Effect.Effect<Pkcs12, CredentialsError> =>
-    Effect.promise(() => internal.pkcs12(content, secret(options.passphrase), source)).pipe(
+    Effect.promise(() => internal.pkcs12(content, secret(options.passphrase), source, names.file)).pipe(
       Effect.flatMap(Either.mapBoth({
         onLeft: failed,
         onRight: ({ data, info, opened }): Pkcs12 => ({
@@ -556,9 +580,6 @@ const secret = (redacted: unknown): string | undefined => {
 /** A variable, redacted before anything else is done with it; one that is set to nothing counts as unset. */
 const optional = (name: string): Config.Config<Option.Option<Redacted.Redacted<string>>> =>
   Config.map(Config.option(Config.redacted(name)), Option.filter((value) => Redacted.value(value).trim() !== ""))
-
-/** Without the quotes that `docker run --env-file` and others leave around a value. */
-const unquoted = (text: string): string => /^(["'])(.*)\1$/.exec(text)?.[2]?.trim() ?? text
 
 const optionalText = (name: string): Config.Config<string | undefined> =>
   Config.map(optional(name), (value) =>
@@ -661,7 +682,10 @@ export const fromConfig: Effect.Effect<
         text: yield* readBytes(found.certKeyFile, { ...named("APNS_CERT_KEY_FILE", "APNS_CERT_KEY") })
       }
       : undefined
-    return yield* certificateOf(certSource, keySource, passphrase)
+    return yield* certificateOf(certSource, keySource, passphrase, {
+      certFile: "APNS_CERT_FILE",
+      keyFile: "APNS_CERT_KEY_FILE"
+    })
   }
   const missing = (name: string) =>
     ConfigError.MissingData([name], `Set ${name}: 10 upper-case letters and digits, shown on Apple's developer site`)
@@ -669,7 +693,7 @@ export const fromConfig: Effect.Effect<
   if (keyId === undefined) return yield* Effect.fail(missing("APNS_KEY_ID"))
   if (teamId === undefined) return yield* Effect.fail(missing("APNS_TEAM_ID"))
   const ids = { keyId, teamId, passphrase: found.keyPassphrase }
-  const names = named("APNS_KEY_FILE", "APNS_KEY")
+  const names = { ...named("APNS_KEY_FILE", "APNS_KEY"), keyId: "APNS_KEY_ID", teamId: "APNS_TEAM_ID" }
   return key !== undefined
     ? yield* tokenOf({ key, ...ids }, names)
     : yield* tokenOf({ keyFile: keyFile ?? "", ...ids }, names)

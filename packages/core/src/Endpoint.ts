@@ -14,6 +14,7 @@
  * @since 0.1.0
  */
 import * as Printable from "@effect-apns/models/Printable"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Data from "effect/Data"
@@ -71,20 +72,21 @@ export const isEndpoint = (u: unknown): u is Endpoint => Predicate.hasProperty(u
  * @since 0.1.0
  * @category errors
  */
-export class InvalidEndpoint extends Data.TaggedError("InvalidEndpoint")<{
-  readonly reason:
-    | "Scheme"
-    | "Credentials"
-    | "Host"
-    | "Port"
-    | "Path"
-    | "Parameters"
-    | "Query"
-    | "Fragment"
-    | "Characters"
-  readonly input: string
-  readonly message: string
-}> {}
+export class InvalidEndpoint extends Schemas.taggedError<InvalidEndpoint>()("InvalidEndpoint", () => ({
+  reason: Schema.Literal(
+    "Scheme",
+    "Credentials",
+    "Host",
+    "Port",
+    "Path",
+    "Parameters",
+    "Query",
+    "Fragment",
+    "Characters"
+  ),
+  input: Schema.String,
+  message: Schema.String
+})) {}
 
 class EndpointImpl extends Data.Class<Omit<Endpoint, TypeId>> implements Endpoint {
   readonly [TypeId]: TypeId = TypeId
@@ -320,7 +322,14 @@ export const fromConfig = (name: string): Config.Config<Endpoint> =>
  * @since 0.1.0
  * @category schemas
  */
-export const EndpointFromSelf: Schema.Schema<Endpoint> = Schema.declare(isEndpoint, { identifier: "Endpoint" })
+export const EndpointFromSelf: Schema.Schema<Endpoint> = Schema.declare(isEndpoint, {
+  identifier: "Endpoint",
+  arbitrary: () => (fc) =>
+    fc.oneof(
+      fc.constantFrom(production, development, productionAltPort, developmentAltPort),
+      fc.domain().map((host) => Either.getOrElse(make(`https://${host}`), () => production))
+    )
+})
 
 /**
  * An {@link Endpoint} from text in the forms of {@link parse}; encoded as its origin.

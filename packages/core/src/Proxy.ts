@@ -20,16 +20,18 @@
  *
  * @since 0.1.0
  */
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import type { Endpoint } from "./Endpoint.js"
 import * as internal from "./internal/proxyFromEnv.js"
+import { unquoted } from "./internal/quotes.js"
 
 /**
  * @since 0.1.0
@@ -81,10 +83,10 @@ export const isProxy = (u: unknown): u is Proxy => Predicate.hasProperty(u, Type
  * @since 0.1.0
  * @category errors
  */
-export class InvalidProxy extends Data.TaggedError("InvalidProxy")<{
-  readonly input: string
-  readonly message: string
-}> {}
+export class InvalidProxy extends Schemas.taggedError<InvalidProxy>()("InvalidProxy", () => ({
+  input: Schema.String,
+  message: Schema.String
+})) {}
 
 class ProxyImpl implements Proxy {
   readonly [TypeId]: TypeId = TypeId
@@ -175,8 +177,9 @@ const protocols: ReadonlyMap<string, Proxy["protocol"]> = new Map([
  * without a scheme is an HTTP proxy.
  *
  * `NO_PROXY` is read as curl reads it: names, with or without a dot in front, each with its sub-domains; addresses and
- * networks such as `10.0.0.0/8` and `fd00::/8`; `*` for every host; in any case, separated by commas or spaces. `:port`
- * behind an entry restricts it to that port.
+ * networks such as `10.0.0.0/8` and `fd00::/8`; `*` for every host; in any case, separated by commas or spaces. What other
+ * tools understand is understood, too: semicolons, `*` inside a name, a whole URL, and `:port` behind an entry, which
+ * restricts it to that port.
  *
  * @since 0.1.0
  * @category constructors
@@ -187,10 +190,18 @@ export const fromEnv = (endpoint: Endpoint): Effect.Effect<Option.Option<Proxy>,
     (url) => url === undefined ? Effect.succeedNone : Effect.asSome(make(url))
   )
 
+const textOf = (url: Redacted.Redacted<string>): string => unquoted(Redacted.value(url).trim())
+
 const parse = (url: Redacted.Redacted<string>): Either.Either<Proxy, ConfigError.ConfigError> =>
-  Redacted.value(url).trim() === ""
+  textOf(url) === ""
     ? Either.left(ConfigError.MissingData([], "it is empty"))
-    : Either.mapLeft(make(url), (error) => ConfigError.InvalidData([], error.message))
+    : Either.mapLeft(make(textOf(url)), (error) => ConfigError.InvalidData([], error.message))
+
+/** A name that is given to `Config.redacted` is missing in the errors of `mapOrFail`. */
+const secretOf = <A>(
+  name: string,
+  parse: (url: Redacted.Redacted<string>) => Either.Either<A, ConfigError.ConfigError>
+): Config.Config<A> => Config.nested(Config.mapOrFail(Config.redacted(), parse), name)
 
 /**
  * The proxy that the configuration value `name` holds, as in {@link make}, or `"env"` for the one that {@link fromEnv}
@@ -200,10 +211,10 @@ const parse = (url: Redacted.Redacted<string>): Either.Either<Proxy, ConfigError
  * @category config
  */
 export const fromConfigOrEnv = (name: string): Config.Config<Proxy | "env"> =>
-  Config.mapOrFail(
-    Config.redacted(name),
+  secretOf(
+    name,
     (url): Either.Either<Proxy | "env", ConfigError.ConfigError> =>
-      Redacted.value(url).trim() === "env" ? Either.right("env") : parse(url)
+      textOf(url).toLowerCase() === "env" ? Either.right("env") : parse(url)
   ).pipe(Config.withDescription("http://[user:password@]host:port, socks5://[user:password@]host:port, or env"))
 
 /**
@@ -214,7 +225,6 @@ export const fromConfigOrEnv = (name: string): Config.Config<Proxy | "env"> =>
  * @category config
  */
 export const fromConfig = (name: string): Config.Config<Proxy> =>
-  Config.mapOrFail(
-    Config.redacted(name),
-    parse
-  ).pipe(Config.withDescription("http://[user:password@]host:port or socks5://[user:password@]host:port"))
+  secretOf(name, parse).pipe(
+    Config.withDescription("http://[user:password@]host:port or socks5://[user:password@]host:port")
+  )

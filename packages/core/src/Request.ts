@@ -19,10 +19,11 @@
 import { Session } from "@effect-apns/http2"
 import { TimeSpan, UnixTime } from "@effect-apns/models"
 import * as Printable from "@effect-apns/models/Printable"
-import * as Data from "effect/Data"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
 import { messageOf } from "./internal/connectFailure.js"
 
 /**
@@ -110,10 +111,10 @@ export interface Options {
  * @since 0.1.0
  * @category errors
  */
-export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
-  readonly field: "path" | "method" | "headers" | "body" | "timeout" | "deadline" | "retransmit"
-  readonly description: string
-}> {
+export class InvalidRequest extends Schemas.taggedError<InvalidRequest>()("InvalidRequest", () => ({
+  field: Schema.Literal("path", "method", "headers", "body", "timeout", "deadline", "retransmit"),
+  description: Schema.String
+})) {
   override get message(): string {
     return `Invalid ${this.field}: ${this.description}`
   }

@@ -137,14 +137,14 @@ describe("a signing key", () => {
       }))
   }
 
-  for (const [name, bytes] of Object.entries({ ...files, ...shapes })) {
-    it.scoped(`is read from a file that holds: ${name}`, () =>
-      Effect.gen(function*() {
-        const keyFile = path.join(yield* temporary, "key.p8")
+  it.scoped("is read from files that hold any of these, or bytes", () =>
+    Effect.gen(function*() {
+      const keyFile = path.join(yield* temporary, "key.p8")
+      for (const [name, bytes] of Object.entries({ ...files, ...shapes })) {
         fs.writeFileSync(keyFile, bytes)
-        assert.strictEqual((yield* Credentials.token({ keyFile, ...ids })).identity, yield* identity)
-      }).pipe(Effect.provide(NodeContext.layer)))
-  }
+        assert.strictEqual((yield* Credentials.token({ keyFile, ...ids })).identity, yield* identity, name)
+      }
+    }).pipe(Effect.provide(NodeContext.layer)))
 
   it.effect("is read whatever its length: each escape at each line length", () =>
     Effect.gen(function*() {
@@ -162,7 +162,12 @@ describe("a signing key", () => {
     ["nothing", "", "NotPem", /is empty/],
     ["white space", " \n\t", "NotPem", /is empty/],
     ["a key without its end", p8.slice(0, 120), "NotPem", /cut off/],
-    ["a key whose end is of another kind", p8.replace("END PRIVATE", "END PUBLIC"), "NotPem", /cut off/],
+    [
+      "a key of which a part is missing whose end is of another kind",
+      p8.replace(/(?<=-----\n)[^\n]{8}/, "").replace("END PRIVATE", "END PUBLIC"),
+      "NotPem",
+      /cut off/
+    ],
     [
       "the path of a file",
       "/etc/keys/AuthKey_ABC123DEFG.p8",

@@ -33,29 +33,24 @@
  */
 import { Credentials, Endpoint, Failure, Proxy } from "@effect-apns/core"
 import type { Notification as Notifications } from "@effect-apns/models"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type { Receipt, Send, SendAll } from "@effect-apns/pool"
 import { ApnsPool, Broadcast, Channels, send, sendAll, sendEach } from "@effect-apns/pool"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Chunk from "effect/Chunk"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
+import * as Eithers from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
+import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as failures from "./internal/failures.js"
 import * as files from "./internal/files.js"
-
-export {
-  /**
-   * @since 1.0.0
-   */
-  Either
-}
 
 export {
   /**
@@ -71,6 +66,28 @@ export {
    */
   Rejection
 } from "@effect-apns/models"
+
+/**
+ * Effect's `Either`, for the results of `sendAll`: `Either.isRight(result)`, `Either.isLeft(result)`.
+ *
+ * @since 1.0.0
+ * @category outcomes
+ */
+export const Either: typeof Eithers = Eithers
+
+/**
+ * @since 1.0.0
+ * @category outcomes
+ */
+export declare namespace Either {
+  /**
+   * A value of `right`, or a failure of `left`.
+   *
+   * @since 1.0.0
+   * @category outcomes
+   */
+  export type Either<R, L = never> = Eithers.Either<R, L>
+}
 
 /**
  * Who is sending, in one of these ways: a token signing key, a client certificate as PEM, one as PKCS#12, or
@@ -157,11 +174,11 @@ export interface Abortable {
  * @since 1.0.0
  * @category errors
  */
-export class InvalidOptions extends Data.TaggedError("InvalidOptions")<{
-  readonly field: string
-  readonly description: string
-  readonly processed: "no"
-}> {
+export class InvalidOptions extends Schemas.taggedError<InvalidOptions>()("InvalidOptions", () => ({
+  field: Schema.String,
+  description: Schema.String,
+  processed: Schema.Literal("no")
+})) {
   override get message(): string {
     return `Invalid ${this.field}: ${this.description}`
   }
@@ -176,12 +193,62 @@ export class InvalidOptions extends Data.TaggedError("InvalidOptions")<{
 export type CreateError = InvalidOptions | ApnsPool.InvalidPoolOptions | Credentials.CredentialsError
 
 /**
- * What `send` is rejected with.
+ * A notification, or an option of a call, that is refused before anything is sent; `message` names the field.
  *
  * @since 1.0.0
  * @category errors
  */
-export type SendError = Send.SendError
+export type ParseError = ParseResult.ParseError & { readonly processed: "no" }
+
+type WithProcessed<E> = E extends ParseResult.ParseError ? ParseError : E
+
+/**
+ * What `send` is rejected with. Each of them has `processed`: whether APNs can have processed the notification.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type SendError = WithProcessed<Send.SendError>
+
+/**
+ * What `broadcast` is rejected with.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type BroadcastError = WithProcessed<Broadcast.BroadcastError>
+
+/**
+ * What the methods of `channels` are rejected with.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type ChannelsError =
+  | WithProcessed<Channels.ChannelsError>
+  | ApnsPool.InvalidPoolOptions
+  | Credentials.CredentialsError
+
+/**
+ * What became of one notification of `sendAll`.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Outcome<out Token extends string = string> {
+  readonly token: Token
+  readonly result: Eithers.Either<Receipt.Receipt, SendError>
+}
+
+/**
+ * What became of one item of `sendEach`.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface ItemOutcome<out Item extends { readonly token: string }> extends Outcome<Item["token"]> {
+  readonly item: Item
+}
 
 /**
  * Channel management by promises: see `Channels`.
@@ -218,13 +285,13 @@ export interface Client {
   readonly sendAll: <Token extends string, const N extends Notifications.Notification>(
     tokens: Iterable<Token> | AsyncIterable<Token>,
     options: SendAll.BulkOptions<N> & Abortable
-  ) => AsyncIterableIterator<SendAll.Outcome<Token>>
+  ) => AsyncIterableIterator<Outcome<Token>>
 
   /** {@link Client.sendAll} with a notification for each device. */
   readonly sendEach: <Item extends Send.SendOptions>(
     items: Iterable<Item> | AsyncIterable<Item>,
     options?: SendAll.Concurrency & Abortable
-  ) => AsyncIterableIterator<SendAll.ItemOutcome<Item>>
+  ) => AsyncIterableIterator<ItemOutcome<Item>>
 
   /** Sends one broadcast to a channel, and resolves when APNs has accepted it. */
   readonly broadcast: (options: Broadcast.Options & Abortable) => Promise<Broadcast.Receipt>
@@ -260,14 +327,14 @@ const checkText = (
   options: object,
   names: ReadonlyArray<string>,
   optional: boolean
-): Either.Either<void, InvalidOptions> => {
+): Eithers.Either<void, InvalidOptions> => {
   for (const name of names) {
     const value: unknown = Reflect.get(options, name)
     if (typeof value !== "string" && !(optional && value === undefined)) {
-      return Either.left(invalid(name, "give a string"))
+      return Eithers.left(invalid(name, "give a string"))
     }
   }
-  return Either.void
+  return Eithers.void
 }
 
 const credentialsOf = (
@@ -318,21 +385,21 @@ const credentialsOf = (
       : yield* invalid("pkcs12", "give the bytes of the .p12 file")
   })
 
-const endpointOf = (given: unknown): Either.Either<Endpoint.Endpoint, InvalidOptions> =>
+const endpointOf = (given: unknown): Eithers.Either<Endpoint.Endpoint, InvalidOptions> =>
   given === undefined
-    ? Either.right(Endpoint.production)
+    ? Eithers.right(Endpoint.production)
     : Endpoint.isEndpoint(given)
-    ? Either.right(given)
+    ? Eithers.right(given)
     : typeof given === "string"
-    ? Either.mapLeft(Endpoint.parse(given), ({ message }) => invalid("endpoint", message))
-    : Either.left(invalid("endpoint", "give \"production\", \"development\", \"https://host[:port]\" or an Endpoint"))
+    ? Eithers.mapLeft(Endpoint.parse(given), ({ message }) => invalid("endpoint", message))
+    : Eithers.left(invalid("endpoint", "give \"production\", \"development\", \"https://host[:port]\" or an Endpoint"))
 
-const proxyOf = (given: unknown): Either.Either<Proxy.Proxy | "env" | undefined, InvalidOptions> =>
+const proxyOf = (given: unknown): Eithers.Either<Proxy.Proxy | "env" | undefined, InvalidOptions> =>
   given === undefined || given === "env" || Proxy.isProxy(given)
-    ? Either.right(given)
+    ? Eithers.right(given)
     : typeof given === "string"
-    ? Either.mapLeft(Proxy.make(given), ({ message }) => invalid("proxy", message))
-    : Either.left(invalid("proxy", "give the URL of the proxy, a Proxy, or \"env\""))
+    ? Eithers.mapLeft(Proxy.make(given), ({ message }) => invalid("proxy", message))
+    : Eithers.left(invalid("proxy", "give the URL of the proxy, a Proxy, or \"env\""))
 
 const resolve = (
   options: ClientOptions
@@ -391,13 +458,18 @@ const signalOf = (options: unknown): AbortSignal | undefined => {
   return isSignal(signal) ? signal : undefined
 }
 
+/** What the library says of a notification that it refuses, and that nothing was sent. */
+const told = (result: Eithers.Either<Receipt.Receipt, Send.SendError>): Eithers.Either<Receipt.Receipt, SendError> =>
+  Eithers.mapLeft(result, (error) => ParseResult.isParseError(error) ? failures.unsent(error) : error)
+
 /** Outcomes, chunk by chunk; leaving the loop closes the stream. */
-async function* iterate<A, E>(
+async function* iterate<A, B, E>(
   runtime: Runtime<ApnsPool.ApnsPool>,
   stream: () => Stream.Stream<A, E, ApnsPool.ApnsPool>,
+  tell: (outcome: A) => B,
   signal: AbortSignal | undefined,
   caller: failures.Caller
-): AsyncGenerator<A, void, undefined> {
+): AsyncGenerator<B, void, undefined> {
   const scope = Effect.runSync(Scope.make())
   try {
     const pull = await run(runtime, Scope.extend(Stream.toPull(Stream.suspend(stream)), scope), signal, caller)
@@ -409,7 +481,7 @@ async function* iterate<A, E>(
         caller
       )
       if (Chunk.isEmpty(chunk)) return
-      yield* chunk
+      for (const outcome of chunk) yield tell(outcome)
     }
   } finally {
     await Effect.runPromise(Scope.close(scope, Exit.void))
@@ -471,6 +543,7 @@ export const createClient = async (options: ClientOptions): Promise<Client> => {
       iterate(
         runtime,
         () => sendAll(streamOf(tokens), options),
+        ({ result, token }) => ({ token, result: told(result) }),
         signalOf(options),
         failures.callerOf(client.sendAll)
       ),
@@ -478,6 +551,7 @@ export const createClient = async (options: ClientOptions): Promise<Client> => {
       iterate(
         runtime,
         () => sendEach(streamOf(items), options),
+        ({ item, result, token }) => ({ item, token, result: told(result) }),
         signalOf(options),
         failures.callerOf(client.sendEach)
       ),

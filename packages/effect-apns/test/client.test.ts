@@ -221,14 +221,17 @@ describe("sendAll and sendEach", () => {
         const iterator: AsyncIterable<unknown> = Reflect.apply(client.sendAll, undefined, [source, { notification }])
         assert.strictEqual((await rejection(collect(iterator)))._tag, "InvalidOptions")
       }
-      const options: AsyncIterable<{ readonly result: Either.Either<unknown, { readonly _tag: string }> }> = Reflect
+      const options: AsyncIterable<{ readonly result: Either.Either<unknown, Rejected> }> = Reflect
         .apply(
           client.sendAll,
           undefined,
           [["aa"], undefined]
         )
       const outcomes = await collect(options)
-      assert.deepStrictEqual(outcomes.map(({ result }) => Either.isLeft(result) && result.left._tag), ["ParseError"])
+      assert.deepStrictEqual(
+        outcomes.map(({ result }) => Either.isLeft(result) && [result.left._tag, result.left.processed]),
+        [["ParseError", "no"]]
+      )
     }))
 
   it("an abort ends the loop with the signal's reason", () =>

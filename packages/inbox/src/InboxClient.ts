@@ -18,16 +18,17 @@
  *
  * @since 1.0.0
  */
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpApiClient from "@effect/platform/HttpApiClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
 import type { Access } from "./Inbox.js"
 import { InboxApi } from "./InboxApi.js"
 
@@ -37,10 +38,10 @@ import { InboxApi } from "./InboxApi.js"
  * @since 1.0.0
  * @category errors
  */
-export class InboxClientError extends Data.TaggedError("InboxClientError")<{
-  readonly url: string
-  readonly cause: unknown
-}> {
+export class InboxClientError extends Schemas.taggedError<InboxClientError>()("InboxClientError", () => ({
+  url: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+})) {
   override get message(): string {
     const why = this.cause instanceof Error ? this.cause.message : String(this.cause)
     return `The inbox at ${this.url} cannot be asked: ${why}`

@@ -11,9 +11,10 @@
  *
  * @since 1.0.0
  */
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as internal from "./internal/strings.js"
 
 /**
@@ -35,10 +36,10 @@ export interface Strings {
  * @since 1.0.0
  * @category errors
  */
-export class StringsError extends Data.TaggedError("StringsError")<{
-  readonly file: string
-  readonly description: string
-}> {
+export class StringsError extends Schemas.taggedError<StringsError>()("StringsError", () => ({
+  file: Schema.String,
+  description: Schema.String
+})) {
   override get message(): string {
     return `The strings in ${this.file} cannot be read: ${this.description}`
   }

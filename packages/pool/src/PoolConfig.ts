@@ -53,6 +53,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import type * as ApnsPool from "./ApnsPool.js"
 import type * as ApnsPoolMap from "./ApnsPoolMap.js"
 
@@ -80,18 +81,25 @@ export interface PoolConfig {
   readonly idleTimeToLive: Option.Option<Duration.Duration>
 }
 
-/** A variable that may be missing or empty, and is made a value by `parse`, or refused with what it should be. */
+/**
+ * A variable that may be missing or empty, and is made a value by `parse`, or refused with what it should be. What was written
+ * is redacted until then, and without quotes around it: `docker run --env-file` leaves them there.
+ */
 const variable = <A>(
   name: string,
   description: string,
   parse: (text: string) => Either.Either<A, string>
 ): Config.Config<Option.Option<A>> =>
-  Config.string(name).pipe(
-    Config.mapOrFail((text) =>
-      text.trim() === ""
+  Config.redacted().pipe(
+    Config.mapOrFail((written) => {
+      const trimmed = Redacted.value(written).trim()
+      const text = /^(["'])(.*)\1$/.exec(trimmed)?.[2]?.trim() ?? trimmed
+      return text === ""
         ? Either.left(ConfigError.MissingData([], description))
-        : Either.mapLeft(parse(text.trim()), (expected) => ConfigError.InvalidData([], expected))
-    ),
+        : Either.mapLeft(parse(text), (expected) => ConfigError.InvalidData([], expected))
+    }),
+    // a name that is given to `redacted` is missing in the errors of `mapOrFail`
+    Config.nested(name),
     Config.option,
     Config.withDescription(description)
   )
@@ -136,11 +144,7 @@ export const config: Config.Config<PoolConfig> = Config.all({
     (text) => Either.mapLeft(Endpoint.parse(text), ({ message }) => message)
   ),
   topic: text("APNS_TOPIC", "the topic of notifications that name none: the app's bundle ID"),
-  proxy: variable<Proxy.Proxy | "env">(
-    "APNS_PROXY",
-    "http://[user:password@]host:port, socks5://[user:password@]host:port, or env",
-    (text) => text === "env" ? Either.right(text) : Either.mapLeft(Proxy.make(text), ({ message }) => message)
-  ),
+  proxy: Config.option(Proxy.fromConfigOrEnv("APNS_PROXY")),
   size: whole("APNS_POOL_SIZE", "a whole number of connections, at least 1"),
   connectTimeout: duration("APNS_CONNECT_TIMEOUT", "how long opening a connection may take, such as \"10 seconds\""),
   pingInterval: duration(

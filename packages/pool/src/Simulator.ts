@@ -24,12 +24,13 @@
 import type { Request } from "@effect-apns/core"
 import { Connection, Response } from "@effect-apns/core"
 import { PushType } from "@effect-apns/models"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import * as Command from "@effect/platform/Command"
 import * as CommandExecutor from "@effect/platform/CommandExecutor"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ApnsPool from "./ApnsPool.js"
@@ -54,11 +55,11 @@ export interface Options {
  * @since 0.1.0
  * @category errors
  */
-export class SimulatorError extends Data.TaggedError("SimulatorError")<{
-  readonly reason: "XcrunMissing" | "SimctlFailed"
-  readonly description: string
-  readonly cause?: unknown
-}> {
+export class SimulatorError extends Schemas.taggedError<SimulatorError>()("SimulatorError", () => ({
+  reason: Schema.Literal("XcrunMissing", "SimctlFailed"),
+  description: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+})) {
   override get message(): string {
     return this.reason === "XcrunMissing"
       ? `xcrun was not found (${this.description}): the Simulator needs a Mac with Xcode and its command line tools (xcode-select --install)`

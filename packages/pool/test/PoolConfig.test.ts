@@ -3,9 +3,10 @@ import { ApnsPool, PoolConfig, send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { FileSystem } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Inspectable, Layer } from "effect"
+import { ConfigProvider, Effect, Inspectable, Layer, Option } from "effect"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { inspect } from "node:util"
 
 const p12 = readFileSync(fileURLToPath(new URL("../../core/test/fixtures/client.p12", import.meta.url)))
 
@@ -113,5 +114,47 @@ describe("PoolConfig", () => {
     Effect.gen(function*() {
       const error = yield* Effect.flip(optionsOf(variables))
       assert.include(String(error), hint)
+    }))
+
+  const secrets: ReadonlyArray<readonly [string, string]> = [
+    ["APNS_PROXY", "http://svc:hunt#er2@proxy.example:3128"],
+    ["APNS_PROXY", "http://svc:hunter2@proxy.example:70000"],
+    ["APNS_PROXY", "\"http://svc:hunter2@proxy example:3128\""],
+    ["APNS_PROXY", "ftp://svc:hunter2@proxy.example:21"],
+    ["APNS_PROXY", "svc:hunter2@proxy.example:3128"],
+    ["APNS_PROXY", "http://svc:hunter2"],
+    ["APNS_PROXY", "http://svc:hunt%er2@proxy.example:3128"],
+    ["APNS_ENDPOINT", "https://svc:hunter2@api.push.apple.com/x"],
+    ["APNS_POOL_SIZE", "hunter2"],
+    ["APNS_SPANS", "hunter2"],
+    ["APNS_RETRANSMIT", "hunter2"],
+    ["APNS_CONNECT_TIMEOUT", "hunter2"],
+    ["APNS_MAX_QUEUED", "hunter2"]
+  ]
+  for (const [name, value] of secrets) {
+    it.effect(`${name}=${value} is refused with its name, and nothing of a secret in it is repeated`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(PoolConfig.config).pipe(
+          Effect.withConfigProvider(ConfigProvider.fromMap(new Map([[name, value]])))
+        )
+        for (
+          const text of [String(error), JSON.stringify(error), inspect(error, { depth: Infinity, showHidden: true })]
+        ) {
+          assert.include(text, name)
+          assert.notMatch(text, /hunter2|hunt#er2|hunt%er2|er2/)
+        }
+      }))
+  }
+
+  it.effect("reads variables in the quotes that docker --env-file leaves around them", () =>
+    Effect.gen(function*() {
+      const found = yield* PoolConfig.config.pipe(
+        Effect.withConfigProvider(ConfigProvider.fromMap(
+          new Map([["APNS_PROXY", "\"http://proxy.example:3128\""], ["APNS_POOL_SIZE", "'3'"], ["APNS_TOPIC", "\"\""]])
+        ))
+      )
+      assert.strictEqual(String(Option.getOrUndefined(found.proxy)), "http://proxy.example:3128")
+      assert.deepStrictEqual(found.size, Option.some(3))
+      assert.isTrue(Option.isNone(found.topic))
     }))
 })

@@ -22,10 +22,10 @@ import * as Credentials from "@effect-apns/core/Credentials"
 import * as Endpoint from "@effect-apns/core/Endpoint"
 import { ErrorCode } from "@effect-apns/http2/ErrorCode"
 import type * as TimeSpan from "@effect-apns/models/TimeSpan"
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import * as ApnsPool from "@effect-apns/pool/ApnsPool"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -34,6 +34,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type Behavior, internalServerError } from "./Behavior.js"
 import * as Certificates from "./Certificates.js"
@@ -346,13 +347,13 @@ export const MockApns: Context.Tag<MockApns, MockApns> = Context.GenericTag<Mock
  * @since 0.1.0
  * @category errors
  */
-export class MockApnsError extends Data.TaggedError("MockApnsError")<{
-  readonly host: string
-  readonly port: number
-  readonly cause: unknown
+export class MockApnsError extends Schemas.taggedError<MockApnsError>()("MockApnsError", () => ({
+  host: Schema.String,
+  port: Schema.Int,
+  cause: Schema.optional(Schema.Defect),
   /** What failed, where it was not the listening. */
-  readonly description?: string | undefined
-}> {
+  description: Schema.optional(Schema.String)
+})) {
   override get message(): string {
     if (this.description !== undefined) return this.description
     const why = this.cause instanceof Error ? this.cause.message : String(this.cause)

@@ -9,8 +9,12 @@ import * as crypto from "node:crypto"
 import * as net from "node:net"
 import * as tls from "node:tls"
 import type { CertificateInfo, Reason } from "../Credentials.js"
-import { certificateTopics, kindOf, withoutTail } from "./der.js"
+import { certificateTopics, kindOf, lengthOf, withoutTail } from "./der.js"
+import { isConsistent } from "./digits.js"
 import { retiredCipher } from "./encryption.js"
+import type { IdNames } from "./ids.js"
+import { idProblem } from "./ids.js"
+import * as paths from "./paths.js"
 import type { PemBlock } from "./pem.js"
 import { decodeText, hasBegin, isCertificate, isEncrypted, isPrivateKey, pemBlocks } from "./pem.js"
 
@@ -80,7 +84,7 @@ const notPem = ({ source, text }: Text, wanted: string, isPath: string): Either.
       `${source} is cut off: it begins with "-----BEGIN ...-----" and has no "-----END ...-----" of the same kind. Give the whole text`
     )
   }
-  return /^[^\r\n]{1,255}\.(?:p8|pem|key|crt|cer|p12|pfx)$/i.test(plain.trim())
+  return paths.looksLikePath(plain)
     ? problem("NotPem", source, `${source} looks like the path of a file: ${isPath}`)
     : problem("NotPem", source, `There is no PEM block in ${source}: give text with "-----BEGIN ${wanted}-----"`)
 }
@@ -88,6 +92,7 @@ const notPem = ({ source, text }: Text, wanted: string, isPath: string): Either.
 const privateKey = (
   from: Text,
   passphrase: string | undefined,
+  ifPath: string,
   whereElse: string,
   encrypted: string
 ): Either.Either<crypto.KeyObject, Problem> => {
@@ -95,7 +100,7 @@ const privateKey = (
   const blocks = pemBlocks(text)
   const block = blocks.find(isPrivateKey)
   if (blocks.length === 0) {
-    return notPem(from, "PRIVATE KEY", "pass it as `keyFile`")
+    return notPem(from, "PRIVATE KEY", ifPath)
   }
   if (block === undefined) {
     return blocks.some(({ label }) => label === "PKCS12")
@@ -119,29 +124,39 @@ const openKey = (
     return problem("PassphraseMissing", source, `The private key in ${source} is encrypted: ${encrypted}`)
   }
   try {
-    return Either.right(
-      crypto.createPrivateKey(
-        passphrase === undefined ? { key: block.text } : { key: block.text, passphrase }
-      )
+    const key = crypto.createPrivateKey(
+      passphrase === undefined ? { key: block.text } : { key: block.text, passphrase }
+    )
+    return isConsistent(key) ? Either.right(key) : problem(
+      "InvalidKey",
+      source,
+      `The private key in ${source} is damaged, it does not fit the public key beside it: compare it with the original ` +
+        "file, at least one character has changed"
     )
   } catch (error) {
     return keyProblem(block, source, error)
   }
 }
 
-const damaged = (source: string, error: unknown): Either.Either<never, Problem> =>
-  problem(
+const damaged = ({ der }: PemBlock, source: string, error: unknown): Either.Either<never, Problem> => {
+  // the first bytes say how many there should be
+  const whole = lengthOf(der)
+  const missing = whole !== undefined && der.length < whole
+    ? `: ${whole - der.length} of its ${whole} bytes are missing`
+    : ""
+  return problem(
     "InvalidKey",
     source,
-    `The private key in ${source} is damaged: compare it with the original file, it must be complete and unchanged`,
+    `The private key in ${source} is damaged${missing}. Compare it with the original file, it must be complete and unchanged`,
     causeOf(error)
   )
+}
 
 const keyProblem = (block: PemBlock, source: string, error: unknown): Either.Either<never, Problem> => {
   const isWhole = block.cipher === undefined
     ? block.label === "ENCRYPTED PRIVATE KEY" && kindOf(block.der) === "ENCRYPTED PRIVATE KEY"
     : block.der.length > 0
-  if (!isWhole) return damaged(source, error)
+  if (!isWhole) return damaged(block, source, error)
   const wrong = problem(
     "WrongPassphrase",
     source,
@@ -172,39 +187,30 @@ export interface SigningKey {
 }
 
 // What is much longer than an id may be the key itself, in the wrong place: it is not shown.
-const shown = (id: unknown): string =>
-  typeof id !== "string"
-    ? `(${id === null ? "null" : typeof id})`
-    : id.length > 20
-    ? `(${id.length} characters, not shown)`
-    : Printable.text(JSON.stringify(id))
+/** How messages call what a token is made of. */
+export interface TokenNames extends IdNames {
+  /** The option that takes the path of the key's file. */
+  readonly file: string
+}
+
+/** As the options of the library. */
+export const optionNames: TokenNames = { file: "`keyFile`", keyId: "The key id", teamId: "The team id" }
 
 export const tokenKey = (
   text: string | Uint8Array,
   keyId: string,
   teamId: string,
   source: string,
-  passphrase?: string
+  passphrase?: string,
+  names: TokenNames = optionNames
 ): Either.Either<SigningKey, Problem> => {
-  const whose = "shown on Apple's developer site"
-  if (!KeyIds.is(keyId)) {
-    return problem(
-      "InvalidKeyId",
-      "keyId",
-      `The key id ${shown(keyId)} is not 10 upper-case letters and digits: give the Key ID ${whose}`
-    )
-  }
-  if (!TeamIds.is(teamId)) {
-    return problem(
-      "InvalidTeamId",
-      "teamId",
-      `The team id ${shown(teamId)} is not 10 upper-case letters and digits: give the Team ID ${whose}`
-    )
-  }
+  if (!KeyIds.is(keyId)) return problem("InvalidKeyId", "keyId", idProblem("Key ID", names.keyId, keyId))
+  if (!TeamIds.is(teamId)) return problem("InvalidTeamId", "teamId", idProblem("Team ID", names.teamId, teamId))
   return Either.flatMap(
     privateKey(
       { source, text },
       passphrase,
+      `pass it as ${names.file}`,
       "give the .p8 file that Apple's developer site gave for the key",
       "Apple's .p8 files are not, so somebody encrypted this one. Give its passphrase, or decrypt it with " +
         "\"openssl pkey -in encrypted.p8 -out AuthKey.p8\""
@@ -238,14 +244,21 @@ const topics = (leaf: crypto.X509Certificate): ReadonlyArray<string> => {
   return Array.from(new Set([...(uid === undefined ? [] : [uid]), ...certificateTopics(leaf.raw)]))
 }
 
+/** How messages call the options that take the paths of files. */
+export interface CertificateNames {
+  readonly certFile: string
+  readonly keyFile: string
+}
+
 export const certificate = (
   cert: Text,
   key: Text | undefined,
-  passphrase: string | undefined
+  passphrase: string | undefined,
+  names: CertificateNames
 ): Either.Either<CertificateInfo & { readonly cert: string; readonly keyPem: string }, Problem> => {
   const blocks = pemBlocks(cert.text)
   if (blocks.length === 0) {
-    return notPem(cert, "CERTIFICATE", "pass it as `certFile`")
+    return notPem(cert, "CERTIFICATE", `pass it as ${names.certFile}`)
   }
   if (blocks.some(({ label }) => label === "PKCS12")) {
     return problem(
@@ -281,6 +294,7 @@ export const certificate = (
     privateKey(
       from,
       passphrase,
+      `pass it as ${names.keyFile}`,
       "put the key into the same file, or name the file that holds it (Keychain Access exports both together, as .p12)",
       "give its passphrase"
     ),
@@ -305,7 +319,7 @@ export const certificate = (
 /** The certificates of authorities, as PEM. */
 export const authorities = (from: Text): Either.Either<string, Problem> => {
   const blocks = pemBlocks(from.text)
-  if (blocks.length === 0) return notPem(from, "CERTIFICATE", "pass it as `APNS_CA_FILE`")
+  if (blocks.length === 0) return notPem(from, "CERTIFICATE", "pass it as APNS_CA_FILE")
   const certificates = blocks.filter(isCertificate)
   return certificates.length === 0
     ? problem(
@@ -335,10 +349,11 @@ const archiveBytes = (text: string | Uint8Array): Uint8Array | undefined =>
 export const pkcs12 = async (
   text: string | Uint8Array,
   passphrase: string | undefined,
-  source: string
+  source: string,
+  file: string
 ): Promise<Either.Either<Archive, Problem>> => {
   const bytes = archiveBytes(text)
-  if (bytes === undefined || kindOf(bytes) !== "PKCS12") return notPkcs12(text, source)
+  if (bytes === undefined || kindOf(bytes) !== "PKCS12") return notPkcs12(text, source, file)
   const data = withoutTail(bytes)
   const native = openNative(data, passphrase)
   if (!(native instanceof Error)) {
@@ -409,8 +424,11 @@ const openNative = (data: Uint8Array, passphrase: string | undefined): crypto.X5
   }
 }
 
-const notPkcs12 = (text: string | Uint8Array, source: string): Either.Either<never, Problem> => {
+const notPkcs12 = (text: string | Uint8Array, source: string, file: string): Either.Either<never, Problem> => {
   const blocks = pemBlocks(text)
+  if (isText(text) && paths.looksLikePath(text)) {
+    return problem("NotPkcs12", source, `${source} looks like the path of a file: pass it as ${file}`)
+  }
   return blocks.length === 0
     ? problem("NotPkcs12", source, `${source} is not a PKCS#12 archive: give a .p12 file, or read it as PEM`)
     : problem(

@@ -82,6 +82,9 @@ export type DerKind =
   | "PKCS7"
   | "PKCS12"
 
+const isPkcs7 = (type: Element | undefined): boolean =>
+  type !== undefined && Buffer.from(type.content).toString("hex").startsWith(oid("1.2.840.113549.1.7"))
+
 /** By the tags of the outermost elements (RFC 5208, 5915, 8017, 5280, 2986, 2315, 7292); `undefined` for what is no DER. */
 export const kindOf = (bytes: Uint8Array): DerKind | undefined => {
   if (bytes[0] !== SEQUENCE || bytes.length < 16) return undefined
@@ -97,7 +100,7 @@ export const kindOf = (bytes: Uint8Array): DerKind | undefined => {
       if (tags[1] === OCTET_STRING) return "EC PRIVATE KEY"
       return tags.length >= 9 && tags.every((tag) => tag === INTEGER) ? "RSA PRIVATE KEY" : undefined
     case OBJECT_IDENTIFIER:
-      return "PKCS7"
+      return isPkcs7(first) ? "PKCS7" : undefined
     case SEQUENCE: {
       if (tags[1] === BIT_STRING && tags.length === 2) return "PUBLIC KEY"
       if (tags[1] === OCTET_STRING && tags.length === 2) return "ENCRYPTED PRIVATE KEY"
@@ -123,6 +126,21 @@ export const encryptionOf = (encryptedKey: Uint8Array): ReadonlyArray<string> =>
       ? children(element).flatMap(oids)
       : []
   return algorithm === undefined ? [] : oids(algorithm)
+}
+
+/** How many bytes the element is that begins here, its tag and length included; `undefined` for what is no sequence in DER. */
+export const lengthOf = (bytes: Uint8Array): number | undefined => {
+  const [tag, first] = bytes
+  if (tag !== SEQUENCE || first === undefined || first === 0x80 || first > 0x83) return undefined
+  if (first < 0x80) return 2 + first
+  const more = first & 0x7f
+  let length = 0
+  for (let i = 0; i < more; i++) {
+    const byte = bytes[2 + i]
+    if (byte === undefined) return undefined
+    length = length * 256 + byte
+  }
+  return 2 + more + length
 }
 
 /** The first element alone: files may have a line end or other bytes behind it. */

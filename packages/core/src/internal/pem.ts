@@ -1,5 +1,8 @@
+import { carried, jsonWebKey } from "./carried.js"
 import type { DerKind } from "./der.js"
 import { kindOf, withoutTail } from "./der.js"
+import { bytesOf, fileBetween, filesAnywhere, isWhole, keysAnywhere } from "./digits.js"
+import { readings, unescaped } from "./unescape.js"
 
 /** A key, a certificate or the like: one block of a PEM text (RFC 7468), or a whole DER file. */
 export interface PemBlock {
@@ -33,32 +36,12 @@ const labels = [
 const withoutSpaces: ReadonlyMap<string, string> = new Map(labels.map((label) => [label.replaceAll(" ", ""), label]))
 
 // Word processors turn two hyphens into one dash.
-const dashes = "[-\\u2010-\\u2015\\u2212\\ufe63\\uff0d]+"
+const dash = "[-\\u2010-\\u2015\\u2212\\ufe63\\uff0d]"
+const dashes = `(?<!${dash})${dash}+`
 // Forms in web pages write a plus sign for a space, and names of variables an underscore.
 const gap = "[\\s+_]*"
-const label = "[A-Z0-9\\s+_]+?"
-const begin = new RegExp(`${dashes}${gap}BEGIN${gap}${label}${gap}${dashes}`, "i")
-const block = new RegExp(
-  `${dashes}${gap}BEGIN${gap}(${label})${gap}${dashes}([^]*?)${dashes}${gap}END${gap}(${label})${gap}(?=${dashes})`,
-  "gi"
-)
-
-/**
- * Undoes what carried the text here: JSON, YAML, shells and secret managers escape line ends and other characters, some of
- * them several times over. No backslash, ampersand or percent sign belongs into PEM.
- */
-const unescaped = (text: string): string =>
-  text
-    .replaceAll("\0", "")
-    .replace(/\\+\r?\n/g, "\n")
-    .replace(/\\+(?:u00|x)([0-9a-f]{2})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
-    .replace(/\\+(?:[nr]|01[25])/gi, "\n")
-    .replace(/\\+t/g, "\t")
-    .replaceAll("\\", "")
-    .replace(/&#(?:x0*([0-9a-f]{1,2})|0*([0-9]{1,3}));/gi, (_, hex: string | undefined, decimal: string) =>
-      String.fromCharCode(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16)))
-    .replace(/%(?:25)*([0-7][0-9a-f])/gi, (_, code: string) =>
-      String.fromCharCode(Number.parseInt(code, 16)))
+const marker = new RegExp(`${dashes}${gap}(BEGIN|END)${gap}([A-Z0-9\\s+_]{1,60}?)${gap}(?=${dash})`, "gi")
+const leadingDashes = new RegExp(`^${dash}+`)
 
 /** What may stand between the characters of base64 without being part of it. */
 // eslint-disable-next-line no-control-regex
@@ -68,7 +51,7 @@ const noise = /[\s"'`,;|>\u0000-\u001f\u007f\u00a0\u00ad\u200b-\u200f\u2028-\u20
 const fromBase64 = (text: string): Uint8Array | undefined => {
   const digits = text.replace(noise, "").replace(/=+$/, "")
   if (digits === "" || !/^[A-Za-z0-9+/_-]+$/.test(digits) || digits.length % 4 === 1) return undefined
-  return new Uint8Array(Buffer.from(digits.replaceAll("-", "+").replaceAll("_", "/"), "base64"))
+  return bytesOf(digits)
 }
 
 const pemOf = (label: string, der: Uint8Array, headers = ""): string => {
@@ -102,66 +85,101 @@ const ofPem = (label: string, inside: string): PemBlock => {
   }
   // other headers (RFC 1421 section 4.4) say nothing that is needed here
   const body = inside.replace(/^[\w-]+: .*$/gm, "")
-  const der = [body, withoutLetters(body), ...[3, 6, 16].map((shortest) => runs(body, shortest))].map(fromBase64)
-    .find((bytes) => bytes !== undefined && isWhole(bytes)) ?? fromBase64(body) ?? new Uint8Array(0)
+  const file = fileBetween(body) ?? fileBetween(inside)
+  if (file !== undefined) return ofFile(file, label)
+  const der = fromBase64(body) ?? new Uint8Array(0)
   return { label, text: pemOf(label, der), der, cipher: undefined, from: "PEM" }
 }
 
-const isWhole = (bytes: Uint8Array): boolean => kindOf(bytes) !== undefined
-
-/**
- * The long runs of base64 alone, without what stands between them: typographic quotes, the operators of a program that joins
- * lines, line numbers, tags of HTML.
- */
-const runs = (body: string, shortest: number): string =>
-  (body.match(/[A-Za-z0-9+/]+/g) ?? []).filter(({ length }) => length >= shortest).join("")
-
-/** Where the backslashes of `\n` got lost, an `n` stands before each line. */
-const withoutLetters = (body: string): string => {
-  const digits = body.replace(noise, "")
-  if (!/^r?n/.test(digits)) return body
-  return Array.from(digits.matchAll(/r?n(.{1,64})/g), ([, line = ""]) => line).join("").replace(/r?n$/, "")
+/** A complete file between labels. It is what it is, whatever the labels say: `KEY`, or those of something else. */
+const ofFile = (der: Uint8Array, written: string): PemBlock => {
+  const label = kindOf(der) ?? written
+  return { label, text: pemOf(label, der), der, cipher: undefined, from: "PEM" }
 }
 
+/** How often a file may be packed: base64 of base64, and so on. */
+const deepest = 8
+
+/** So many things inside things are looked at. */
+const most = 64
+
+/** Longer texts are read by their labels alone: no key is nearly as long, however often it was packed. */
+const longest = 400_000
+
 /**
- * The blocks of a PEM text, in whatever shape an environment variable, YAML, JSON or a secret manager left it: with spaces
- * or nothing for line ends, with line ends and other characters escaped any number of times, in quotes, indented, with a
- * byte order mark, as base64 of the file; or DER, as bytes or as base64.
+ * The blocks of a PEM text, in whatever shape an environment variable, YAML, JSON, a mail or a secret manager left it: with
+ * spaces, signs or nothing for line ends, with line ends and other characters escaped any number of times, in quotes,
+ * indented, with something in front of each line, with a byte order mark, with damaged labels or without any, as base64 of
+ * the file; or DER, as bytes or as base64; or a JSON Web Key.
  */
-export const pemBlocks = (input: string | Uint8Array, depth = 0): ReadonlyArray<PemBlock> => {
-  if (typeof input !== "string") {
-    const kind = kindOf(input)
-    return kind === undefined ? pemBlocks(decodeText(input), depth) : [ofDer(input, kind)]
+export const pemBlocks = (input: string | Uint8Array): ReadonlyArray<PemBlock> => {
+  let left = most
+  const look = (input: string | Uint8Array, depth: number): ReadonlyArray<PemBlock> => {
+    left--
+    if (typeof input !== "string") {
+      const kind = kindOf(input)
+      return kind === undefined ? look(decodeText(input), depth) : [ofDer(input, kind)]
+    }
+    const texts = readings(input)
+    let broken: ReadonlyArray<PemBlock> = []
+    for (const text of texts) {
+      const blocks = labeled(text)
+      if (blocks.some(isComplete)) return blocks.some(isPrivateKey) ? blocks : [...blocks, ...bareKeys(text)]
+      if (broken.length === 0) broken = blocks
+    }
+    if (input.length > longest) return broken
+    for (const text of texts) {
+      const bare = filesAnywhere(text).flatMap(ofBare)
+      if (bare.length > 0) return bare
+      const jwk = jsonWebKey(text)
+      if (jwk !== undefined) return [ofDer(jwk, "PRIVATE KEY")]
+    }
+    if (depth < deepest) {
+      for (const bytes of [input, ...texts].flatMap(carried)) {
+        if (left <= 0) break
+        const blocks = look(bytes, depth + 1)
+        if (blocks.some(isComplete)) return blocks
+      }
+    }
+    return broken
   }
-  const text = unescaped(input)
-  const blocks = Array.from(
-    text.matchAll(block),
-    ([, label = "", inside = "", end = ""]) => labelOf(label) === labelOf(end) ? [ofPem(labelOf(label), inside)] : []
-  ).flat()
-  if (blocks.length > 0 || depth >= 3) return blocks
-  const bytes = encodedBytes(text)
-  return bytes === undefined ? [] : pemBlocks(bytes, depth + 1)
+  return look(input, 0)
 }
+
+/** The blocks between a BEGIN and the END behind it. */
+const labeled = (text: string): ReadonlyArray<PemBlock> => {
+  const markers = Array.from(
+    text.matchAll(marker),
+    ({ 0: { length }, 1: which = "", 2: label = "", index }) => ({
+      isBegin: /BEGIN/i.test(which),
+      label: labelOf(label),
+      index,
+      end: index + length
+    })
+  )
+  return markers.flatMap((begin, i) => {
+    const end = markers[i + 1]
+    if (!begin.isBegin || end === undefined || end.isBegin) return []
+    const found = ofPem(begin.label, text.slice(begin.end, end.index).replace(leadingDashes, ""))
+    return begin.label === end.label || isComplete(found) ? [found] : []
+  })
+}
+
+const isComplete = ({ cipher, der }: PemBlock): boolean => cipher === undefined ? isWhole(der) : der.length > 0
+
+const ofBare = (der: Uint8Array): ReadonlyArray<PemBlock> => {
+  const kind = kindOf(der)
+  return kind === undefined ? [] : [ofDer(der, kind)]
+}
+
+const bareKeys = (text: string): ReadonlyArray<PemBlock> => keysAnywhere(text).flatMap(ofBare)
 
 const labelOf = (written: string): string =>
   withoutSpaces.get(written.replace(/[\s+_]+/g, "").toUpperCase()) ?? written.replace(/\s+/g, " ").trim()
 
-/** The shortest base64 that is taken for a file: no key and no certificate is shorter. */
-const shortestFile = 60
-
-const encodedBytes = (text: string): Uint8Array | undefined => {
-  const digits = text.replace(/^\s*data:[^,]*;base64,/i, "").replace(/^\s*(?:base64:|!!binary)/i, "").replace(noise, "")
-  if (digits.length < shortestFile) return undefined
-  const hex = digits.replace(/^0x/i, "").replaceAll(":", "")
-  if (/^(?:30|2d2d|efbbbf|fffe|feff)(?:[0-9a-f]{2})+$/i.test(hex)) return new Uint8Array(Buffer.from(hex, "hex"))
-  // else what stands beside a name: a line of a file of variables, a field of JSON or YAML
-  return fromBase64(digits) ?? fromBase64(namedValue.exec(digits)?.[0] ?? "")
-}
-
-const namedValue = new RegExp(`[A-Za-z0-9+/_-]{${shortestFile},}`)
-
 /** A block begins in this text. */
-export const hasBegin = (text: string): boolean => begin.test(unescaped(text))
+export const hasBegin = (text: string): boolean =>
+  Array.from(unescaped(text).matchAll(marker)).some(([, which = ""]) => /BEGIN/i.test(which))
 
 /** The text of a file: UTF-8, or UTF-16 as some editors and shells of Windows write it. */
 export const decodeText = (bytes: Uint8Array): string => {

@@ -46,6 +46,10 @@ const copyOf = <E extends Error>(error: E): E =>
       : undefined)
   })
 
+/** A refusal as an outcome tells it. */
+export const unsent = (error: ParseResult.ParseError): ParseResult.ParseError & { readonly processed: "no" } =>
+  Object.assign(copyOf(error), { processed: "no" } as const)
+
 /** The error as the caller sees it: with a stack that leads to the call. */
 export const withCaller = <E>(error: E, caller: Caller): E => {
   if (!(error instanceof Error)) return error

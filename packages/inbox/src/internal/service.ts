@@ -3,8 +3,9 @@
  *
  * @internal
  */
+import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
+import * as Schema from "effect/Schema"
 import type * as Inbox from "../Inbox.js"
 
 /** @internal */
@@ -14,10 +15,10 @@ export const TypeId: Inbox.TypeId = "~@effect-apns/inbox/Inbox"
 export const tag: Context.Tag<Inbox.Inbox, Inbox.Inbox> = Context.GenericTag<Inbox.Inbox>("@effect-apns/inbox/Inbox")
 
 /** @internal */
-export class InboxError extends Data.TaggedError("InboxError")<{
-  readonly description: string
-  readonly cause?: unknown
-}> {
+export class InboxError extends Schemas.taggedError<InboxError>()("InboxError", () => ({
+  description: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+})) {
   override get message(): string {
     return this.description
   }

@@ -1,0 +1,65 @@
+import * as crypto from "node:crypto"
+import { bytesOf } from "./digits.js"
+
+/** A file inside a text that is neither PEM nor plain base64 of DER: base64 of base64, hexadecimal, numbers, a JSON Web Key. */
+
+/** The shortest text that is taken for a file: no key and no certificate is shorter. */
+const shortest = 60
+
+/** So many candidates are looked at. */
+const most = 16
+
+const digits = new RegExp(`[A-Za-z0-9+/_-]{${shortest},}={0,2}`, "g")
+const hexadecimal = new RegExp(`(?:(?:0x|\\\\{1,8}x)?[0-9a-f]{2}[\\s,:]*){${shortest},}`, "gi")
+const indexed = new RegExp(`(?:"?[0-9]{1,6}"?\\s*:\\s*[0-9]{1,3}[\\s,]*){${shortest},}`, "g")
+const decimal = new RegExp(`(?:-?[0-9]{1,3}[\\s,;]+){${shortest - 1},}-?[0-9]{1,3}`, "g")
+
+const matches = (text: string, pattern: RegExp): ReadonlyArray<string> => (text.match(pattern) ?? []).slice(0, most)
+
+const ofHexadecimal = (text: string): Uint8Array =>
+  new Uint8Array(Buffer.from(text.replace(/0x|\\+x|[^0-9a-f]/gi, ""), "hex"))
+
+/** Numbers of bytes, as `JSON.stringify` writes a Buffer, and other languages an array; signed ones as well. */
+const ofNumbers = (text: string): Uint8Array =>
+  Uint8Array.from(text.match(/-?[0-9]+/g) ?? [], (digits) => Number(digits))
+
+/** As `JSON.stringify` writes a Uint8Array: each number with its index. */
+const ofIndexed = (text: string): Uint8Array =>
+  Uint8Array.from(text.matchAll(/:\s*([0-9]+)/g), ([, digits]) => Number(digits))
+
+/** What may be a file inside this text, to be looked at in turn. */
+export const carried = (text: string): ReadonlyArray<Uint8Array> => {
+  // what stands between lines of base64, without being part of it
+  const joined = text.replace(/!!binary|data:[^,]*,|base64:/gi, " ").replace(/[\s"'`,;|>]+/g, "")
+  return [
+    ...matches(text, hexadecimal).map(ofHexadecimal),
+    ...matches(text, decimal).map(ofNumbers),
+    ...matches(text, indexed).map(ofIndexed),
+    ...Array.from(new Set([...matches(joined, digits), ...matches(text, digits)])).map(bytesOf)
+  ]
+}
+
+const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url")
+
+const field = (text: string, name: string): string | undefined =>
+  new RegExp(`(?<![\\w-])["']?${name}["']?\\s*[:=]\\s*["']?([A-Za-z0-9+/_-]+)`).exec(text)?.[1]
+
+/** The private key of a JSON Web Key on P-256 (RFC 7518 section 6.2), as PKCS #8; with its public key, or without. */
+export const jsonWebKey = (text: string): Uint8Array | undefined => {
+  const secret = field(text, "d")
+  if (field(text, "crv") !== "P-256" || secret === undefined) return undefined
+  try {
+    const pair = crypto.createECDH("prime256v1")
+    pair.setPrivateKey(bytesOf(secret))
+    const point = pair.getPublicKey()
+    const key = { kty: "EC", crv: "P-256", d: base64url(pair.getPrivateKey()).padStart(43, "A") }
+    const [x, y] = [base64url(point.subarray(1, 33)), base64url(point.subarray(33))]
+    const given = field(text, "x")
+    if (given !== undefined && base64url(bytesOf(given)) !== x) return undefined
+    return new Uint8Array(
+      crypto.createPrivateKey({ key: { ...key, x, y }, format: "jwk" }).export({ type: "pkcs8", format: "der" })
+    )
+  } catch {
+    return undefined
+  }
+}

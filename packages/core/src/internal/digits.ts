@@ -1,0 +1,143 @@
+import * as crypto from "node:crypto"
+import { kindOf, lengthOf } from "./der.js"
+
+/**
+ * Finds the bytes of a key or a certificate in base64 whose line ends were replaced, doubled or lost, or whose lines have
+ * something in front. What is found is held against the file's own idea of itself: the lengths that DER (ITU-T X.690)
+ * begins with, and for a private key that it can be opened and belongs to the public key inside it. So guesses cannot yield
+ * another key.
+ */
+
+const base64 = "A-Za-z0-9+/_-"
+const run = new RegExp(`[${base64}]+`, "g")
+const lastOfLine = new RegExp(`[${base64}]+(?==*[^=${base64}]*$)`, "gm")
+const others = new RegExp(`[^${base64}]+`, "g")
+
+/** How long lines are that programs write; 64 in PEM (RFC 7468), 76 in mails (RFC 2045). */
+const widths = [64, 76, 48, 60, 65, 70, 72, 75, 80, 32, 40, 100, 120, 128]
+
+/** The longest text that is taken for a line end. */
+const longestSeparator = 16
+
+/** The lines of a text whose lines of `width` digits are all separated by the same `length` characters. */
+const separated = (text: string, width: number, length: number): string | undefined => {
+  const separator = text.slice(width, width + length)
+  let digits = text.slice(0, width)
+  for (let at = width; text.startsWith(separator, at);) {
+    at += length
+    const line = text.slice(at, at + width)
+    const end = line.search(other)
+    if (end >= 0) return digits + line.slice(0, end)
+    digits += line
+    if (line.length < width) return digits
+    at += width
+  }
+  return undefined
+}
+
+const other = new RegExp(`[^${base64}]`)
+
+/** What the base64 may be, the likeliest first. */
+function* readings(text: string): Generator<string> {
+  yield text.replace(others, "")
+  for (const width of widths) {
+    if (text.length <= width || other.test(text.slice(0, width))) continue
+    for (let length = 1; length <= longestSeparator; length++) {
+      const digits = separated(text, width, length)
+      if (digits !== undefined) yield digits
+    }
+  }
+  // behind the numbers of lines, times, names; between the operators of a program
+  yield (text.match(lastOfLine) ?? []).join("")
+  for (const shortest of [3, 6, 16]) {
+    yield (text.match(run) ?? []).filter(({ length }) => length >= shortest).join("")
+  }
+}
+
+/** The bytes of base64 or base64url. */
+export const bytesOf = (digits: string): Uint8Array =>
+  new Uint8Array(Buffer.from(digits.replaceAll("-", "+").replaceAll("_", "/"), "base64"))
+
+/** The one file at the start of these digits, if it is all there. */
+const fileOf = (digits: string): Uint8Array | undefined => {
+  const length = lengthOf(bytesOf(digits.slice(0, 8)))
+  if (length === undefined) return undefined
+  const needed = Math.ceil(length * 4 / 3)
+  if (digits.length < needed) return undefined
+  const bytes = bytesOf(digits.slice(0, needed)).subarray(0, length)
+  return isWhole(bytes) ? bytes : undefined
+}
+
+/**
+ * Whether a private key fits the public key that it holds: OpenSSL opens one that does not, and Apple would refuse every
+ * token signed with it. Keys for other curves are not looked at.
+ */
+export const isConsistent = (key: crypto.KeyObject): boolean => {
+  if (key.asymmetricKeyType !== "ec") return true
+  const probe = Buffer.from("effect-apns")
+  return crypto.verify("sha256", probe, crypto.createPublicKey(key), crypto.sign("sha256", probe, key))
+}
+
+/** These bytes are one complete key, certificate or the like. */
+export const isWhole = (bytes: Uint8Array): boolean => {
+  const kind = kindOf(bytes)
+  if (kind !== "PRIVATE KEY" && kind !== "EC PRIVATE KEY" && kind !== "RSA PRIVATE KEY") return kind !== undefined
+  const type = kind === "PRIVATE KEY" ? "pkcs8" : kind === "EC PRIVATE KEY" ? "sec1" : "pkcs1"
+  try {
+    return isConsistent(crypto.createPrivateKey({ key: Buffer.from(bytes), format: "der", type }))
+  } catch {
+    return false
+  }
+}
+
+// A sequence in DER begins with 0x30: an M in base64.
+const start = /M(?=[A-Z])/g
+// The beginnings of private keys (PKCS #8 with elliptic curves and RSA, SEC 1, PKCS #1): found in the middle of anything.
+const keys =
+  /M(?:[A-Z][A-Za-z0-9+/]{0,3}AgEAM[BA]|I[A-Za-z0-9+/]{4}IBADAN|[A-Z][A-Za-z0-9+/]?CAQEEI|[A-Z][A-Za-z0-9+/]{0,4}I?BAA?K)/g
+const starts = new RegExp(`(?<![${base64}])M[A-Z]`, "g")
+
+/** So many places are looked at. */
+const most = 24
+
+const from = (text: string): Uint8Array | undefined => {
+  for (const digits of readings(text)) {
+    const found = fileOf(digits)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** The file whose base64 stands between two labels: what stands between the first and it is a line end. */
+export const fileBetween = (text: string): Uint8Array | undefined => {
+  for (const { index } of text.slice(0, 2 * longestSeparator).matchAll(start)) {
+    const file = from(text.slice(index))
+    if (file !== undefined) return file
+  }
+  return from(text)
+}
+
+/** So much text is looked at behind a beginning: no key is longer, and no certificate. */
+const longest = 40_000
+
+const allFrom = (text: string, places: RegExp): ReadonlyArray<Uint8Array> => {
+  const found: Array<Uint8Array> = []
+  const seen = new Set<string>()
+  for (const { index } of Array.from(text.matchAll(places)).slice(0, most)) {
+    const file = from(text.slice(index, index + longest))
+    if (file === undefined) continue
+    const name = Buffer.from(file).toString("base64")
+    if (!seen.has(name)) found.push(file)
+    seen.add(name)
+  }
+  return found
+}
+
+/** The private keys whose base64 begins anywhere in a text. */
+export const keysAnywhere = (text: string): ReadonlyArray<Uint8Array> => allFrom(text, keys)
+
+/** The files whose base64 begins anywhere in a text. */
+export const filesAnywhere = (text: string): ReadonlyArray<Uint8Array> => {
+  const found = keysAnywhere(text)
+  return found.length > 0 ? found : allFrom(text, starts)
+}
