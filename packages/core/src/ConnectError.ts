@@ -57,7 +57,7 @@ export type Reason =
   | "InvalidProxy"
   /** The key log file could not be opened. */
   | "KeyLog"
-  /** A span of time among the options is none: a number without a unit, for example. */
+  /** An option is not of its kind; `message` names it and says what to give. A span of time needs a unit, for example. */
   | "InvalidOptions"
   /** Another socket error; see `code`. */
   | "Socket"

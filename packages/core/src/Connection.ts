@@ -34,6 +34,7 @@ import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -42,6 +43,8 @@ import type { Credentials, CredentialsError } from "./Credentials.js"
 import type { CloseCause, RequestError } from "./Failure.js"
 import * as internal from "./internal/connection.js"
 import { resolve } from "./internal/given.js"
+import { copy } from "./internal/options.js"
+import { invalidOptions } from "./internal/transport.js"
 import type { Proxy } from "./Proxy.js"
 import type { Request } from "./Request.js"
 import type { Response } from "./Response.js"
@@ -170,7 +173,12 @@ export const Connection: Context.Tag<Connection, Connection> = Context.GenericTa
 export const make = <CE = never, CR = never, PE = never, PR = never>(
   options: Options<CE, CR, PE, PR>
 ): Effect.Effect<Connection, ConnectError | CredentialsError | CE | PE, Scope.Scope | CR | PR> =>
-  Effect.flatMap(resolve(options), (given) => internal.make({ ...options, ...given }))
+  Effect.suspend(() =>
+    Either.match(copy(options), {
+      onLeft: (refusal) => Effect.fail(invalidOptions(undefined, refusal)),
+      onRight: (options) => Effect.flatMap(resolve(options), (given) => internal.make({ ...options, ...given }))
+    })
+  )
 
 /**
  * A connection over a transport of your own: bytes in, bytes out. For tests.

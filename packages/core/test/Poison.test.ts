@@ -1,6 +1,8 @@
-import { Connection, Proxy, Request, Transport } from "@effect-apns/core"
+import { Connection, type Failure, Proxy, Request, Transport } from "@effect-apns/core"
+import * as Exchange from "@effect-apns/core/unstable/Exchange"
+import { Frame } from "@effect-apns/http2"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, Exit, FastCheck as fc, Logger } from "effect"
+import { Cause, Effect, Either, Exit, FastCheck as fc, Logger } from "effect"
 import * as net from "node:net"
 import type * as tls from "node:tls"
 import * as vm from "node:vm"
@@ -15,6 +17,10 @@ const ca = fixtures.text("ca.pem")
 
 const refused = (options: Partial<Transport.ConnectOptions>) =>
   Effect.flip(Effect.scoped(Transport.connect({ endpoint: endpoint(443, "apns.example"), ca, ...options })))
+
+const boom = (): never => {
+  throw new Error("boom")
+}
 
 /** What plain JavaScript passes for anything: a value without a type. */
 const untyped = (value: unknown, key: string = "value") => Reflect.get({ value }, key)
@@ -95,6 +101,53 @@ describe("what callers pass", () => {
       yield* Effect.promise(settled)
       peer.accept(...peer.ids)
       assert.strictEqual((yield* fiber).status, 200)
+    }))
+
+  it.scoped("as callbacks of an exchange: what they throw is logged, and the others have their outcomes", () =>
+    Effect.gen(function*() {
+      const logged: Array<string> = []
+      const logger = Logger.make(({ cause, logLevel }) => {
+        if (logLevel.label === "ERROR") logged.push(Cause.pretty(cause))
+      })
+      yield* Effect.gen(function*() {
+        for (const ending of ["answers", "failures", "close"] as const) {
+          const peer = new Peer()
+          const connection = yield* Connection.fromTransport(peer.transport, { drainTimeout: "0 seconds" }, {
+            listener: { onCapacity: boom, onRetired: boom, onProven: boom, onSuspect: boom }
+          })
+          const heard: Array<string> = []
+          class Bad extends Exchange.Exchange {
+            constructor(private readonly good: boolean) {
+              super("/x", Request.make({ path: "/x" }).spec)
+            }
+            onDue(): void {}
+            onAnswer(): void {
+              heard.push(`answer ${this.good}`)
+              if (!this.good) boom()
+            }
+            onFailure(_: Connection.Connection, failure: Failure.Failure): void {
+              heard.push(`${failure._tag} ${this.good}`)
+              if (!this.good) boom()
+            }
+          }
+          for (const good of [false, false, true, false, true]) connection.unsafe.exchange(new Bad(good))
+          yield* Effect.promise(settled)
+          if (ending === "answers") peer.accept(...peer.ids)
+          else if (ending === "failures") peer.send(...peer.ids.map((id) => Frame.rstStream(id, 7)))
+          else connection.unsafe.close({ _tag: "Dropped", code: undefined })
+          const what = { answers: "answer", failures: "StreamReset", close: "Closed" }[ending]
+          assert.deepStrictEqual(heard, [false, false, true, false, true].map((good) => `${what} ${good}`))
+          if (ending !== "close") {
+            const fiber = yield* Effect.fork(connection.post(Request.make({ path: "/y" })))
+            yield* Effect.promise(settled)
+            peer.accept(...peer.ids.slice(-1))
+            assert.strictEqual((yield* fiber).status, 200)
+          }
+          yield* Effect.promise(settled)
+        }
+      }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      assert.isAtLeast(logged.length, 9)
+      assert.isTrue(logged.every((line) => line.includes("boom")))
     }))
 
   describe("as lookup", () => {

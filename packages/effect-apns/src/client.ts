@@ -421,6 +421,14 @@ function* each<A>(items: Iterable<A>): Generator<A, void, undefined> {
 }
 
 const streamOf = <A>(items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A, failures.Thrown | InvalidOptions> => {
+  try {
+    return itemsOf(items)
+  } catch (thrown) {
+    return Stream.fail(invalid("tokens", `they cannot be read: ${String(thrown)}`))
+  }
+}
+
+const itemsOf = <A>(items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A, failures.Thrown | InvalidOptions> => {
   if (Predicate.isObject(items) && Symbol.asyncIterator in items) {
     return Stream.fromAsyncIterable(items, (cause) => new failures.Thrown(cause))
   }
@@ -454,8 +462,13 @@ const isSignal = (input: unknown): input is AbortSignal =>
   Predicate.hasProperty(input, "aborted") && Predicate.hasProperty(input, "addEventListener")
 
 const signalOf = (options: unknown): AbortSignal | undefined => {
-  const signal: unknown = Predicate.isObject(options) && "signal" in options ? options.signal : undefined
-  return isSignal(signal) ? signal : undefined
+  try {
+    const signal: unknown = Predicate.isObject(options) && "signal" in options ? options.signal : undefined
+    return isSignal(signal) ? signal : undefined
+  } catch {
+    // options that throw when they are read are refused where they are checked
+    return undefined
+  }
 }
 
 /** What the library says of a notification that it refuses, and that nothing was sent. */

@@ -45,7 +45,7 @@ import {
   SettingId
 } from "./Frame.js"
 import { Allowance } from "./internal/allowance.js"
-import { checkName, checkValue } from "./internal/fields.js"
+import { checkName, checkValue, InvalidHeader } from "./internal/fields.js"
 import { FrameReader } from "./internal/frameReader.js"
 import { HeaderBlock } from "./internal/headerBlock.js"
 import { entryOverhead, HpackDecoder } from "./internal/hpackDecoder.js"
@@ -56,6 +56,14 @@ import { SettingsUpdate } from "./internal/settings.js"
 import { StreamTable } from "./internal/streamTable.js"
 import * as Text from "./internal/text.js"
 import { Flow, Uploads } from "./internal/uploads.js"
+
+export {
+  /**
+   * @since 1.0.0
+   * @category errors
+   */
+  InvalidHeader
+}
 
 /**
  * What a request says before its path and body: method and headers that many requests share. Make one for each
@@ -70,7 +78,7 @@ export class Head {
   readonly listSize: number
 
   /**
-   * Throws a `TypeError` that names the header when a name or value may not be sent (RFC 9113 section 8.2).
+   * Throws an {@link InvalidHeader} that names the header when a name or value may not be sent (RFC 9113 section 8.2).
    */
   constructor(
     readonly method: "GET" | "POST" | "DELETE",
@@ -89,7 +97,7 @@ export class Head {
 
 const checkPath = (path: string): void => {
   if (!/^\/[!-~]*$/.test(path)) {
-    throw new TypeError(
+    throw new InvalidHeader(
       "The path has to start with a slash and may not contain spaces, control or non-ASCII characters"
     )
   }
@@ -461,7 +469,7 @@ export class Session<S extends Stream> {
 
   /**
    * Headers that every request carries after its pseudo-headers (`authorization`). A change re-encodes the heads.
-   * Throws a `TypeError` when a name or value may not be sent.
+   * Throws an {@link InvalidHeader} when a name or value may not be sent.
    */
   setCommonHeaders(headers: ReadonlyArray<readonly [name: string, value: string]>): void {
     const size = checkHeaders(headers)
@@ -482,11 +490,12 @@ export class Session<S extends Stream> {
    * A body's `content-length` is sent by the session (RFC 9110 section 8.6).
    * Returns false, with nothing changed, when no stream is free, or the header list is larger than the peer accepts. Where
    * {@link available} is 0 only because bodies wait for the connection's send window, the body waits behind them.
-   * Throws a `TypeError`, with nothing changed, when the path or an extra header may not be sent, or the stream was
-   * used before.
+   * Throws, with nothing changed, an {@link InvalidHeader} when the path or an extra header may not be sent, and another
+   * `TypeError` when the body is no bytes, or the stream was used before.
    */
   request(stream: S, head: Head, path: string, extra: ReadonlyArray<string> | undefined, body: Uint8Array): boolean {
     if (!this.greeted || this.shut || this.open.size >= this.openLimit) return false
+    if (!ArrayBuffer.isView(body) || body.BYTES_PER_ELEMENT !== 1) throw new TypeError("The body has to be bytes")
     if (stream.id !== 0) throw new TypeError("The stream was used for a request before: renew it, or make a new one")
     const { output, peer } = this
     const bodyLength = body.length
@@ -633,7 +642,7 @@ export class Session<S extends Stream> {
 
   /** Checks the names of the extra headers and returns the size that they add to the header list. */
   private checkExtraNames(extra: ReadonlyArray<string>): number {
-    if (extra.length % 2 !== 0) throw new TypeError("The extra headers have to be pairs of a name and a value")
+    if (extra.length % 2 !== 0) throw new InvalidHeader("The extra headers have to be pairs of a name and a value")
     let size = 0
     for (let i = 0; i < extra.length; i += 2) {
       const name = extra[i] as string
@@ -641,7 +650,9 @@ export class Session<S extends Stream> {
         checkName(name)
         if (this.knownNames.size < maxTemplates) this.knownNames.add(name)
       }
-      size += name.length + (extra[i + 1] as string).length + entryOverhead
+      const value: unknown = extra[i + 1]
+      if (typeof value !== "string") throw new InvalidHeader(`The value of the header "${name}" is no text`)
+      size += name.length + value.length + entryOverhead
     }
     return size
   }

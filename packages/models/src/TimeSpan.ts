@@ -17,6 +17,15 @@ import * as Option from "effect/Option"
  */
 export type TimeSpan = Duration.Duration | `${number} ${Duration.Unit}`
 
+/** What is no Duration may be anything, such as a Proxy that throws when it is looked at. */
+const isDuration = (input: unknown): input is Duration.Duration => {
+  try {
+    return Duration.isDuration(input)
+  } catch {
+    return false
+  }
+}
+
 /**
  * The `Duration` of a {@link TimeSpan}; for anything else a sentence that says what to give.
  *
@@ -32,7 +41,7 @@ export type TimeSpan = Duration.Duration | `${number} ${Duration.Unit}`
  * @category conversions
  */
 export const decode = (input: unknown): Either.Either<Duration.Duration, string> => {
-  if (Duration.isDuration(input)) return Either.right(input)
+  if (isDuration(input)) return Either.right(input)
   const duration = typeof input === "string" ? Duration.decodeUnknown(input) : Option.none()
   return Either.fromOption(duration, () => "give a Duration, or a number with its unit such as \"10 seconds\"")
 }

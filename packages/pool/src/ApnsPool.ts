@@ -260,7 +260,10 @@ export const ApnsPool: Context.Tag<ApnsPool, ApnsPool> = Context.GenericTag<Apns
 export const make = <CE = never, CR = never, PE = never, PR = never>(
   options: Options<CE, CR, PE, PR>
 ): Effect.Effect<ApnsPool, InvalidPoolOptions | Credentials.CredentialsError | CE | PE, Scope.Scope | CR | PR> =>
-  Effect.flatMap(resolve(options), (given) => internal.make({ ...options, ...given }))
+  Effect.flatMap(
+    internal.copyOptions(options),
+    (options) => Effect.flatMap(resolve(options), (given) => internal.make({ ...options, ...given }))
+  )
 
 /**
  * {@link make} as a Layer.

@@ -36,7 +36,7 @@
  */
 import type { Credentials, Endpoint, Failure, Request, Response } from "@effect-apns/core"
 import { Connection } from "@effect-apns/core"
-import { resolveProxy } from "@effect-apns/core/unstable/Connection"
+import { resolve as resolveOptions, resolveProxy } from "@effect-apns/core/unstable/Connection"
 import type { TimeSpan } from "@effect-apns/models"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
@@ -44,6 +44,7 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -201,16 +202,26 @@ const whole = (field: "size" | "maxConnections", value: number, what: string) =>
     : Effect.fail(
       new ApnsPool.InvalidPoolOptions({
         field,
-        description: `${what} a whole number of connections, at least 1, not ${value}`
+        description: `${what} a whole number of connections, at least 1, not ${pools.shown(value)}`
       })
     )
 
-const resolve = <E, R>(tenant: Tenant<E, R>): Effect.Effect<ResolvedTenant, E, R> => {
-  const { credentials, ...rest } = tenant
-  return Effect.isEffect(credentials)
-    ? Effect.map(credentials, (credentials) => ({ ...rest, credentials }))
-    : Effect.succeed({ ...rest, credentials })
-}
+type Checked = Either.Either<ResolvedTenant, ApnsPool.InvalidPoolOptions>
+
+/** What is no tenant is answered so. */
+const check = <E, R>(tenant: Tenant<E, R>): Effect.Effect<Checked, E, R> =>
+  Effect.flatMap(Effect.either(pools.copyOptions(tenant)), (copied) => {
+    if (Either.isLeft(copied)) return Effect.succeed<Checked>(Either.left(copied.left))
+    const { credentials, endpoint, name, topic } = copied.right
+    return Effect.flatMap(resolveOptions<E, R, never, never>({ credentials }), ({ credentials }) =>
+      Effect.map(
+        Effect.either(pools.checkOptions({ credentials, endpoint }, ["endpoint", "credentials"])),
+        Either.map((checked): ResolvedTenant => ({ ...checked, topic, name }))
+      ))
+  })
+
+const resolve = <E, R>(tenant: Tenant<E, R>): Effect.Effect<ResolvedTenant, E | ApnsPool.InvalidPoolOptions, R> =>
+  Effect.flatMap(check(tenant), Either.match({ onLeft: Effect.fail, onRight: Effect.succeed }))
 
 /** @internal */
 export const build = (
@@ -259,8 +270,12 @@ export const build = (
               )))
         ),
       invalidate: (tenant) =>
-        Effect.flatMap(resolve(tenant), (tenant) => tenants.invalidate(tenant)),
-      stats: Effect.sync(() => tenants.stats)
+        Effect.flatMap(check(tenant), (tenant) =>
+          // what is no tenant has no pool
+          Either.isLeft(tenant) ? Effect.void : tenants.invalidate(tenant.right)),
+      stats: Effect.sync(() =>
+        tenants.stats
+      )
     }
   })
 
@@ -273,12 +288,17 @@ export const build = (
 export const make = <E = never, R = never>(
   options: Options<E, R> = {}
 ): Effect.Effect<ApnsPoolMap, ApnsPool.InvalidPoolOptions | E, Scope.Scope | R> =>
-  Effect.flatMap(Effect.zipRight(pools.checkConnecting(options), resolveProxy(options.proxy)), (proxy) =>
-    build(
+  Effect.gen(function*() {
+    const copied = yield* pools.copyOptions(options)
+    const proxy = yield* resolveProxy(copied.proxy)
+    const shared = yield* pools.checkOptions({ ...copied, proxy }, [])
+    yield* pools.checkConnecting(shared)
+    return yield* build(
       ({ credentials, endpoint, name }, around) =>
-        pools.makeShared({ ...options, proxy, endpoint, credentials, name: name ?? options.name }, around),
-      options
-    ))
+        pools.makeShared({ ...shared, endpoint, credentials, name: name ?? shared.name }, around),
+      shared
+    )
+  })
 
 /**
  * The tenant's pool: see {@link ApnsPoolMap}.

@@ -241,10 +241,19 @@ class Bulk<In, Out, E> {
   }
 }
 
+/** A property of what may be anything; what cannot be read is `null`, which no option is. */
+const read = (options: unknown, name: string): unknown => {
+  try {
+    return Predicate.hasProperty(options, name) ? options[name] : undefined
+  } catch {
+    return null
+  }
+}
+
 /** Callers in JavaScript pass what they like: what is no number of notifications is the default, and the log says so. */
 const concurrencyOf = (options: unknown): Effect.Effect<number> =>
   Effect.suspend(() => {
-    const given = Predicate.hasProperty(options, "concurrency") ? options.concurrency : undefined
+    const given = read(options, "concurrency")
     if (given === undefined) return Effect.succeed(defaultConcurrency)
     if (Predicate.isNumber(given) && given >= 1) return Effect.succeed(Math.floor(given))
     return Effect.as(

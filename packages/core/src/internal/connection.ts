@@ -19,7 +19,9 @@ import { fromCode } from "./connectFailure.js"
 import { Handled } from "./handled.js"
 import type { Times } from "./keepAlive.js"
 import { noListener } from "./lifecycle.js"
+import { check, copy } from "./options.js"
 import { spanOf, timeoutFail } from "./timing.js"
+import { invalidOptions } from "./transport.js"
 import { Wire } from "./wire.js"
 
 interface TransportOptions extends Omit<Connection.Resolved, "endpoint" | "credentials"> {
@@ -50,10 +52,13 @@ const unusable = (endpoint: Endpoint.Endpoint, cause: Failure.CloseCause | undef
     })
 
 export const make = (
-  options: Connection.Resolved,
+  given: Connection.Resolved,
   parts: Parts = {}
 ): Effect.Effect<Connection.Connection, ConnectError | CredentialsError, Scope.Scope> =>
   Effect.gen(function*() {
+    const checked = check(given, ["endpoint", "credentials"])
+    if (Either.isLeft(checked)) return yield* invalidOptions(given.endpoint, checked.left)
+    const options = checked.right
     const spans = yield* spansOf(options, options.endpoint)
     const timeout = spans.connectTimeout
     const started = yield* Clock.currentTimeMillis
@@ -73,10 +78,13 @@ export const make = (
 
 export const fromTransport = (
   transport: Transport.Transport,
-  options: TransportOptions,
+  given: TransportOptions,
   parts: Parts
 ): Effect.Effect<Connection.Connection, ConnectError | CredentialsError, Scope.Scope> =>
   Effect.gen(function*() {
+    const checked = Either.flatMap(copy(given), (options) => check(options, []))
+    if (Either.isLeft(checked)) return yield* invalidOptions(undefined, checked.left)
+    const options = checked.right
     const authority = options.authority ?? "localhost"
     const endpoint = Either.getOrElse(Endpoint.make(`https://${authority}`), () => Endpoint.production)
     const wire = yield* open(transport, { ...options, authority }, yield* spansOf(options, endpoint), parts)

@@ -63,16 +63,16 @@ export class Handled extends Lifecycle {
         exchange.apnsId = apnsId
         exchange.headers = headers
         exchange.body = body
-        exchange.onAnswer(this.connection, this.deadlines.now())
+        this.guarded(() => exchange.onAnswer(this.connection, this.deadlines.now()))
       } else {
         const failure = Cause.failureOption(exit.cause)
         const defect = Cause.keepDefects(exit.cause)
-        if (Option.isSome(failure)) exchange.onFailure(this.connection, failure.value)
-        else if (Option.isSome(defect)) exchange.onDefect(this.connection, defect.value)
-        else exchange.onFailure(this.connection, Failure.closed("unknown", { _tag: "Dropped", code: undefined }))
+        if (Option.isSome(failure)) this.fail(exchange, failure.value)
+        else if (Option.isSome(defect)) this.guarded(() => exchange.onDefect(this.connection, defect.value))
+        else this.fail(exchange, Failure.closed("unknown", { _tag: "Dropped", code: undefined }))
       }
       this.settle()
-      if (this.state === "active") this.listener.onCapacity(this.connection)
+      this.tellCapacity()
     })
     return true
   }
@@ -87,7 +87,7 @@ export class Handled extends Lifecycle {
     this.fibers.delete(exchange)
     fiber.unsafeInterruptAsFork(FiberId.none)
     this.settle()
-    if (this.state === "active") this.listener.onCapacity(this.connection)
+    this.tellCapacity()
   }
 
   suspect(): void {}
@@ -101,7 +101,7 @@ export class Handled extends Lifecycle {
     for (const [exchange, fiber] of [...this.fibers]) {
       this.fibers.delete(exchange)
       fiber.unsafeInterruptAsFork(FiberId.none)
-      exchange.onFailure(this.connection, unknown)
+      this.fail(exchange, unknown)
     }
     this.tellClosed(cause)
   }

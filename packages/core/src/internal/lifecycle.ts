@@ -89,13 +89,32 @@ export abstract class Lifecycle implements Unsafe {
   private tellRetired(cause: Failure.CloseCause): void {
     this.cause = cause
     Deferred.unsafeDone(this.retired, Exit.succeed(cause))
-    this.listener.onRetired(this.connection, cause)
+    this.guarded(() => this.listener.onRetired(this.connection, cause))
+  }
+
+  /** Runs a callback of somebody else's: what it throws is logged, and harms nobody else. */
+  protected guarded(callback: () => void): void {
+    try {
+      callback()
+    } catch (defect) {
+      this.deadlines.report(defect)
+    }
+  }
+
+  protected tellCapacity(): void {
+    if (this.state === "active") this.guarded(this.capacity)
+  }
+
+  private readonly capacity = (): void => this.listener.onCapacity(this.connection)
+
+  protected fail(exchange: Exchange.Exchange, failure: Failure.Failure): void {
+    this.guarded(() => exchange.onFailure(this.connection, failure))
   }
 
   protected prove(): void {
     if (this.proven) return
     this.proven = true
-    this.listener.onProven?.(this.connection)
+    this.guarded(() => this.listener.onProven?.(this.connection))
   }
 
   /** Every request has its outcome, and the connection is closed. */

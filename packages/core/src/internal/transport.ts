@@ -5,6 +5,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
@@ -19,10 +20,11 @@ import * as tls from "node:tls"
 import type { Phase } from "../ConnectError.js"
 import { ConnectError } from "../ConnectError.js"
 import type { Credentials } from "../Credentials.js"
-import type { Endpoint } from "../Endpoint.js"
+import { type Endpoint, isEndpoint, production } from "../Endpoint.js"
 import * as Proxy from "../Proxy.js"
 import type { Address, ConnectOptions, Transport } from "../Transport.js"
 import { fromError, messageOf, noH2 } from "./connectFailure.js"
+import { check, copy, peek, type Refusal } from "./options.js"
 import { mayBeSecret } from "./paths.js"
 import { isCertificate, pemBlocks } from "./pem.js"
 import { SocketTransport } from "./socketTransport.js"
@@ -53,8 +55,19 @@ const own = (dialing: Dialing, socket: net.Socket): void => {
   socket.once("close", () => dialing.sockets.delete(socket))
 }
 
-export const connect = (options: ConnectOptions): Effect.Effect<Transport, ConnectError, Scope.Scope> =>
+/** What is wrong with the options, told of the endpoint where that one is right. */
+export const invalidOptions = (endpoint: unknown, { description, field }: Refusal): ConnectError =>
+  setupError(
+    peek(() => isEndpoint(endpoint)) === true && isEndpoint(endpoint) ? endpoint : production,
+    "InvalidOptions",
+    field === "options" ? `The options: ${description}` : `The option \`${field}\`: ${description}`
+  )
+
+export const connect = (given: ConnectOptions): Effect.Effect<Transport, ConnectError, Scope.Scope> =>
   Effect.gen(function*() {
+    const checked = Either.flatMap(copy(given), (options) => check(options, ["endpoint"]))
+    if (Either.isLeft(checked)) return yield* invalidOptions(peek(() => given.endpoint), checked.left)
+    const options = checked.right
     const dialing: Dialing = { endpoint: options.endpoint, sockets: new Set(), phase: "setup" }
     const opened = { transport: undefined as SocketTransport | undefined }
     yield* Effect.addFinalizer(() => close(dialing, opened.transport))

@@ -1,5 +1,6 @@
-import { ErrorCode, Session } from "@effect-apns/http2"
+import { ErrorCode, Frame, Session } from "@effect-apns/http2"
 import { Reason } from "@effect-apns/models"
+import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,6 +17,8 @@ import { waitAtMost } from "./timing.js"
 
 /** Timeouts in a row, with no answer between them, after which a connection that still answers PINGs is retired. */
 const maxTimeoutsInARow = 5
+
+const noBytes = new Uint8Array(0)
 
 const heldBackRetry = Duration.minutes(1)
 
@@ -161,9 +164,10 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     const { path, spec } = exchange
     try {
       if (!this.session.request(exchange, spec.head, path, spec.extra, spec.body)) return false
-    } catch {
+    } catch (thrown) {
       // a path or header that may not be sent, from a request that was not validated: nothing has left
-      return false
+      if (thrown instanceof Session.InvalidHeader) return false
+      throw thrown
     }
     exchange.connection = this.connection
     exchange.token = this.token
@@ -181,7 +185,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     else this.session.reset(exchange, ErrorCode.ErrorCode.CANCEL)
     exchange.connection = undefined
     this.settle()
-    if (this.state === "active") this.listener.onCapacity(this.connection)
+    this.tellCapacity()
   }
 
   suspect(): void {
@@ -212,12 +216,11 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     const unknown = Failure.closed("unknown", cause)
     const no = Failure.closed("no", cause)
     open.forEach((exchange, i) => {
-      if (exchange.status !== 0) {
-        exchange.truncated = true
-        exchange.onAnswer(this.connection, now)
-      } else exchange.onFailure(this.connection, written[i] === true ? unknown : no)
+      if (exchange.status === 0) return this.fail(exchange, written[i] === true ? unknown : no)
+      exchange.truncated = true
+      this.guarded(() => exchange.onAnswer(this.connection, now))
     })
-    for (const exchange of held) exchange.onFailure(this.connection, no)
+    for (const exchange of held) this.fail(exchange, no)
     this.onReady?.()
     this.tellClosed(cause)
   }
@@ -297,11 +300,22 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     if (this.state === "closed") return
     this.readAt = this.deadlines.now()
     this.keepAlive.read(this.readAt)
-    this.session.receive(bytes, this.readAt)
+    this.receive(bytes)
     if (this.keepAlive.due < this.armedAt && !this.isClosed) this.arm()
     if (this.held.length > 0) this.release()
     this.settle()
-    if (this.state === "active") this.listener.onCapacity(this.connection)
+    this.tellCapacity()
+  }
+
+  private receive(bytes: Uint8Array): void {
+    // a callback of somebody's may throw at each of the answers: what stands behind such a one is read all the same
+    for (let rest = bytes, left = bytes.length; left >= 0; rest = noBytes, left -= Frame.headerLength) {
+      try {
+        return this.session.receive(rest, this.readAt)
+      } catch (defect) {
+        this.deadlines.report(defect)
+      }
+    }
   }
 
   /** Sends what was held back, as soon as somebody is there, or gives it back where it cannot be sent any more. */
@@ -310,8 +324,10 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     const held = this.held
     this.held = []
     for (const exchange of held) {
-      if (!this.send(exchange)) {
-        exchange.onFailure(this.connection, Failure.closed("no", this.cause ?? { _tag: "Retired" }))
+      try {
+        if (!this.send(exchange)) this.fail(exchange, Failure.closed("no", this.cause ?? { _tag: "Retired" }))
+      } catch (defect) {
+        this.guarded(() => exchange.onDefect(this.connection, Cause.die(defect)))
       }
     }
   }
@@ -395,7 +411,9 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   private ask(): void {
     const { keepAlive, listener } = this
     this.session.ping(keepAlive.payload)
-    listener.onSuspect?.(this.connection, keepAlive.paused)
+    if (listener.onSuspect !== undefined) {
+      this.guarded(() => listener.onSuspect?.(this.connection, keepAlive.paused))
+    }
   }
 
   hasten(): void {

@@ -22,6 +22,7 @@
  * @since 1.0.0
  */
 import type * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import type { ConnectError } from "../ConnectError.js"
 import type { Connection, Options, Resolved, State } from "../Connection.js"
@@ -29,6 +30,7 @@ import type { Credentials, CredentialsError } from "../Credentials.js"
 import type { CloseCause } from "../Failure.js"
 import * as internal from "../internal/connection.js"
 import * as given from "../internal/given.js"
+import * as checking from "../internal/options.js"
 import type { Proxy } from "../Proxy.js"
 import type { Deadlines } from "./Deadlines.js"
 import type { Exchange } from "./Exchange.js"
@@ -142,6 +144,46 @@ export const resolve: <CE, CR, PE, PR>(
   CE | PE,
   CR | PR
 > = given.resolve
+
+/**
+ * An option that is not of its kind.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Refusal {
+  /** Its name, or `"options"` for all of them. */
+  readonly field: string
+  /** What to give. */
+  readonly description: string
+}
+
+/**
+ * A plain copy of options that are read once, since their getters may throw or answer differently each time.
+ *
+ * @since 1.0.0
+ * @category combinators
+ */
+export const copyOptions: <O extends object>(options: O) => Either.Either<O, Refusal> = checking.copy
+
+/**
+ * What is found; `undefined` where looking throws, since what is looked at may be a Proxy, or have getters.
+ *
+ * @since 1.0.0
+ * @category combinators
+ */
+export const peek: <A>(look: () => A) => A | undefined = checking.peek
+
+/**
+ * The first option for connecting that is not of its kind. Spans of time are not looked at.
+ *
+ * @since 1.0.0
+ * @category combinators
+ */
+export const checkOptions = <O extends { readonly [K in keyof Resolved]?: Resolved[K] | undefined }>(
+  options: O,
+  required: ReadonlyArray<keyof Resolved>
+): Either.Either<O, Refusal> => checking.check(options, required)
 
 /**
  * The proxy of `Connection.Options` as a value: an Effect is run.

@@ -76,6 +76,8 @@ export interface Deadlines {
    * back, it goes on from the latest time that was seen, so that what is a second away stays a second away.
    */
   readonly now: () => number
+  /** Logs what a callback has thrown that was called because of something else than a deadline. */
+  readonly report: (defect: unknown) => void
   /** What {@link Deadlines.now} is ahead of the clock, in milliseconds: 0 unless the clock was set back. Add it to a point in time of the world outside. */
   readonly ahead: number
 }
@@ -115,7 +117,7 @@ class Wheel implements Deadlines {
   private stale = false
   /** The clock is beyond the end of a sleep that goes on: it was set forward, or stood still together with the timer. */
   private late = false
-  /** What `onDue` of some entry has thrown. */
+  /** What callbacks have thrown. */
   private defects: Array<unknown> = []
 
   constructor(private readonly clock: Clock.Clock) {}
@@ -179,9 +181,18 @@ class Wheel implements Deadlines {
     entry.dueNext = undefined
   }
 
+  readonly report = (defect: unknown): void => {
+    this.defects.push(defect)
+    this.wakeUp()
+  }
+
   private overslept(): void {
-    this.sleepingUntil = Infinity
     this.late = true
+    this.wakeUp()
+  }
+
+  private wakeUp(): void {
+    this.sleepingUntil = Infinity
     const wake = this.wake
     this.wake = undefined
     if (wake === undefined) this.stale = true
@@ -225,7 +236,7 @@ class Wheel implements Deadlines {
     this.defects = []
     return Effect.forEach(
       defects,
-      (defect) => Effect.logError("A deadline's callback has thrown", Cause.die(defect)),
+      (defect) => Effect.logError("A callback has thrown", Cause.die(defect)),
       { discard: true }
     )
   })

@@ -66,23 +66,35 @@ export const isSpace = (code: number): boolean => code === 32 || code === 9
 const quote = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
 
 /**
+ * A header, or a path, that may not be sent in a request (RFC 9113 section 8.2): `message` says which, and why.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export class InvalidHeader extends TypeError {
+  override readonly name = "InvalidHeader"
+}
+
+/**
  * Throws unless `name` may be sent in a request.
  */
 export const checkName = (name: string): void => {
   if (name.startsWith(":")) {
-    throw new TypeError(`The header name ${quote(name)} is a pseudo-header: the session sets them`)
+    throw new InvalidHeader(`The header name ${quote(name)} is a pseudo-header: the session sets them`)
   }
   if (!validName.test(name)) {
-    throw new TypeError(
+    throw new InvalidHeader(
       name === name.toLowerCase()
         ? `The header name ${quote(name)} has characters that HTTP does not allow in a name`
         : `The header name ${quote(name)} must be in lower case`
     )
   }
   if (name === "content-length") {
-    throw new TypeError("The header \"content-length\" is not for callers to set: the session sends the body's length")
+    throw new InvalidHeader(
+      "The header \"content-length\" is not for callers to set: the session sends the body's length"
+    )
   }
-  if (connectionSpecific.has(name)) throw new TypeError(`The header ${quote(name)} does not exist in HTTP/2`)
+  if (connectionSpecific.has(name)) throw new InvalidHeader(`The header ${quote(name)} does not exist in HTTP/2`)
 }
 
 /**
@@ -93,7 +105,7 @@ export const checkValue = (name: string, value: string): void => {
   for (let i = 0; i < length; i++) {
     const code = value.charCodeAt(i)
     if (code < 32 ? code !== 9 : code === 127 || code > 255) {
-      throw new TypeError(
+      throw new InvalidHeader(
         `The value of the header ${quote(name)} has a character that HTTP does not allow: U+${
           code.toString(16).toUpperCase().padStart(4, "0")
         } at index ${i}`
@@ -101,6 +113,6 @@ export const checkValue = (name: string, value: string): void => {
     }
   }
   if (length > 0 && (isSpace(value.charCodeAt(0)) || isSpace(value.charCodeAt(length - 1)))) {
-    throw new TypeError(`The value of the header ${quote(name)} starts or ends with white space`)
+    throw new InvalidHeader(`The value of the header ${quote(name)} starts or ends with white space`)
   }
 }

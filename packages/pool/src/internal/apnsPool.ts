@@ -69,7 +69,7 @@ const invalid = (field: Field, description: string): Effect.Effect<never, ApnsPo
   Effect.fail(new poolOptions.InvalidPoolOptions({ field, description }))
 
 /** What an option is, for a message: whatever it is, it is not long. */
-const shown = (value: unknown): string => {
+export const shown = (value: unknown): string => {
   const text = typeof value === "string" ? JSON.stringify(value) : typeof value === "number" ? `${value}` : typeof value
   return text.length > 40 ? `${text.slice(0, 40)}...` : text
 }
@@ -102,6 +102,26 @@ export const checkDuration = (
     onRight: Effect.succeed
   })
 
+/** Reads each option once: getters may throw. */
+export const copyOptions = <O extends object>(options: O): Effect.Effect<O, ApnsPool.InvalidPoolOptions> =>
+  Effect.suspend(() =>
+    Either.match(UnstableConnection.copyOptions(options), {
+      onLeft: (refusal) => Effect.fail(poolOptions.refused(refusal)),
+      onRight: Effect.succeed
+    })
+  )
+
+type Connecting = { readonly [K in keyof Connection.Resolved]?: Connection.Resolved[K] | undefined }
+
+export const checkOptions = <O extends Connecting>(
+  options: O,
+  required: ReadonlyArray<keyof Connection.Resolved>
+): Effect.Effect<O, ApnsPool.InvalidPoolOptions> =>
+  Either.match(UnstableConnection.checkOptions(options, required), {
+    onLeft: (refusal) => Effect.fail(poolOptions.refused(refusal)),
+    onRight: Effect.succeed
+  })
+
 /** What would make every connection of the pool fail. */
 export const checkConnecting = (
   { connectTimeout, ping }: Pick<ApnsPool.Resolved, "connectTimeout" | "ping">
@@ -121,7 +141,7 @@ const checkSchedule = <In>(
 ): Effect.Effect<Schedule.Schedule<unknown, In>, ApnsPool.InvalidPoolOptions> =>
   value === undefined
     ? Effect.succeed(otherwise)
-    : Schedule.isSchedule(value)
+    : UnstableConnection.peek(() => Schedule.isSchedule(value)) === true
     ? Effect.succeed(value)
     : invalid(field, `it is a Schedule, not ${shown(value)}`)
 
@@ -135,6 +155,12 @@ const checkPolicy = (
     const retransmit = options.retransmit === undefined ? "collapsible" : options.retransmit
     if (!retransmits.includes(retransmit)) {
       return yield* invalid("retransmit", `it is "collapsible", "always" or "never", not ${shown(retransmit)}`)
+    }
+    if (options.spans !== undefined && typeof options.spans !== "boolean") {
+      return yield* invalid("spans", `it is true or false, not ${shown(options.spans)}`)
+    }
+    if (options.topic !== undefined && typeof options.topic !== "string") {
+      return yield* invalid("topic", `it is a text, not ${shown(options.topic)}`)
     }
     if (options.name !== undefined && typeof options.name !== "string") {
       return yield* invalid("name", `it is a text, not ${shown(options.name)}`)
@@ -214,8 +240,9 @@ const build = (
   endpoint: Endpoint.Endpoint | undefined
 ): Effect.Effect<ApnsPool.ApnsPool, ApnsPool.InvalidPoolOptions, Scope.Scope> =>
   Effect.gen(function*() {
-    const size = yield* checkSize(options.size === undefined ? defaultSize : options.size)
-    const { engine, pool } = yield* buildEmpty(connect, options, token, endpoint)
+    const copied = yield* copyOptions(options)
+    const size = yield* checkSize(copied.size === undefined ? defaultSize : copied.size)
+    const { engine, pool } = yield* buildEmpty(connect, copied, token, endpoint)
     yield* engine.resize(size)
     return pool
   })
@@ -229,11 +256,13 @@ const share = ({ engine, pool }: { readonly pool: ApnsPool.ApnsPool; readonly en
 const tokenOf = ({ credentials }: ApnsPool.Resolved) =>
   credentials._tag === "Token" ? ProviderToken.make(credentials) : Effect.succeed(undefined)
 
-export const make = (options: ApnsPool.Resolved) =>
-  Effect.flatMap(
-    Effect.zipRight(checkConnecting(options), tokenOf(options)),
-    (token) => build((parts) => UnstableConnection.makeWith(options, parts), options, token, options.endpoint)
-  )
+export const make = (given: ApnsPool.Resolved) =>
+  Effect.gen(function*() {
+    const options = yield* checkOptions(given, ["endpoint", "credentials"])
+    yield* checkConnecting(options)
+    const token = yield* tokenOf(options)
+    return yield* build((parts) => UnstableConnection.makeWith(options, parts), options, token, options.endpoint)
+  })
 
 export const makeWith = (connect: Connect, options: ApnsPool.PoolOptions) =>
   build(connect, options, undefined, undefined)

@@ -213,12 +213,12 @@ export class Engine implements Owner {
     }
   }
 
-  /** The program that stands in for APNs has died. */
-  died(delivery: Delivery, cause: Cause.Cause<never>): void {
+  /** The program that stands in for APNs has died, or what was submitted is no request. */
+  died(delivery: Delivery, cause: Cause.Cause<never>, processed: "unknown" | "no" = "unknown"): void {
     if (delivery.phase !== "inFlight") return
     if (delivery.onDied === undefined) {
-      this.report("The handler of a request has died", cause)
-      return this.settleFailed(delivery, Failure.closed("unknown", { _tag: "Dropped", code: undefined }))
+      this.report("The handler of a request has died, or the request is none", cause)
+      return this.settleFailed(delivery, Failure.closed(processed, { _tag: "Dropped", code: undefined }))
     }
     this.dequeue(delivery)
     delivery.phase = "settled"
@@ -368,7 +368,16 @@ export class Engine implements Owner {
     delivery.attempts++
     this.inFlight++
     this.attempts++
-    if (member.unsafe?.exchange(delivery, now, false) === true) member.used = true
+    let taken
+    try {
+      taken = member.unsafe?.exchange(delivery, now, false) === true
+    } catch (defect) {
+      // what was submitted is no request: that is told to whoever did it
+      delivery.attempts--
+      this.attempts--
+      return this.died(delivery, Cause.die(defect), "no")
+    }
+    if (taken) member.used = true
     else {
       delivery.attempts--
       this.attempts--

@@ -12,7 +12,19 @@ type Checked<A> = Either.Either<A, ParseResult.ParseError>
 
 /** A refusal under the path of the option that it is about. */
 const at = (option: string, actual: unknown, issue: ParseResult.ParseIssue): ParseResult.ParseError =>
-  ParseResult.parseError(new ParseResult.Pointer(option, actual, issue))
+  isPrintable(actual, issue)
+    ? ParseResult.parseError(new ParseResult.Pointer(option, actual, issue))
+    : at(option, undefined, new ParseResult.Type(Schema.Unknown.ast, undefined, "it throws when it is read"))
+
+/** A message is made when somebody asks for it: what it shows, such as a Proxy, must not throw then. */
+const isPrintable = (actual: unknown, issue: ParseResult.ParseIssue): boolean => {
+  if ((typeof actual !== "object" && typeof actual !== "function") || actual === null) return true
+  try {
+    return ParseResult.TreeFormatter.formatIssueSync(issue) !== ""
+  } catch {
+    return false
+  }
+}
 
 /** An option that is refused with a sentence. */
 export const refuse = (option: string, actual: unknown, message: string): Checked<never> =>

@@ -1,9 +1,49 @@
+import type { Refusal } from "@effect-apns/core/unstable/Connection"
 import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as ApnsPool from "../ApnsPool.js"
 
 export const TypeId: ApnsPool.TypeId = "~@effect-apns/pool/ApnsPool"
+
+const fields = [
+  "size",
+  "name",
+  "topic",
+  "maxConnections",
+  "idleTimeToLive",
+  "retransmit",
+  "maxRetransmits",
+  "maxQueued",
+  "retrySchedule",
+  "backoffSchedule",
+  "reconnectSchedule",
+  "drainTimeout",
+  "connectTimeout",
+  "ping.interval",
+  "ping.deadline",
+  "ping.busyInterval",
+  "ping.busyDeadline",
+  "options",
+  "endpoint",
+  "credentials",
+  "ca",
+  "proxy",
+  "keylog",
+  "dangerouslyTrustAnyServer",
+  "lookup",
+  "limits",
+  "ping",
+  "spans"
+] as const
+
+/** The error for an option that is not of its kind. */
+export const refused = ({ description, field }: Refusal): InvalidPoolOptions => {
+  const known = fields.find((name) => name === field)
+  return known === undefined
+    ? new InvalidPoolOptions({ field: "options", description: `${field}: ${description}` })
+    : new InvalidPoolOptions({ field: known, description })
+}
 
 /**
  * Options that make no pool; `message` says what to change.
@@ -12,25 +52,7 @@ export const TypeId: ApnsPool.TypeId = "~@effect-apns/pool/ApnsPool"
  * @category errors
  */
 export class InvalidPoolOptions extends Schemas.taggedError<InvalidPoolOptions>()("InvalidPoolOptions", () => ({
-  field: Schema.Literal(
-    "size",
-    "name",
-    "topic",
-    "maxConnections",
-    "idleTimeToLive",
-    "retransmit",
-    "maxRetransmits",
-    "maxQueued",
-    "retrySchedule",
-    "backoffSchedule",
-    "reconnectSchedule",
-    "drainTimeout",
-    "connectTimeout",
-    "ping.interval",
-    "ping.deadline",
-    "ping.busyInterval",
-    "ping.busyDeadline"
-  ),
+  field: Schema.Literal(...fields),
   description: Schema.String
 })) {
   override get message(): string {
