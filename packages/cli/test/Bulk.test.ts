@@ -6,7 +6,7 @@ import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { spawnSync } from "node:child_process"
-import { apns, directory, environmentOf, readOutput, token, writeTokens } from "./utils/harness.js"
+import { apns, directory, environmentOf, readOutput, says, token, writeTokens } from "./utils/harness.js"
 
 const rig = (options?: MockApns.Options) =>
   Effect.gen(function*() {
@@ -170,18 +170,21 @@ describe("apns bulk", () => {
           )
         )
         yield* mock.until(({ received }) => received >= count / 3)
-        yield* mock.refuseConnections(true)
+        yield* mock.failTls("reset")
         yield* mock.dropConnections({ reset: true })
-        const says = (text: string) =>
-          Effect.repeat(Effect.sleep("10 millis"), { until: () => printed.err.includes(text) })
-        yield* says("waiting for a connection since")
+        yield* says(printed, "waiting for a connection since")
         const before = yield* mock.receivedCount
-        yield* Effect.sleep("3 seconds")
+        // an outage that outlasts some attempts, each of which waits longer than the one before
+        const { attempts } = yield* mock.stats
+        yield* mock.until((now) => now.attempts >= attempts + 3)
         assert.strictEqual(yield* mock.receivedCount, before)
-        yield* mock.refuseConnections(false)
+        yield* mock.failTls(undefined)
         const { code, out: said } = yield* Fiber.join(running)
         assert.strictEqual(code, ExitCode.accepted, said)
-        assert.match(printed.err, /waiting for a connection since \d+ s: (connection refused|the connection was lost)/)
+        assert.match(
+          printed.err,
+          /waiting for a connection since \d+ s: (connection closed by the other side|the connection was lost)/
+        )
         assert.include(printed.err, "connected again")
         const { lines } = yield* readOutput(out)
         assert.strictEqual(lines.length, count)
@@ -206,9 +209,7 @@ describe("apns bulk", () => {
         const printed = { out: "", err: "" }
         const args = ["bulk", tokens, "--out", out, "--title", "Hello"]
         const running = yield* Effect.fork(apns(args, environment, printed))
-        yield* Effect.repeat(Effect.sleep("10 millis"), {
-          until: () => printed.err.includes("waiting for a connection")
-        })
+        yield* says(printed, "waiting for a connection")
         yield* Fiber.interrupt(running)
         assert.include(printed.err, "there is no connection to wait for")
         assert.include(printed.out, "Run the same command again to go on.")
@@ -456,5 +457,109 @@ describe("apns bulk", () => {
       const { lines } = yield* readOutput(out)
       assert.strictEqual(lines.length, yield* mock.receivedCount)
       assert.isBelow(lines.length, 5000)
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  const whole = (texts: ReadonlyArray<string>) => texts.join("\n")
+  const leftovers: ReadonlyArray<readonly [string, (texts: ReadonlyArray<string>) => string | Uint8Array, number]> = [
+    ["nothing", () => "", 0],
+    ["the beginning of its first line", ([first = ""]) => first.slice(0, 5), 0],
+    ["one character of its first line", () => "{", 0],
+    ["its first line without the line end", ([first = ""]) => first, 0],
+    ["zeros alone", () => new Uint8Array(4096), 0],
+    ["three megabytes of zeros", () => new Uint8Array(3 * 1024 * 1024), 0],
+    ["zeros behind the beginning of its first line", ([first = ""]) => `${first.slice(0, 20)}${"\0".repeat(500)}`, 0],
+    ["a line that was torn", (texts) => whole([...texts.slice(0, 3), "{\"line\":3,\"tok"]), 2],
+    ["zeros behind its lines", (texts) => `${whole(texts.slice(0, 3))}\n${"\0".repeat(5000)}`, 2],
+    [
+      "megabytes of zeros behind its lines",
+      (texts) => `${whole(texts.slice(0, 3))}\n${"\0".repeat(3 * 1024 * 1024)}`,
+      2
+    ]
+  ]
+  for (const [name, left, resumed] of leftovers) {
+    it.scopedLive(`goes on with an output that holds ${name}, and says what it dropped`, () =>
+      Effect.gen(function*() {
+        const { bulk, fs, mock, out, tokens } = yield* rig()
+        yield* writeTokens(tokens, [1, 2, 3].map(token))
+        yield* bulk("--concurrency", "1")
+        const content = left((yield* fs.readFileString(out)).split("\n"))
+        yield* fs.writeFile(out, typeof content === "string" ? Buffer.from(content) : content)
+        yield* mock.clear
+        const again = yield* bulk()
+        assert.strictEqual(again.code, ExitCode.accepted, again.out)
+        assert.deepInclude(JSON.parse(again.out), { complete: true, accepted: 3, resumed, settled: 3 - resumed })
+        assert.strictEqual(yield* mock.receivedCount, 3 - resumed)
+        assert.sameMembers((yield* readOutput(out)).lines.map(({ line }) => line), [1, 2, 3])
+        if (content.length > 0) assert.match(again.err, /out\.ndjson: \d+ bytes at the end .* are dropped/)
+        else assert.strictEqual(again.err, "")
+      }).pipe(Effect.provide(NodeContext.layer)))
+  }
+
+  it.scopedLive("a first line that cannot be read is named; --repair takes the run from the names of the others", () =>
+    Effect.gen(function*() {
+      const { bulk, fs, mock, out, tokens } = yield* rig()
+      yield* writeTokens(tokens, [1, 2, 3].map(token))
+      yield* bulk("--concurrency", "1")
+      const ids = new Map((yield* mock.received).map(({ apnsId, token }) => [token, apnsId]))
+      const texts = (yield* fs.readFileString(out)).split("\n")
+      for (const bad of ["\0".repeat(100), "{\"apns\":\"bu", "\u001b[2J"]) {
+        yield* fs.writeFileString(out, [bad, texts[1], texts[3], ""].join("\n"))
+        yield* mock.clear
+        const refused = yield* bulk()
+        assert.strictEqual(refused.code, ExitCode.notPossible)
+        assert.include(JSON.parse(refused.out).message, `${out}: line 1 cannot be read. --repair goes on without`)
+        const repaired = yield* bulk("--repair")
+        assert.deepInclude(JSON.parse(repaired.out), { complete: true, accepted: 3, settled: 1, resumed: 2 })
+        assert.deepStrictEqual((yield* mock.received).map(({ apnsId }) => apnsId), [ids.get(token(2))])
+        assert.deepInclude(JSON.parse((yield* bulk()).out), { complete: true, settled: 0, resumed: 3 })
+      }
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("leaves alone what another program has written", () =>
+    Effect.gen(function*() {
+      const { bulk, fs, out, tokens } = yield* rig()
+      yield* writeTokens(tokens, [token(1)])
+      for (const content of ["{\"a\":1}\n", "id,name\n1,x\n", "hello", "\0\0x\n", "[]", "# notes\n\0\0"]) {
+        yield* fs.writeFileString(out, content)
+        const refused = yield* bulk("--repair")
+        assert.strictEqual(refused.code, ExitCode.notPossible)
+        assert.include(JSON.parse(refused.out).message, "was not written by apns bulk")
+        assert.strictEqual(yield* fs.readFileString(out), content)
+      }
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("--dry-run checks every token and the notification, writes and sends nothing", () =>
+    Effect.gen(function*() {
+      const { dir, environment, fs, mock, tokens } = yield* rig()
+      yield* writeTokens(tokens, [token(1), "not-a-token", token(2), token(1), "abc"])
+      const dry = (...more: ReadonlyArray<string>) => apns(["bulk", tokens, "--dry-run", ...more], environment)
+      const wrong = yield* dry("--title", "Hello")
+      assert.strictEqual(wrong.code, ExitCode.notAccepted)
+      assert.include(wrong.out, "Nothing was sent. 5 lines in ")
+      assert.include(wrong.out, "2 of them no device token:\n  line 2: ")
+      assert.include(wrong.out, "  line 5: ")
+      assert.include(wrong.out, "1 with the token of an earlier line.")
+      assert.notInclude(wrong.out, "not-a-token")
+      assert.include(wrong.out, "apns-push-type: alert")
+      const asJson = JSON.parse((yield* dry("--title", "Hello", "--json")).out)
+      assert.deepInclude(asJson, { outcome: "dry-run", tokens: 5, invalid: 2, duplicates: 1 })
+      assert.deepStrictEqual(asJson.lines.map(({ line }: { readonly line: number }) => line), [2, 5])
+
+      yield* writeTokens(tokens, [token(1), token(2)])
+      const right = yield* dry("--title", "Hello", "--out", `${dir}/never`)
+      assert.strictEqual(right.code, ExitCode.accepted)
+      assert.include(right.out, "2 lines in ")
+      assert.include(right.out, "Nothing known is wrong with it.")
+      // without credentials, too
+      assert.strictEqual(
+        (yield* apns(["bulk", tokens, "--dry-run", "--title", "Hello", "--topic", "com.example.app"])).code,
+        ExitCode.accepted
+      )
+
+      yield* fs.writeFileString(`${dir}/payload.json`, "{\"aps\":{\"alert\":\"x\"},\"badge\":\"1\"}")
+      assert.strictEqual((yield* dry("--payload", `${dir}/nowhere.json`)).code, ExitCode.notPossible)
+      assert.strictEqual((yield* dry("--title", "x".repeat(5000))).code, ExitCode.notPossible)
+      assert.isFalse(yield* fs.exists(`${dir}/never`))
+      assert.strictEqual((yield* mock.stats).requests, 0)
     }).pipe(Effect.provide(NodeContext.layer)))
 })

@@ -116,6 +116,26 @@ describe("apns", () => {
     { args: ["send", "00", "-badge", "1"], hint: "There is no option -badge: did you mean --badge?" },
     { args: ["send", "00", "--bogus"], hint: "There is no option --bogus. See apns send --help." },
     { args: ["send", "00", "--badge", "x"], hint: "--badge: 'x' is not a whole number" },
+    {
+      args: ["send", "00", "--badge", "9007199254740993"],
+      hint: "--badge: 9007199254740993 is too large: at most 9007199254740991, which is 2^53 - 1"
+    },
+    { args: ["send", "00", "--badge", "1".repeat(90)], hint: "is too large: at most 9007199254740991" },
+    { args: ["send", "00", "--badge", "-1"], hint: "--badge: -1 is too small: at least 0" },
+    { args: ["send", "00", "--badge", "1e3"], hint: "--badge: '1e3' is not a whole number" },
+    { args: ["mock", "--port", "65536"], hint: "--port: 65536 is too large: at most 65535" },
+    { args: ["send", "--token", "00"], hint: "no option --token: TOKEN is an argument, write apns send TOKEN ..." },
+    { args: ["send", "--to=00", "--body", "x"], hint: "TOKEN is an argument, write apns send TOKEN ..." },
+    { args: ["bulk", "--tokens", "x"], hint: "TOKENS is an argument, write apns bulk TOKENS ..." },
+    { args: ["bulk", "--file", "x"], hint: "TOKENS is an argument, write apns bulk TOKENS ..." },
+    { args: ["send", "00", "--key", "x.p8"], hint: "come from the environment, set APNS_KEY_FILE" },
+    { args: ["send", "00", "--team-id", "x"], hint: "come from the environment, set APNS_TEAM_ID" },
+    { args: ["send", "00", "--message", "x"], hint: "There is no option --message: did you mean --body?" },
+    { args: ["send", "00", "--bundle-id", "x"], hint: "did you mean --topic?" },
+    { args: ["send", "00", "--production"], hint: "production is where it sends without --sandbox" },
+    { args: ["bulk", "x", "--output", "y"], hint: "did you mean --out?" },
+    { args: ["bulk", "x", "--body", "y"], hint: "--out FILE is missing" },
+    { args: ["send", "00", "--\u001b[2Jx", "y"], hint: "There is no option --\\u001b[2Jx" },
     { args: ["send", "00", "--badge=1.5"], hint: "--badge: '1.5' is not a whole number" },
     { args: ["send", "00", "--badge", "-1"], hint: "--badge: -1 is too small: at least 0" },
     { args: ["mock", "--port", "65536"], hint: "--port: 65536 is too large: at most 65535" },
@@ -291,6 +311,30 @@ describe("apns send", () => {
       same,
       "https://host[:port]"
     ],
+    [
+      "an endpoint that is none, by its option",
+      [token(1), "--body", "x", "--endpoint", "nowhere"],
+      same,
+      "--endpoint: Not an APNs endpoint"
+    ],
+    [
+      "an endpoint that is none, by its variable",
+      [token(1), "--body", "x"],
+      withOther("APNS_ENDPOINT", "nowhere"),
+      "APNS_ENDPOINT: Not an APNs endpoint"
+    ],
+    [
+      "a key id that is the name of a file",
+      [token(1), "--body", "x"],
+      withOther("APNS_KEY_ID", "AuthKey_ABC123DEFG.p8"),
+      "give the 10 characters in it, ABC123DEFG"
+    ],
+    [
+      "authorities as text in --ca",
+      [token(1), "--body", "x", "--ca", `-----BEGIN CERTIFICATE-----\n${"MIIB".repeat(20)}`],
+      same,
+      "What is given as --ca"
+    ],
     ["two endpoints", [token(1), "--body", "x", "--sandbox", "--endpoint", "production"], same, "give one of them"],
     ["a token with a slash", ["../4", "--body", "x"], same, "TOKEN:"],
     ["nothing to say", [token(1)], same, "Nothing to say"],
@@ -322,6 +366,29 @@ describe("apns send", () => {
       assert.strictEqual(JSON.parse(json.out).outcome, "impossible")
       assert.include(JSON.parse(json.out).message, hint)
       assert.strictEqual((yield* mock.stats).requests, 0)
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
+
+describe("apns send without APNs", () => {
+  it.scopedLive("ends with 2 where no connection can be opened: nothing is known to be wrong with the notification", () =>
+    Effect.gen(function*() {
+      const { environment, mock } = yield* rig
+      yield* mock.refuseConnections(true)
+      const said = yield* apns(["send", token(1), "--body", "x", "--timeout", "300 millis"], environment)
+      assert.strictEqual(said.code, ExitCode.notPossible)
+      assert.match(said.err, /^Failed: .*check host and port/s)
+      const json = yield* apns(["send", token(1), "--body", "x", "--timeout", "300 millis", "--json"], environment)
+      assert.strictEqual(json.code, ExitCode.notPossible)
+      assert.deepInclude(JSON.parse(json.out), { outcome: "failed", processed: "no" })
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("--ca goes before APNS_CA and APNS_CA_FILE", () =>
+    Effect.gen(function*() {
+      const { environment } = yield* rig
+      const changed = { ...environment, APNS_CA: "not a certificate", APNS_CA_FILE: "nowhere.pem" }
+      const ca = environment["APNS_CA_FILE"] ?? ""
+      const said = yield* apns(["send", token(1), "--body", "x", "--ca", ca], changed)
+      assert.strictEqual(said.code, ExitCode.accepted, said.err)
     }).pipe(Effect.provide(NodeContext.layer)))
 })
 

@@ -101,36 +101,39 @@ describe("the apns process", { concurrent: true, timeout: 120_000 }, () => {
       }
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("bulk, stopped by Ctrl-C and resumed: no token is sent twice", () =>
-    Effect.gen(function*() {
-      const count = 4000
-      const mock = yield* MockApns.make({ delay: "20 millis" })
-      const dir = yield* directory
-      const environment = yield* environmentOf(mock, dir)
-      yield* writeTokens(`${dir}/tokens`, range(count))
-      const args = ["bulk", `${dir}/tokens`, "--out", `${dir}/out`, "--title", "Hello", "--concurrency", "200"]
+  it.scopedLive.each(["SIGINT", "SIGHUP"] as const)(
+    "bulk, stopped by %s and resumed: no token is sent twice",
+    (signal) =>
+      Effect.gen(function*() {
+        const count = 4000
+        const mock = yield* MockApns.make({ delay: "20 millis" })
+        const dir = yield* directory
+        const environment = yield* environmentOf(mock, dir)
+        yield* writeTokens(`${dir}/tokens`, range(count))
+        const args = ["bulk", `${dir}/tokens`, "--out", `${dir}/out`, "--title", "Hello", "--concurrency", "200"]
 
-      const run = yield* start(args, environment)
-      yield* mock.until(({ received }) => received >= count / 4)
-      yield* run.kill("SIGINT")
-      const { code, err, out } = yield* run.exit
-      assert.strictEqual(code, ExitCode.interrupted)
-      assert.include(err, "Stopping: waiting for")
-      assert.include(out, "Run the same command again to go on.")
-      const stopped = yield* readOutput(`${dir}/out`)
-      assert.isBelow(stopped.lines.length, count)
-      assert.sameMembers(
-        stopped.lines.map(({ token }) => token),
-        (yield* mock.received).map(({ token }) => token ?? "")
-      )
+        const run = yield* start(args, environment)
+        yield* mock.until(({ received }) => received >= count / 4)
+        yield* run.kill(signal)
+        const { code, err, out } = yield* run.exit
+        assert.strictEqual(code, ExitCode.interrupted)
+        assert.include(err, "Stopping: waiting for")
+        assert.include(out, "Run the same command again to go on.")
+        const stopped = yield* readOutput(`${dir}/out`)
+        assert.isBelow(stopped.lines.length, count)
+        assert.sameMembers(
+          stopped.lines.map(({ token }) => token),
+          (yield* mock.received).map(({ token }) => token ?? "")
+        )
 
-      const resumed = yield* apns([...args, "--quiet"], environment)
-      assert.strictEqual(resumed.code, ExitCode.accepted)
-      const tokens = (yield* mock.received).map(({ token }) => token ?? "")
-      assert.strictEqual(tokens.length, count)
-      assert.strictEqual(new Set(tokens).size, count)
-      assert.strictEqual((yield* readOutput(`${dir}/out`)).lines.length, count)
-    }).pipe(Effect.provide(NodeContext.layer)))
+        const resumed = yield* apns([...args, "--quiet"], environment)
+        assert.strictEqual(resumed.code, ExitCode.accepted)
+        const tokens = (yield* mock.received).map(({ token }) => token ?? "")
+        assert.strictEqual(tokens.length, count)
+        assert.strictEqual(new Set(tokens).size, count)
+        assert.strictEqual((yield* readOutput(`${dir}/out`)).lines.length, count)
+      }).pipe(Effect.provide(NodeContext.layer))
+  )
 
   it.scopedLive("bulk, a second Ctrl-C: gives up what is under way, and sends it again when resumed", () =>
     Effect.gen(function*() {

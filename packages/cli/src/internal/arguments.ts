@@ -1,3 +1,4 @@
+import * as Printable from "@effect-apns/models/Printable"
 import * as AutoCorrect from "@effect/cli/AutoCorrect"
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Either from "effect/Either"
@@ -24,6 +25,73 @@ export const nearest = (word: string, words: ReadonlyArray<string>): string | un
 export const suggestion = (word: string, words: ReadonlyArray<string>): string => {
   const near = nearest(word, words)
   return near === undefined ? "" : `: did you mean ${near}?`
+}
+
+/** What other commands call the options of this one, and what people try first. */
+const synonyms: ReadonlyMap<string, string> = new Map([
+  ...["message", "msg", "text", "alert", "content"].map((name) => [`--${name}`, "--body"] as const),
+  ...["bundle", "bundle-id", "bundle-identifier", "app", "app-id"].map((name) => [`--${name}`, "--topic"] as const),
+  ...["dev", "development", "debug"].map((name) => [`--${name}`, "--sandbox"] as const),
+  ...["env", "environment", "host", "server", "url"].map((name) => [`--${name}`, "--endpoint"] as const),
+  ...["data", "json-file", "payload-file", "aps"].map((name) => [`--${name}`, "--payload"] as const),
+  ...["output", "results", "log", "journal"].map((name) => [`--${name}`, "--out"] as const),
+  ...["type", "apns-push-type"].map((name) => [`--${name}`, "--push-type"] as const),
+  ...["ttl", "expiry", "expires", "apns-expiration"].map((name) => [`--${name}`, "--expiration"] as const),
+  ...["id", "uuid"].map((name) => [`--${name}`, "--apns-id"] as const),
+  ...["collapse", "apns-collapse-id"].map((name) => [`--${name}`, "--collapse-id"] as const),
+  ...["connections", "pool-size"].map((name) => [`--${name}`, "--size"] as const),
+  ...["parallel", "workers", "jobs"].map((name) => [`--${name}`, "--concurrency"] as const),
+  ["--check", "--dry-run"],
+  ["--validate", "--dry-run"],
+  ["--simulate", "--dry-run"],
+  ["--resume", "--out"],
+  ["--apns-topic", "--topic"],
+  ["--apns-priority", "--priority"]
+])
+
+/** What is an argument here, and an option elsewhere. */
+const argumentOf: ReadonlyMap<string, string> = new Map([
+  ...["token", "device-token", "device", "to", "registration-token"].map((name) => [`--${name}`, "TOKEN"] as const),
+  ...["tokens", "token-file", "tokens-file", "file", "input", "in"].map((name) => [`--${name}`, "TOKENS"] as const),
+  ...["channel", "channel-id"].map((name) => [`--${name}`, "CHANNEL"] as const)
+])
+
+/** What comes from the environment, since other users see the arguments of a process. */
+const variableOf: ReadonlyMap<string, string> = new Map([
+  ...["key", "key-file", "p8", "auth-key", "private-key"].map((name) => [`--${name}`, "APNS_KEY_FILE"] as const),
+  ["--key-id", "APNS_KEY_ID"],
+  ["--team-id", "APNS_TEAM_ID"],
+  ["--team", "APNS_TEAM_ID"],
+  ["--cert", "APNS_CERT_FILE"],
+  ["--certificate", "APNS_CERT_FILE"],
+  ["--p12", "APNS_P12_FILE"],
+  ["--pfx", "APNS_P12_FILE"],
+  ["--passphrase", "APNS_CERT_PASSPHRASE"],
+  ["--password", "APNS_CERT_PASSPHRASE"],
+  ["--proxy", "APNS_PROXY"]
+])
+
+/** What was probably meant by an option that there is not. */
+const meant = (
+  command: string,
+  name: string,
+  options: ReadonlyArray<string>,
+  positions: ReadonlyArray<About>
+): string | undefined => {
+  const argument = positions.find((about) => about.name === argumentOf.get(name))
+  if (argument !== undefined) {
+    return `: ${argument.name} is an argument, write ${command} ${positions.map(({ name }) => name).join(" ")} ...`
+  }
+  const variable = variableOf.get(name)
+  if (variable !== undefined && !options.includes(name)) {
+    return `: credentials and proxies come from the environment, set ${variable} (see apns help environment)`
+  }
+  const synonym = synonyms.get(name)
+  if (synonym !== undefined && options.includes(synonym)) return `: did you mean ${synonym}?`
+  if (["--prod", "--production"].includes(name) && options.includes("--sandbox")) {
+    return ": production is where it sends without --sandbox"
+  }
+  return undefined
 }
 
 /**
@@ -61,13 +129,16 @@ export const normalize = (
       const near = name.length < 4
         ? ""
         : suggestion(name.startsWith("--") ? name : `-${name}`, Array.from(options.keys()))
-      return refuse(`There is no option ${name}${near === "" ? `. ${see}` : near}`)
+      const hint = meant(command, name, Array.from(options.keys()), positions) ?? near
+      return refuse(`There is no option ${Printable.text(name, 60)}${hint === "" ? `. ${see}` : hint}`)
     }
     if (given.has(name) && !about.repeated) return refuse(`${name} is given twice`)
     given.add(name)
     if (about.value === undefined) {
       const value = equals === -1 ? "true" : word.slice(equals + 1)
-      if (value !== "true" && value !== "false") return refuse(`${name} takes no value, but has '${value}'`)
+      if (value !== "true" && value !== "false") {
+        return refuse(`${name} takes no value, but has '${Printable.text(value, 60)}'`)
+      }
       before.push(name, value)
       continue
     }
@@ -81,7 +152,9 @@ export const normalize = (
     }
     if (about.choices !== undefined && !about.choices.includes(value)) {
       return refuse(
-        `${name}: '${value}' is none of ${about.choices.join(", ")}${suggestion(value, about.choices)}`
+        `${name}: '${Printable.text(value, 60)}' is none of ${about.choices.join(", ")}${
+          suggestion(value, about.choices)
+        }`
       )
     }
     const problem = about.problem?.(value)
@@ -89,7 +162,7 @@ export const normalize = (
     before.push(name, value)
   }
   for (const about of options.values()) {
-    if (about.required && !given.has(about.name)) {
+    if (about.required && !given.has(about.name) && !(about.unless !== undefined && given.has(about.unless))) {
       return refuse(`${about.name} ${about.value} is missing: ${sentence(about.text)} ${see}`)
     }
   }
@@ -98,7 +171,7 @@ export const normalize = (
   const extra = after[positions.length]
   if (extra !== undefined) {
     return refuse(
-      `'${extra}' is one argument too many` +
+      `'${Printable.text(extra, 60)}' is one argument too many` +
         (positions.length === 0
           ? `: ${command} takes none.`
           : `: ${command} takes ${positions.map(({ name }) => name).join(" and ")}. Words with spaces need quotes.`) +

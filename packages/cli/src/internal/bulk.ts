@@ -1,4 +1,4 @@
-import { Notification, Rejection } from "@effect-apns/models"
+import { DeviceToken, Notification, Rejection } from "@effect-apns/models"
 import type { Send, SendAll } from "@effect-apns/pool"
 import { ApnsPool, sendEach } from "@effect-apns/pool"
 import * as NodeStream from "@effect/platform-node/NodeStream"
@@ -16,15 +16,17 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Take from "effect/Take"
+import * as DryRun from "./dryRun.js"
 import type { NotPossible } from "./errors.js"
-import { NotAccepted, notPossible, Unsaid } from "./errors.js"
+import { check, NotAccepted, notPossible, Unsaid } from "./errors.js"
 import * as Flags from "./flags.js"
 import type { Journal } from "./journal.js"
 import * as Journals from "./journal.js"
+import { jsonLine } from "./json.js"
 import type { TokenLine } from "./lines.js"
 import { tokens } from "./lines.js"
 import type { Sending } from "./notification.js"
-import { delivery, message, notificationOf, sendingOf } from "./notification.js"
+import { delivery, message, notificationOf, pushTypeOf, sendingOf } from "./notification.js"
 import { obstacleOf, outcomeOf } from "./outcome.js"
 import { optionsOf, size, target, withPool } from "./pool.js"
 import * as Progress from "./progress.js"
@@ -179,7 +181,7 @@ export const run = (options: {
     const ahead = yield* Stream.toQueue(
       Stream.chunks(tokens(
         input.bytes,
-        (line) => notPossible(`Line ${line} of the input is no device token: it has more than a million characters`),
+        tooLong,
         (bytes) => {
           bytesRead += bytes
         }
@@ -411,6 +413,80 @@ const inputOf = (file: string): Effect.Effect<Input, NotPossible, FileSystem.Fil
     })
 }
 
+/** What a dry run has found in the input. */
+interface Inspected {
+  readonly tokens: number
+  readonly invalid: number
+  /** The first lines that hold no device token. */
+  readonly lines: ReadonlyArray<{ readonly line: number; readonly message: string }>
+  readonly duplicates: number
+  readonly first: string | undefined
+}
+
+/** So many lines are shown; the rest are counted. */
+const shownLines = 20
+
+/** Looks at every line of the input. */
+const inspect = (input: Input): Effect.Effect<Inspected, NotPossible> => {
+  const firstLines = new FirstLines()
+  const lines: Array<{ readonly line: number; readonly message: string }> = []
+  let count = 0
+  let invalid = 0
+  let duplicates = 0
+  let first: string | undefined = undefined
+  const look = ({ line, token }: TokenLine): void => {
+    count++
+    if (firstLines.of(line, token) !== line) duplicates++
+    if (DeviceToken.is(token)) {
+      first ??= token
+      return
+    }
+    invalid++
+    if (lines.length < shownLines) {
+      lines.push({
+        line,
+        message: Either.match(check(DeviceToken.DeviceToken, `line ${line}`, token), {
+          onLeft: ({ message }) => message,
+          onRight: () => ""
+        })
+      })
+    }
+  }
+  return tokens(input.bytes, tooLong, () => {}).pipe(
+    Stream.runForEachChunk((chunk) => Effect.sync(() => Chunk.forEach(chunk, look))),
+    Effect.map(() => ({ tokens: count, invalid, lines, duplicates, first }))
+  )
+}
+
+const tooLong = (line: number): NotPossible =>
+  notPossible(`Line ${line} of the input is no device token: it has more than a million characters`)
+
+/** Checks the notification and every token, and sends nothing. */
+const dryRun = (
+  given: Omit<DryRun.DryRun, "token" | "apnsId"> & { readonly file: string }
+): Effect.Effect<void, NotPossible | NotAccepted, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const { file, json, notification } = given
+    const { duplicates, first, invalid, lines, tokens } = yield* Effect.flatMap(inputOf(file), inspect)
+    const examined = yield* DryRun.examine({ ...given, apnsId: undefined, token: first ?? "00" })
+    if (json) {
+      yield* Console.log(jsonLine({ outcome: "dry-run", tokens, invalid, lines, duplicates, ...examined.json }))
+    } else {
+      const from = file === "-" ? "standard input" : file
+      const text = [
+        `Nothing was sent. ${Progress.count(tokens)} ${tokens === 1 ? "line" : "lines"} in ${from}` +
+        (invalid === 0 ? ", each of them a device token." : `, ${Progress.count(invalid)} of them no device token:`),
+        ...lines.map(({ message }) => `  ${message}`),
+        ...invalid > lines.length ? [`  and ${Progress.count(invalid - lines.length)} more`] : [],
+        ...duplicates === 0 ? [] : [`${Progress.count(duplicates)} with the token of an earlier line.`],
+        ...Either.isRight(notification) ? ["", "Each would be:", "", examined.words] : [examined.words]
+      ].join("\n")
+      yield* Console.log(text)
+    }
+    if (Either.isLeft(notification)) return yield* notification.left
+    if (examined.wrong || invalid > 0) return yield* new NotAccepted()
+  })
+
 /**
  * Runs `work`, and turns the first interruption into `stop`: it goes on until `work` has ended by itself. After that,
  * `again` interrupts it.
@@ -440,7 +516,7 @@ export const gracefully = <A, E, R>(
 
 export const bulk = Subcommand.make("bulk", {
   tokens: Flags.argument("TOKENS", "a file, a device token on each line; - for standard input"),
-  out: Flags.requiredFile("out", "what became of each, as JSON lines; the same to resume"),
+  out: Flags.requiredFile("out", "what became of each, as JSON lines; the same to resume", "--dry-run"),
   ...message,
   ...delivery,
   collapseId: Flags.text("collapse-id", "ID", "default: for alerts, one of its own for each token", { rare: true }),
@@ -458,12 +534,26 @@ export const bulk = Subcommand.make("bulk", {
     rare: true
   }),
   quiet: Flags.toggle("quiet", "show no progress", { rare: true }),
+  dryRun: Flags.toggle("dry-run", "send nothing: check every token and the notification", { rare: true }),
   ...target,
   json
 }, (options) =>
   gracefully((stop) =>
     Effect.gen(function*() {
-      const { dropDuplicates, once, out, quiet, repair } = options
+      const { dropDuplicates, once, quiet, repair } = options
+      if (options.dryRun) {
+        const pushType = pushTypeOf(options)
+        return yield* dryRun({
+          file: options.tokens,
+          notification: yield* Effect.either(notificationOf(options)),
+          pushType,
+          sending: yield* sendingOf(options, pushType),
+          payload: Option.getOrUndefined(options.payload),
+          json: options.json
+        })
+      }
+      if (Option.isNone(options.out)) return yield* notPossible("--out FILE is missing")
+      const out = options.out.value
       const concurrency = Option.getOrElse(options.concurrency, () => 4000)
       const notification = yield* notificationOf(options)
       const sending = yield* sendingOf(options, notification.pushType)
@@ -514,6 +604,7 @@ export const bulk = Subcommand.make("bulk", {
       "psql -Atc \"select ... order by id\" | apns bulk - --out r.ndjson --body Hi",
       "from a database"
     ],
+    ["apns bulk tokens.txt --payload news.json --dry-run", "sends nothing, and says what is wrong"],
     ["jq -r 'select(.action == \"delete-token\").token' results.ndjson", "the tokens to delete"]
   ],
   notes: [

@@ -37,10 +37,18 @@ export interface DryRun {
   readonly json: boolean
 }
 
-/** Says what would be sent, and what is wrong with it. It needs no credentials, and opens no connection. */
-export const dryRun = (
-  { apnsId, json, notification, payload, pushType, sending, token }: DryRun
-): Effect.Effect<void, NotPossible | NotAccepted, FileSystem.FileSystem> =>
+/** What would be sent, what is wrong with it, and how to say so. */
+export interface Examined {
+  /** Something known is wrong: APNs would refuse it, or no device show it. */
+  readonly wrong: boolean
+  readonly words: string
+  readonly json: object
+}
+
+/** Looks at what would be sent. It needs no credentials, and opens no connection. */
+export const examine = (
+  { apnsId, notification, payload, pushType, sending, token }: Omit<DryRun, "json">
+): Effect.Effect<Examined, NotPossible, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const now = yield* Clock.currentTimeMillis
@@ -72,28 +80,37 @@ export const dryRun = (
     const findings = body === undefined ? [] : Lint.lint({ payload: body, headers, path, now })
     const wrong = Lint.hasErrors(findings) || Either.isLeft(notification)
     const sent = prepared === undefined ? undefined : new TextDecoder().decode(prepared.body)
-    if (json) {
-      yield* Console.log(
-        jsonLine({ outcome: "dry-run", token, headers, payload: sent, bytes: prepared?.body.length, findings })
-      )
-    } else {
-      if (prepared !== undefined && sent !== undefined) {
-        yield* Console.log(
-          [
-            "Nothing was sent. It would be:",
-            "",
-            `POST ${path}`,
-            ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-            "",
-            `${Printable.text(sent, sent.length)}`,
-            "",
-            `${prepared.body.length} bytes`
-          ].join("\n")
-        )
-      }
-      if (findings.length > 0) yield* Console.log(["", ...findings.map(described)].join("\n"))
-      else if (!wrong) yield* Console.log("Nothing known is wrong with it.")
+    const shown = prepared === undefined || sent === undefined ? [] : [
+      `POST ${path}`,
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+      "",
+      `${Printable.text(sent, sent.length)}`,
+      "",
+      `${prepared.body.length} bytes`
+    ]
+    const said = findings.length > 0
+      ? ["", ...findings.map(described)]
+      : wrong
+      ? []
+      : ["Nothing known is wrong with it."]
+    return {
+      wrong,
+      words: [...shown, ...said].join("\n"),
+      json: { headers, payload: sent, bytes: prepared?.body.length, findings }
     }
+  })
+
+/** Says what would be sent, and what is wrong with it. */
+export const dryRun = (
+  options: DryRun
+): Effect.Effect<void, NotPossible | NotAccepted, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const { json, notification, token } = options
+    const examined = yield* examine(options)
+    if (json) yield* Console.log(jsonLine({ outcome: "dry-run", token, ...examined.json }))
+    else if (Either.isRight(notification)) {
+      yield* Console.log(`Nothing was sent. It would be:\n\n${examined.words}`)
+    } else if (examined.words !== "") yield* Console.log(examined.words)
     if (Either.isLeft(notification)) return yield* notification.left
-    if (wrong) return yield* new NotAccepted()
+    if (examined.wrong) return yield* new NotAccepted()
   })

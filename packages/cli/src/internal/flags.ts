@@ -1,3 +1,4 @@
+import * as Printable from "@effect-apns/models/Printable"
 import * as Args from "@effect/cli/Args"
 import * as Options from "@effect/cli/Options"
 import * as Option from "effect/Option"
@@ -16,6 +17,8 @@ export interface About {
   /** Shown by `--help-all` only. */
   readonly rare: boolean
   readonly required: boolean
+  /** The option with which this one need not be given. */
+  readonly unless: string | undefined
   readonly repeated: boolean
   /** The only values there are. */
   readonly choices: ReadonlyArray<string> | undefined
@@ -38,7 +41,7 @@ const option = <A>(
   name: string,
   value: string | undefined,
   text: string,
-  more: Extra & Partial<Pick<About, "choices" | "repeated" | "required">> = {}
+  more: Extra & Partial<Pick<About, "choices" | "repeated" | "required" | "unless">> = {}
 ): Options.Options<A> => {
   known.set(options, {
     kind: "option",
@@ -47,6 +50,7 @@ const option = <A>(
     text,
     rare: more.rare ?? false,
     required: more.required ?? false,
+    unless: more.unless,
     repeated: more.repeated ?? false,
     choices: more.choices,
     problem: more.problem
@@ -64,6 +68,7 @@ export const argument = (name: string, text: string): Args.Args<string> => {
     text,
     rare: false,
     required: true,
+    unless: undefined,
     repeated: false,
     choices: undefined,
     problem: undefined
@@ -95,9 +100,12 @@ export const texts = (name: string, value: string, text: string, more?: Extra): 
 export const file = (name: string, text: string, more?: Extra): Options.Options<Option.Option<string>> =>
   option(Options.file(name).pipe(Options.withDescription(text), Options.optional), name, "FILE", text, more)
 
-/** A file that must be given. */
-export const requiredFile = (name: string, text: string): Options.Options<string> =>
-  option(Options.file(name).pipe(Options.withDescription(text)), name, "FILE", text, { required: true })
+/** A file that must be given, unless another option is there. */
+export const requiredFile = (name: string, text: string, unless: string): Options.Options<Option.Option<string>> =>
+  option(Options.file(name).pipe(Options.withDescription(text), Options.optional), name, "FILE", text, {
+    required: true,
+    unless
+  })
 
 export const directory = (name: string, text: string, more?: Extra): Options.Options<Option.Option<string>> =>
   option(Options.directory(name).pipe(Options.withDescription(text), Options.optional), name, "DIR", text, more)
@@ -113,12 +121,12 @@ export const whole = (
   option(Options.integer(name).pipe(Options.withDescription(text), Options.optional), name, "N", text, {
     ...more,
     problem: (value) =>
-      !/^-?\d+$/.test(value) || !Number.isSafeInteger(Number(value))
-        ? `'${value}' is not a whole number`
-        : Number(value) < least
+      !/^-?\d{1,100}$/.test(value)
+        ? `'${Printable.text(value, 40)}' is not a whole number`
+        : BigInt(value) < least
         ? `${value} is too small: at least ${least}`
-        : Number(value) > most
-        ? `${value} is too large: at most ${most}`
+        : BigInt(value) > most
+        ? `${value} is too large: at most ${most}${most === Number.MAX_SAFE_INTEGER ? ", which is 2^53 - 1" : ""}`
         : undefined
   })
 

@@ -10,7 +10,7 @@ import { writeSync } from "node:fs"
 import type { NotPossible } from "./errors.js"
 import { notPossible } from "./errors.js"
 import { jsonLine } from "./json.js"
-import { LineSplitter } from "./lines.js"
+import { LineSplitter, maxLineBytes } from "./lines.js"
 import * as Lock from "./lock.js"
 import type { Outcome } from "./outcome.js"
 import { isFinal, reasonOf } from "./outcome.js"
@@ -32,6 +32,7 @@ const Line = Schema.Struct({
   line: Schema.Int.pipe(Schema.positive()),
   token: Schema.String,
   outcome: Schema.Literal("accepted", "rejected", "failed"),
+  apnsId: Schema.optional(Schema.String),
   reason: Schema.optional(Schema.String),
   action: Schema.optional(Schema.String),
   error: Schema.optional(Schema.String)
@@ -178,11 +179,16 @@ export interface Journal {
 const encoder = new TextEncoder()
 
 interface Found {
+  /** `None` where nothing was written yet, or nothing but what was torn. */
   readonly run: Option.Option<string>
+  /** The first line cannot be read, and has to be written anew. */
+  readonly isHeadless: boolean
   readonly known: Known
   readonly counts: Counts
   /** Bytes of complete lines: what stands behind was torn by the end of the process that wrote it. */
   readonly complete: number
+  /** Bytes that were torn. */
+  readonly torn: number
   /** Lines that hold no outcome. */
   readonly damaged: ReadonlyArray<number>
 }
@@ -202,13 +208,22 @@ const read = (
     const splitter = new LineSplitter()
     const damaged: Array<number> = []
     let run = Option.none<string>()
+    let isHeadless = false
+    let isBlank = true
     let number = 0
+    /** Zeros that nothing else has followed yet. */
+    let zeros = 0
     const foreign: NotPossible = notPossible(
       `${file} was not written by apns bulk (line 1): give another --out`
     )
     const begin = (text: string): NotPossible | undefined => {
       const header = decodeHeader(text)
-      if (Option.isNone(header)) return foreign
+      if (Option.isNone(header)) {
+        if (isOtherJson(text)) return foreign
+        isHeadless = true
+        damaged.push(1)
+        return undefined
+      }
       if (header.value.request !== request) {
         return notPossible(
           `${file} holds the outcomes of another notification: repeat the command as it was to go on, or give another --out`
@@ -223,6 +238,7 @@ const read = (
         damaged.push(number)
         return
       }
+      if (isHeadless) run = Option.orElse(run, () => runOf(line))
       const before = known.get(line.line)
       if (before !== undefined) counts.add(before, -1)
       const kind: Kind = { outcome: line.outcome, reason: line.reason ?? line.error ?? "", final: isFinal(line) }
@@ -232,7 +248,15 @@ const read = (
     yield* fs.stream(file, { chunkSize: 1024 * 1024 }).pipe(
       Stream.mapError(({ message }) => notPossible(`The output ${file} cannot be read: ${message}`)),
       Stream.runForEach((bytes) => {
-        const lines = splitter.push(bytes)
+        if (bytes.every((byte) => byte === 0)) {
+          zeros += bytes.length
+          return Effect.void
+        }
+        const before = zeros
+        zeros = 0
+        const lines = before > maxLineBytes
+          ? undefined
+          : splitter.push(before === 0 ? bytes : Buffer.concat([new Uint8Array(before), bytes]))
         if (lines === undefined) {
           return number === 0
             ? foreign
@@ -240,6 +264,7 @@ const read = (
         }
         for (const text of lines) {
           number++
+          isBlank &&= blank.test(text)
           if (number > 1) take(text)
           else {
             const problem = begin(text)
@@ -249,7 +274,16 @@ const read = (
         return Effect.void
       })
     )
-    if (number === 0 && splitter.torn !== "" && !splitter.torn.startsWith("{\"apns\":")) return yield* foreign
+    const { complete, torn } = splitter
+    const tornBytes = splitter.tornBytes + zeros
+    isBlank &&= blank.test(torn)
+    // the machine ended before its file system had more than the length of the file
+    if (isBlank) {
+      return { run, isHeadless: false, known, counts, complete: 0, torn: complete + tornBytes, damaged: [] }
+    }
+    if (number === 0 && !begins(torn)) return yield* foreign
+    // what is no output of this command has no outcomes: it is not touched
+    if (isHeadless && Option.isNone(run)) return yield* foreign
     if (damaged.length > 0 && !repair) {
       return yield* notPossible(
         `${file}: line${damaged.length === 1 ? "" : "s"} ${damaged.slice(0, named).join(", ")}${
@@ -257,13 +291,42 @@ const read = (
         } cannot be read. --repair goes on without: the tokens of these lines are sent again, under the same apns-id and collapse id, and what cannot be read is moved to ${file}.damaged`
       )
     }
-    return { run, known, counts, complete: splitter.complete, damaged }
+    return { run, isHeadless, known, counts, complete, torn: tornBytes, damaged }
   })
+
+/** Nothing, or the zeros that a file system leaves where it had no time to write. */
+
+const blank = /^[\0\s]*$/
+
+const beginning = "{\"apns\":\"bulk\","
+
+/** A first line that was torn. */
+const begins = (torn: string): boolean => {
+  const text = torn.replace(/\0+$/, "")
+  return text.startsWith(beginning) || beginning.startsWith(text)
+}
+
+/** A first line that another program has written. */
+const isOtherJson = (text: string): boolean => {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The run that a line belongs to, from the name of its notification: see {@link apnsIdOf}. */
+const runOf = ({ apnsId }: Line): Option.Option<string> =>
+  apnsId !== undefined && /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(apnsId)
+    ? Option.some(`${apnsId.slice(0, 14)}4${apnsId.slice(15, 24)}${"0".repeat(12)}`)
+    : Option.none()
 
 /** Moves the damaged lines to a file of their own. The output is replaced at once, or not at all. */
 const repaired = (
   file: string,
-  { damaged }: Found
+  { damaged }: Found,
+  header: string
 ): Effect.Effect<void, NotPossible, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
@@ -273,6 +336,7 @@ const repaired = (
     let number = 0
     yield* Effect.scoped(Effect.gen(function*() {
       const good = yield* fs.open(draft, { flag: "w", mode: 0o600 })
+      if (bad.has(1)) yield* good.writeAll(encoder.encode(header))
       const rest = yield* fs.open(`${file}.damaged`, { flag: "a", mode: 0o600 })
       yield* Stream.runForEach(fs.stream(file, { chunkSize: 1024 * 1024 }), (bytes) => {
         let kept = ""
@@ -291,6 +355,9 @@ const repaired = (
     yield* fs.rename(draft, file)
   }).pipe(Effect.mapError(({ message }) => notPossible(`The output ${file} cannot be repaired: ${message}`)))
 
+const headerOf = (run: string, request: string): string =>
+  JSON.stringify({ apns: "bulk", version: 2, run, request }) + "\n"
+
 /**
  * Opens the output. A file that is there is continued, if it belongs to the same request; a torn last line is cut off.
  * Nobody but its owner can read it: it names devices.
@@ -308,16 +375,28 @@ export const open = (
     const exists = yield* Effect.mapError(fs.exists(file), failed)
     let found: Found = {
       run: Option.none(),
+      isHeadless: false,
       known: new Known(),
       counts: new Counts(),
       complete: 0,
+      torn: 0,
       damaged: []
     }
     if (exists) {
       found = yield* read(file, request, options.repair)
       yield* Effect.mapError(fs.chmod(file, 0o600), failed)
-      if (found.damaged.length > 0) yield* repaired(file, found)
-      else yield* Effect.mapError(fs.truncate(file, found.complete), failed)
+      if (found.torn > 0) {
+        yield* options.say(
+          `${file}: ${found.torn} bytes at the end were not written to their end and are dropped: what they may have said is sent again, under the same apns-id`
+        )
+      }
+      if (found.damaged.length > 0) {
+        yield* repaired(
+          file,
+          found,
+          headerOf(Option.getOrElse(found.run, () => ""), request)
+        )
+      } else yield* Effect.mapError(fs.truncate(file, found.complete), failed)
     }
     const output = yield* Effect.mapError(fs.open(file, { flag: "a", mode: 0o600 }), failed)
     const run = Option.getOrElse(found.run, () => randomUUID())
@@ -332,7 +411,7 @@ export const open = (
       })
     const write = (text: string) => Effect.zipRight(lock.check, writeNow(text))
     if (Option.isNone(found.run)) {
-      yield* write(JSON.stringify({ apns: "bulk", version: 2, run, request }) + "\n")
+      yield* write(headerOf(run, request))
     }
     const { counts, known } = found
     return {

@@ -30,6 +30,11 @@ export class LineSplitter {
     return lines
   }
 
+  /** Bytes after the last line end. */
+  get tornBytes(): number {
+    return this.rest.length
+  }
+
   /** What stands after the last line end. */
   get torn(): string {
     return this.decoder.decode(this.rest)

@@ -41,11 +41,29 @@ const overridden = (target: Target): Effect.Effect<ConfigProvider.ConfigProvider
   const given = new Map<string, string>()
   if (target.sandbox) given.set("APNS_ENDPOINT", "development")
   if (Option.isSome(target.endpoint)) given.set("APNS_ENDPOINT", target.endpoint.value)
-  if (Option.isSome(target.ca)) given.set("APNS_CA_FILE", target.ca.value)
+  if (Option.isSome(target.ca)) {
+    given.set("APNS_CA_FILE", target.ca.value)
+    // the option goes before both variables, and an empty one counts as unset
+    given.set("APNS_CA", "")
+  }
   if (Option.isSome(target.size)) given.set("APNS_POOL_SIZE", String(target.size.value))
   return Effect.configProviderWith((environment) =>
     Effect.succeed(ConfigProvider.orElse(ConfigProvider.fromMap(given), () => environment))
   )
+}
+
+/** What was typed is called as it was typed, and not as the variable that means the same. */
+const asTyped = (target: Target, message: string): string => {
+  let text = message
+  if (Option.isSome(target.endpoint)) text = text.replaceAll("APNS_ENDPOINT", "--endpoint")
+  if (Option.isSome(target.size)) text = text.replaceAll("APNS_POOL_SIZE", "--size")
+  if (Option.isSome(target.ca)) {
+    text = text.replaceAll("APNS_CA_FILE", "--ca").replace(
+      /: pass it as APNS_CA$/,
+      ": set APNS_CA to it, or name its file"
+    )
+  }
+  return text
 }
 
 /** The options of the pool, from the command line and the environment. */
@@ -56,8 +74,10 @@ export const optionsOf = (
   Effect.gen(function*() {
     const provider = yield* overridden(target)
     const options = yield* Effect.withConfigProvider(PoolConfig.options(), provider).pipe(
-      Effect.catchTag("CredentialsError", ({ message }) => notPossible(message)),
-      Effect.catchAll((error) => error._tag === "NotPossible" ? error : notPossible(describeConfigError(error)))
+      Effect.catchTag("CredentialsError", ({ message }) => notPossible(asTyped(target, message))),
+      Effect.catchAll((error) =>
+        error._tag === "NotPossible" ? error : notPossible(asTyped(target, describeConfigError(error)))
+      )
     )
     if (options.topic !== undefined) yield* check(Topic.Topic, "APNS_TOPIC", options.topic)
     if (topic === undefined && options.topic === undefined && options.credentials._tag === "Token") {

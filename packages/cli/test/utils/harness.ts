@@ -19,7 +19,21 @@ const text = (parts: ReadonlyArray<unknown>): string =>
 export interface Printed {
   out: string
   err: string
+  /** Called after each line. */
+  onPrinted?: (() => void) | undefined
 }
+
+/** Waits until the command has printed this to standard error. */
+export const says = (printed: Printed, text: string): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const look = (): void => {
+      if (!printed.err.includes(text)) return
+      printed.onPrinted = undefined
+      resume(Effect.void)
+    }
+    printed.onPrinted = look
+    look()
+  })
 
 /** Runs a command in this process, with these variables as its whole environment. */
 export const apns = (
@@ -35,16 +49,18 @@ export const apns = (
         log: (...parts) =>
           Effect.sync(() => {
             printed.out += text(parts)
+            printed.onPrinted?.()
           }),
         error: (...parts) =>
           Effect.sync(() => {
             printed.err += text(parts)
+            printed.onPrinted?.()
           })
       }),
       Logger.withMinimumLogLevel(LogLevel.None),
       Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(environment))))
     )
-    return { code, ...printed }
+    return { code, out: printed.out, err: printed.err }
   })
 
 export const directory: Effect.Effect<string, never, FileSystem.FileSystem | Scope.Scope> = Effect.orDie(
