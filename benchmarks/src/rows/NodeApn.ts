@@ -40,18 +40,22 @@ export const makeNotification = (): Apn.Notification => {
 }
 
 /**
- * @since 0.1.0
+ * Sends each notification with a call of its own, as many side by side as are in flight.
+ *
+ * @since 1.0.0
  * @category constructors
  */
-export const open = async (target: Target): Promise<Client> => {
+export const openWith = (target: Target, notificationOf: (index: number) => Apn.Notification): Client => {
   const provider = new Apn.default.Provider(options(target))
-  const notification = makeNotification()
   const tokens = Workload.tokens()
 
   return {
     run: (first, count, ids) =>
       loops(target.inFlight, first, count, async (index) => {
-        const { failed, sent } = await provider.send(notification, tokens[index % Workload.distinctTokens] ?? "")
+        const { failed, sent } = await provider.send(
+          notificationOf(index),
+          tokens[index % Workload.distinctTokens] ?? ""
+        )
         const failure = failed[0]
         if (failure !== undefined) throw new Error(`Not sent: ${String(failure.error ?? failure.response?.reason)}`)
         // its types do not know the id that it returns
@@ -61,4 +65,13 @@ export const open = async (target: Target): Promise<Client> => {
       }),
     close: () => provider.shutdown()
   }
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const open = async (target: Target): Promise<Client> => {
+  const notification = makeNotification()
+  return openWith(target, () => notification)
 }

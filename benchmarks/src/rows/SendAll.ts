@@ -3,8 +3,9 @@
  *
  * @since 0.1.0
  */
+import type { Receipt, Send } from "@effect-apns/pool"
 import { sendAll } from "@effect-apns/pool"
-import { Chunk, Effect, Either, Option, Stream } from "effect"
+import { Chunk, Effect, Either, type ManagedRuntime, Option, Stream } from "effect"
 import type { Client, Target } from "../Client.js"
 import * as Workload from "../Workload.js"
 import * as Apns from "./Apns.js"
@@ -32,34 +33,60 @@ export const tokenStream = (
   })
 
 /**
+ * Options of `sendAll` for every token.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
+export const bulkOptions = (target: Target) => ({
+  // more than are in flight, so that the next are at hand when a stream frees
+  concurrency: target.waiting > 0 ? target.inFlight + target.waiting : 4 * target.inFlight,
+  notification: makeNotification(),
+  priority: 10 as const,
+  topic: Workload.topic
+})
+
+/**
+ * Runs a stream of outcomes to its end, and fails unless there are `count`. An error is thrown unless `dead` takes it.
+ *
+ * @since 1.0.0
+ * @category accessors
+ */
+export const runOutcomes = <R>(
+  runtime: ManagedRuntime.ManagedRuntime<R, unknown>,
+  outcomes: Stream.Stream<{ readonly result: Either.Either<Receipt.Receipt, Send.SendError> }, never, R>,
+  count: number,
+  ids: Array<string> | undefined,
+  dead: (error: Send.SendError) => string = (error) => {
+    throw error
+  }
+): Promise<void> => {
+  let seen = 0
+  const program = Stream.runForEachChunk(outcomes, (chunk) =>
+    Effect.sync(() => {
+      for (const { result } of chunk) {
+        const id = Either.isLeft(result) ? dead(result.left) : result.right.apnsId
+        seen++
+        if (ids !== undefined && id !== undefined) ids.push(id)
+      }
+    }))
+  return runtime.runPromise(program).then(() => {
+    if (seen !== count) throw new Error(`${seen} outcomes for ${count} notifications.`)
+  })
+}
+
+/**
  * @since 0.1.0
  * @category constructors
  */
 export const open = async (target: Target): Promise<Client> => {
   const runtime = await Apns.openPool(target)
   const tokens = Workload.tokens()
-  const notification = makeNotification()
+  const options = bulkOptions(target)
   return {
     run: (first, count, ids) => {
-      let accepted = 0
-      const outcomes = sendAll(tokenStream(first, count, (index) => tokens[index % Workload.distinctTokens] ?? ""), {
-        // more than are in flight, so that the next are at hand when a stream frees
-        concurrency: target.waiting > 0 ? target.inFlight + target.waiting : 4 * target.inFlight,
-        notification,
-        priority: 10,
-        topic: Workload.topic
-      })
-      const program = Stream.runForEachChunk(outcomes, (chunk) =>
-        Effect.sync(() => {
-          for (const { result } of chunk) {
-            if (Either.isLeft(result)) throw result.left
-            accepted++
-            if (ids !== undefined && result.right.apnsId !== undefined) ids.push(result.right.apnsId)
-          }
-        }))
-      return runtime.runPromise(program).then(() => {
-        if (accepted !== count) throw new Error(`${accepted} outcomes for ${count} notifications.`)
-      })
+      const stream = tokenStream(first, count, (index) => tokens[index % Workload.distinctTokens] ?? "")
+      return runOutcomes(runtime, sendAll(stream, options), count, ids)
     },
     close: () => runtime.dispose()
   }

@@ -6,10 +6,11 @@
  */
 import { Notification } from "@effect-apns/models"
 import { sendEach } from "@effect-apns/pool"
-import { Chunk, Effect, Either, Option, Stream } from "effect"
+import { Chunk, Option, Stream } from "effect"
 import type { Client, Target } from "../Client.js"
 import * as Workload from "../Workload.js"
 import * as Apns from "./Apns.js"
+import { runOutcomes } from "./SendAll.js"
 
 const chunkSize = 1_000
 
@@ -49,23 +50,8 @@ export const open = async (target: Target): Promise<Client> => {
       ])
     })
   return {
-    run: (first, count, ids) => {
-      let accepted = 0
-      const program = Stream.runForEachChunk(
-        sendEach(messages(first, count), { concurrency: 4 * target.inFlight }),
-        (chunk) =>
-          Effect.sync(() => {
-            for (const { result } of chunk) {
-              if (Either.isLeft(result)) throw result.left
-              accepted++
-              if (ids !== undefined && result.right.apnsId !== undefined) ids.push(result.right.apnsId)
-            }
-          })
-      )
-      return runtime.runPromise(program).then(() => {
-        if (accepted !== count) throw new Error(`${accepted} outcomes for ${count} notifications.`)
-      })
-    },
+    run: (first, count, ids) =>
+      runOutcomes(runtime, sendEach(messages(first, count), { concurrency: 4 * target.inFlight }), count, ids),
     close: () => runtime.dispose()
   }
 }
