@@ -359,7 +359,9 @@ class Engine {
     this.pump()
     if (gone > 0) {
       yield* Effect.logWarning(
-        `${gone} batches of this runner were taken over: it was not heard of for longer than its lock. What it had in flight is sent again`
+        `${
+          counted(gone, "batch of this runner was", "batches of this runner were")
+        } taken over by others: it was not heard of for longer than its lock. What it had in flight is sent again`
       )
     }
     if (finished.size > 0) yield* this.resilient(History.finish(this.db, Array.from(finished)))
@@ -684,13 +686,13 @@ class Engine {
         else if (taken.started > this.settings.maxDeaths) {
           yield* Effect.annotateLogs(
             Effect.logError(
-              `${
-                taken.started - 1
-              } runners died while they held a batch of ${batch.left} notifications: it is given up, and stands in the dead letters`
+              `Runners died ${taken.started - 1} times while they held a batch of ${
+                counted(batch.left, "notification", "notifications")
+              }: it is given up, and stands in the dead letters`
             ),
             { campaign }
           )
-          batch.failRest("Abandoned", "unknown", `${taken.started - 1} runners died while they sent it`)
+          batch.failRest("Abandoned", "unknown", `Runners died ${taken.started - 1} times while they sent it`)
         } else if (prepared.problem !== undefined) {
           this.stops.set(campaign, prepared.problem)
           batch.stopSending("refused", prepared.problem)
@@ -706,7 +708,13 @@ class Engine {
           }
         }
       }
-      if (Either.isLeft(pool)) yield* Effect.logError(`The pool of a tenant cannot be opened: ${pool.left.description}`)
+      if (Either.isLeft(pool)) {
+        yield* Effect.logError(
+          `The pool of tenant ${JSON.stringify(tenant)} cannot be opened: ${pool.left.description}${
+            pool.left.isPermanent ? ". Its campaigns are stopped" : ", and is tried again later"
+          }`
+        )
+      }
       const unit = new Unit(tenant, batches)
       if (Either.isRight(pool)) unit.pool = pool.right
       for (const batch of batches) {
@@ -817,7 +825,9 @@ class Engine {
     if (orphans.length === 0) return
     event.takenOver.unsafeUpdate(orphans.length, noTags)
     yield* Effect.logWarning(
-      `A runner died, or was not heard of for too long: ${orphans.length} batches of it are taken over`
+      `A runner died, or was not heard of for longer than its lock: ${
+        counted(orphans.length, "batch of it is", "batches of it are")
+      } taken over`
     )
   })
 
@@ -851,7 +861,11 @@ class Engine {
       const count = yield* db.transaction(Effect.zipLeft(History.giveUp(db, id, rest), History.finish(db, [id])))
       if (count > 0 && rest === "Expired") {
         yield* Effect.annotateLogs(
-          Effect.logWarning(`The campaign has ended before ${count} of its notifications were sent`),
+          Effect.logWarning(
+            `The campaign has ended before ${
+              counted(count, "of its notifications was", "of its notifications were")
+            } sent`
+          ),
           { campaign: id }
         )
       }
@@ -1023,6 +1037,8 @@ const chunkOf = ({ acceptedNow, batch, entries }: Batches.Snapshot, seq: number)
   entries: entries.length === 0 ? null : JSON.stringify(entries),
   rest: null
 })
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
 const describe = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
