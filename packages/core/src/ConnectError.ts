@@ -5,7 +5,7 @@
  * ```ts
  * import type { ConnectError } from "@effect-apns/core/ConnectError"
  *
- * // What a person must repair, against what may pass by itself.
+ * // These may go away without a change; the others need a person.
  * export const isTransient = (error: ConnectError): boolean =>
  *   error.reason === "Dns" || error.reason === "Refused" || error.reason === "Reset" || error.reason === "Timeout"
  * ```
@@ -57,7 +57,7 @@ export type Reason =
   | "InvalidProxy"
   /** The key log file could not be opened. */
   | "KeyLog"
-  /** An option is not of its kind; `message` names it and says what to give. A span of time needs a unit, for example. */
+  /** An option has a wrong value; `message` names it and says what to give. A span of time needs a unit, for example. */
   | "InvalidOptions"
   /** Another socket error; see `code`. */
   | "Socket"

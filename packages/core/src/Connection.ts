@@ -110,11 +110,11 @@ interface Common extends Omit<ConnectOptions, "credentials" | "connectTimeout" |
    * whose PING is not answered in time is closed.
    */
   readonly ping?: {
-    /** Without a request in flight: silence for so long, and a PING is sent. Default 1 minute. */
+    /** Without a request in flight: a PING is sent after this long without a byte from the server. Default 1 minute. */
     readonly interval?: TimeSpan.TimeSpan | undefined
     /** Without a request in flight: how long the server may take for the answer. Default 10 seconds. */
     readonly deadline?: TimeSpan.TimeSpan | undefined
-    /** With requests in flight: silence for so long, and a PING is sent. Default 2 seconds, at most `interval`. */
+    /** With requests in flight: a PING is sent after this long without a byte from the server. Default 2 seconds, at most `interval`. */
     readonly busyInterval?: TimeSpan.TimeSpan | undefined
     /** With requests in flight, or waiting: how long the server may take for the answer. Default 3 seconds, at most `deadline`. */
     readonly busyDeadline?: TimeSpan.TimeSpan | undefined
@@ -127,7 +127,7 @@ interface Common extends Omit<ConnectOptions, "credentials" | "connectTimeout" |
 }
 
 /**
- * How to connect, and how the connection is looked after. Credentials and proxy are values, or Effects that are run
+ * How to connect, and how the connection is kept alive and closed. Credentials and proxy are values, or Effects that are run
  * when the connection or pool is made: `CE` and `CR` are what the credentials' Effect fails with and needs, `PE` and
  * `PR` the same for the proxy.
  *
@@ -165,7 +165,7 @@ export const Connection: Context.Tag<Connection, Connection> = Context.GenericTa
 
 /**
  * Opens a connection, which lives as long as the scope. It is ready when the server's SETTINGS have arrived. Closing
- * the scope waits for answers (up to `drainTimeout`), says GOAWAY and closes the socket.
+ * the scope waits for answers (up to `drainTimeout`), sends GOAWAY and closes the socket.
  *
  * @since 0.1.0
  * @category constructors
@@ -181,7 +181,7 @@ export const make = <CE = never, CR = never, PE = never, PR = never>(
   )
 
 /**
- * A connection over a transport of your own: bytes in, bytes out. For tests.
+ * A connection over a transport of your own: it writes and reads bytes. For tests.
  *
  * @since 0.1.0
  * @category constructors
@@ -198,7 +198,7 @@ export const fromTransport = (
 
 /**
  * A connection without a socket: `handler` answers each request. Deadlines, interruption and everything that a pool
- * does work as with a real one. For tests, and for targets that are not APNs.
+ * does work as with a real connection. For tests, and for targets that are not APNs.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,7 +1,7 @@
 /**
  * Who is sending: a token signing key (`.p8`), or a client certificate as PEM or PKCS#12.
  *
- * Everything that can be wrong with them is found here, before a connection is tried, and reported as a
+ * Everything that can be wrong with them is found here, before a connection is opened, and reported as a
  * {@link CredentialsError} that says what to change. Secrets are held as `Redacted`: they do not show up in logs,
  * errors or JSON.
  *
@@ -145,7 +145,7 @@ export interface Pkcs12 extends CertificateInfo {
   readonly passphrase: Redacted.Redacted<string> | undefined
   /**
    * The certificate, then its chain, and the key, as PEM: where the archive is encrypted in the way of Keychain Access
-   * (RC2 and 3DES), which OpenSSL 3 does not open by itself. `undefined` for others.
+   * (RC2 and 3DES), which OpenSSL 3 cannot open. `undefined` for others.
    */
   readonly pem?: { readonly cert: string; readonly key: Redacted.Redacted<string> } | undefined
 }
@@ -197,7 +197,7 @@ export type Reason =
   | "InvalidTeamId"
   /** Tokens are refreshed at an age between 20 and 60 minutes. */
   | "InvalidRefreshAge"
-  /** The key was fine, yet signing failed. */
+  /** The key is valid, but signing failed. */
   | "SigningFailed"
 
 const reasons = [
@@ -249,7 +249,7 @@ export interface TokenOptions {
   readonly key: Redacted.Redacted<string>
   readonly keyId: string
   readonly teamId: string
-  /** Opens a key that somebody encrypted; Apple's are not. */
+  /** The passphrase of an encrypted key. Apple's keys are not encrypted. */
   readonly passphrase?: Redacted.Redacted<string> | undefined
   /** How provider tokens are made. Default `"processes"`. */
   readonly sharing?: Sharing | undefined
@@ -266,7 +266,7 @@ export interface TokenFileOptions {
   readonly keyFile: string
   readonly keyId: string
   readonly teamId: string
-  /** Opens a key that somebody encrypted; Apple's are not. */
+  /** The passphrase of an encrypted key. Apple's keys are not encrypted. */
   readonly passphrase?: Redacted.Redacted<string> | undefined
   /** How provider tokens are made. Default `"processes"`. */
   readonly sharing?: Sharing | undefined

@@ -118,7 +118,7 @@ const invalid = (
 const printable = /^[!-[\]-~\u00a1-\u{10ffff}]*$/u
 
 /**
- * An endpoint from its origin, `https://host[:port]` (port 443 where none is given). Anything more or less is refused:
+ * An endpoint from its origin, `https://host[:port]` (port 443 where none is given). Anything else is refused:
  * another scheme, a bare host, a user name, a path (a lone `/` too), `;parameters`, a query, a fragment. Host names
  * may be internationalized, addresses IPv4 or `[IPv6]`.
  *
@@ -203,8 +203,8 @@ const fromParts = (hostname: string, port: number): Endpoint => {
 export const unsafeMake = (input: string): Endpoint => Either.getOrThrowWith(make(input), (error) => error)
 
 /**
- * An endpoint from a host (a name, an IPv4 or an IPv6 address without brackets) and a port: for a server that has just
- * told where it listens.
+ * An endpoint from a host (a name, an IPv4 or an IPv6 address without brackets) and a port: for a server whose
+ * address is known only at run time.
  *
  * @since 0.1.0
  * @category constructors

@@ -42,13 +42,13 @@ export type CloseCause =
     readonly reason: string | undefined
     readonly debugData: string
   }
-  /** TCP or TLS ended; `code` is the socket's error code, `undefined` when the server closed in good order. */
+  /** TCP or TLS ended; `code` is the socket's error code, `undefined` when the server closed the connection normally. */
   | { readonly _tag: "Dropped"; readonly code: string | undefined }
   /** The server did not answer a PING in time. */
   | { readonly _tag: "PingTimeout"; readonly after: Duration.Duration }
   /** The server broke HTTP/2 (RFC 9113) or HPACK (RFC 7541). */
   | { readonly _tag: "ProtocolError"; readonly code: number; readonly codeName: string; readonly description: string }
-  /** The connection had been taken out of use: replaced, resized away, or since so many requests in a row got no answer (`timeouts`). */
+  /** The connection was taken out of use: it was replaced, the pool got smaller, or too many requests in a row got no answer (`timeouts`: how many). */
   | { readonly _tag: "Retired"; readonly timeouts?: number | undefined }
   /** The request's headers are larger than the server takes (SETTINGS_MAX_HEADER_LIST_SIZE, RFC 9113 section 6.5.2), or may not be sent at all. */
   | { readonly _tag: "HeadersRefused" }
@@ -146,8 +146,7 @@ export type Failure =
   }
 
 /**
- * A failure that a pool can hand to its caller: pools queue where a connection is {@link Blocked}, and may have a bound for
- * their queue.
+ * A failure that a pool can report: where a connection fails with {@link Blocked} a pool queues, and its queue may be full.
  *
  * @since 0.1.0
  * @category models
@@ -301,7 +300,7 @@ export class MalformedResponse extends Schemas.taggedError<MalformedResponse>()(
 }
 
 /**
- * An answer larger than the limits allow; the stream was reset, the connection lives.
+ * An answer larger than the limits allow; the stream was reset, and the connection stays open.
  *
  * @since 0.1.0
  * @category errors
@@ -443,7 +442,7 @@ export const timeout = (
 ): Failure & { readonly _tag: "Timeout" } => ({ _tag: "Timeout", processed, limit, closeCause })
 
 /**
- * REFUSED_STREAM means that the server did no work for the stream (RFC 9113 section 8.7); any other code says nothing.
+ * REFUSED_STREAM means that the server did no work for the stream (RFC 9113 section 8.7); any other code does not say whether it did.
  *
  * @since 0.1.0
  * @category constructors

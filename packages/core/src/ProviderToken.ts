@@ -2,8 +2,8 @@
  * The JWT that tells APNs who is sending (Apple, "Establishing a token-based connection to APNs").
  *
  * APNs wants a token that is at most 60 minutes old and refuses one that changes more often than every 20 minutes. What
- * exactly it counts is not published; so tokens are made such that no connection, no process and no group of processes
- * changes them more often than it must.
+ * exactly it counts is not published. So no connection, no process and no group of processes changes its token more
+ * often than necessary.
  *
  * **All processes make the same token.** Time is cut into windows of 30 minutes, counted from the epoch. A token is issued
  * at the beginning of a window, and signed deterministically (RFC 6979): every process that has the key makes the same
@@ -23,16 +23,16 @@
  * | event | when | answer |
  * |---|---|---|
  * | `current` | no token yet | sign |
- * | `current` | before `due` | the token in hand |
+ * | `current` | before `due` | the token that it has |
  * | `current` | after `due` | sign, unless held back |
- * | `expired(token)` | `token` is not the last one | the last token: somebody else was faster |
+ * | `expired(token)` | `token` is not the last one | the last token: another caller has reported it already |
  * | `expired(token)` | `token` is of an older window | sign the token of this window |
- * | `expired(token)` | `token` is of this window, or its process's own | sign a token of its own, issued now: the clock may have been set |
- * | `expired(token)` | the same again within 20 minutes | {@link TokenRefreshRefused}: the clock is wrong |
+ * | `expired(token)` | `token` is of this window, or was signed by this process alone | sign a token for this process alone, issued now: the clock may have been set |
+ * | `expired(token)` | a second time within 20 minutes | {@link TokenRefreshRefused}: the clock is wrong |
  * | `tooManyUpdates(token)` | any | held back: no signing for 20 minutes from now |
  *
- * While it is held back `current` hands out the token in hand, even beyond 60 minutes, and `expired` fails. Signing is
- * single flight: whoever asks meanwhile waits for the same token.
+ * While it is held back `current` returns the token that it has, even after 60 minutes, and `expired` fails. Signing is
+ * done once at a time: callers that ask meanwhile wait for the same token.
  *
  * @example
  * ```ts

@@ -152,7 +152,7 @@ const validValue = /^(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?$/
 
 const connectionHeader = "it belongs to HTTP/1.1 connections, and HTTP/2 does not allow it (RFC 9113 section 8.2.2)"
 
-/** Headers that are not a caller's to set, and why. */
+/** Headers that a caller must not set, and why. */
 const ownedHeaders: ReadonlyMap<string, string> = new Map([
   ["authorization", "it comes from the credentials"],
   ["content-length", "it is the length of the body"],
@@ -307,7 +307,7 @@ const judge = (options: Options, at: { field: InvalidRequest["field"] }): Either
 }
 
 /**
- * A request. Throws {@link InvalidRequest} where the options make none, as Schema constructors do; {@link validate}
+ * A request. Throws {@link InvalidRequest} where an option is invalid, as Schema constructors do; {@link validate}
  * returns it instead.
  *
  * @since 0.1.0

@@ -18,7 +18,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 
 /**
- * Every status is a response: a rejection too.
+ * A rejection is a response too, whatever its status.
  *
  * @since 0.1.0
  * @category models
@@ -59,7 +59,7 @@ export const header = (headers: ReadonlyArray<string> | undefined, name: string)
 const decoder = new TextDecoder("utf-8", { fatal: true })
 
 /**
- * The body of a rejection, or why it is none. No body at all is not malformed: status says enough.
+ * The body of a rejection, or why it cannot be read. A missing body is not malformed: the status is enough.
  *
  * @since 0.1.0
  * @category accessors
@@ -76,7 +76,7 @@ export const rejection = (
   }
   if (typeof json !== "object" || json === null) return Either.left("its body is not a JSON object")
   const reason = "reason" in json && typeof json.reason === "string" ? json.reason : undefined
-  // a number that is no instant is left out: it is worth less than the rejection that carries it
+  // a number that is not a valid point in time is left out: the rejection is still useful without it
   const timestamp = "timestamp" in json && typeof json.timestamp === "number"
     ? Option.getOrUndefined(DateTime.make(json.timestamp))
     : undefined
@@ -96,7 +96,7 @@ const retryAfter = (
 }
 
 /**
- * The response that a stream received, or why it makes none.
+ * The response that a stream received, or why it is not a valid one.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * The bytes of one connection: a TLS socket that speaks `h2`, or for tests anything that looks like one.
+ * The bytes of one connection: a TLS socket that speaks `h2`, or in tests anything with the same interface.
  *
  * The interface is callbacks rather than effects, since it is crossed once for each chunk of bytes. What opens and
  * closes a transport is an Effect with a Scope.
@@ -51,7 +51,7 @@ export interface Transport {
 }
 
 /**
- * Who hears of what arrives.
+ * What a transport calls when bytes arrive and when it closes.
  *
  * @since 0.1.0
  * @category models
@@ -66,7 +66,7 @@ export interface Receiver {
 /**
  * Why a transport closed.
  *
- * - `"Eof"`: the peer closed in good order
+ * - `"Eof"`: the peer closed the connection normally
  * - `"Error"`: the socket failed; `code` is its error code, such as `ECONNRESET`
  * - `"Destroyed"`: this side called `destroy`, or the scope closed
  *
@@ -119,7 +119,7 @@ export interface Address {
  */
 export interface ConnectOptions {
   readonly endpoint: Endpoint
-  /** A certificate is presented to the server; a token signing key plays no part here. */
+  /** A certificate is presented to the server; a token signing key is not used here. */
   readonly credentials?: Credentials | undefined
 
   /** Authorities (PEM) to trust instead of those that Node brings along. */
@@ -167,7 +167,7 @@ export const connect = (options: ConnectOptions): Effect.Effect<Transport, Conne
   internal.connect(options)
 
 /**
- * A transport in memory and the far end of it, which the test holds.
+ * A transport in memory, and its other end, which the test controls.
  *
  * @since 0.1.0
  * @category testing

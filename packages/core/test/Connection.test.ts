@@ -256,7 +256,7 @@ describe("Connection", () => {
   })
 
   describe("GOAWAY", () => {
-    it.scoped("in good order: streams up to the last id are answered, those above were not processed", () =>
+    it.scoped("with NO_ERROR: streams up to the last id are answered, those above were not processed", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -283,7 +283,7 @@ describe("Connection", () => {
         assert.isTrue(peer.test.ended)
       }))
 
-    it.scoped("in good order, then silence: the streams it includes keep their deadlines", () =>
+    it.scoped("with NO_ERROR, then silence: the streams it includes keep their deadlines", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -379,7 +379,7 @@ describe("Connection", () => {
         assert.strictEqual(outcome(yield* join(next)), "200")
       }))
 
-    it.scoped("a second RST_STREAM for the same stream is heard by nobody", () =>
+    it.scoped("a second RST_STREAM for the same stream changes nothing", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -429,7 +429,7 @@ describe("Connection", () => {
         assert.deepInclude(Either.getOrThrow(yield* join(fiber)), { status: 400, reason: undefined })
       }))
 
-    it.scoped("closing: what is said to be unprocessed never leaves afterwards", () =>
+    it.scoped("closing: what was reported as not processed is never written afterwards", () =>
       Effect.gen(function*() {
         for (
           const end of ["close", "goaway", "protocol error", "ping timeout"] as const
@@ -469,7 +469,7 @@ describe("Connection", () => {
         }
       }))
 
-    it.scoped("every exchange hears of its outcome once, whatever its neighbor does when it hears of its own", () =>
+    it.scoped("each exchange gets exactly one outcome, whatever the callback of another one does", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)

@@ -6,7 +6,7 @@ import { Peer, settled } from "./utils/peer.js"
 
 const connect = (peer: Peer) => Connection.fromTransport(peer.transport, { drainTimeout: "0 seconds" })
 
-describe("a peer that talks much", () => {
+describe("a server that sends many small frames", () => {
   it.scoped("a PING every 5 milliseconds for eight seconds is no flood: the limit is a rate", () =>
     Effect.gen(function*() {
       const peer = new Peer()

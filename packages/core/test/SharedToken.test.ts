@@ -92,7 +92,7 @@ describe("provider tokens that all processes share", () => {
       assert.strictEqual(yield* headerAt(start + window - 1), yield* headerAt(start))
     }))
 
-  it.live("are the same in two processes, without talking", () =>
+  it.live("are the same in two processes, without talking to each other", () =>
     Effect.gen(function*() {
       const made = Effect.async<{ readonly jwt: string; readonly iat: number }>((resume) => {
         const program = `

@@ -1,8 +1,8 @@
 /**
- * A client for programs without Effect: promises, async iterables and `AbortSignal`. It sends through the same pool as
- * the rest of the library, and adds nothing to it.
+ * A client for programs without Effect: promises, async iterables and `AbortSignal`. It uses the same pool as the
+ * rest of the library.
  *
- * A promise is rejected with the very error that tells what happened: it is an `Error`, its `_tag` names what went
+ * A promise is rejected with the typed error itself: it is an `Error`, its `_tag` names what went
  * wrong, `processed` says whether APNs can have processed the request, and its stack points at the caller.
  *
  * @example
@@ -159,7 +159,7 @@ export interface Settings extends Omit<ApnsPool.Resolved, "endpoint" | "credenti
 export type ClientOptions = Sender & Settings
 
 /**
- * What can be aborted. The promise is then rejected with the signal's `reason`; what APNs has not seen yet is taken back.
+ * What can be aborted. The promise is then rejected with the signal's `reason`; what has not been sent yet is cancelled.
  *
  * @since 1.0.0
  * @category options
@@ -169,7 +169,7 @@ export interface Abortable {
 }
 
 /**
- * An option of {@link createClient}, or of a call, that is none; `field` names it and `message` says what to give.
+ * An invalid option of {@link createClient} or of a call; `field` names it and `message` says what to give.
  *
  * @since 1.0.0
  * @category errors
@@ -279,8 +279,8 @@ export interface Client {
 
   /**
    * Sends one notification to many devices. Outcomes come as they arrive, one for each token; a failure is the `Left` of
-   * its outcome and never ends the loop. No more tokens are read than can be under way (`concurrency`), and leaving the
-   * loop takes back what is.
+   * its outcome and never ends the loop. No more tokens are read than can be in progress (`concurrency`), and leaving the
+   * loop cancels those.
    */
   readonly sendAll: <Token extends string, const N extends Notifications.Notification>(
     tokens: Iterable<Token> | AsyncIterable<Token>,
@@ -296,7 +296,7 @@ export interface Client {
   /** Sends one broadcast to a channel, and resolves when APNs has accepted it. */
   readonly broadcast: (options: Broadcast.Options & Abortable) => Promise<Broadcast.Receipt>
 
-  /** Channel management, over a connection of its own that is opened when it is first used. */
+  /** Channel management, over its own connection, which is opened when it is first used. */
   readonly channels: ChannelsClient
 
   /** What the pool is doing. */
@@ -432,13 +432,13 @@ const itemsOf = <A>(items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A, fai
   if (Predicate.isObject(items) && Symbol.asyncIterator in items) {
     return Stream.fromAsyncIterable(items, (cause) => new failures.Thrown(cause))
   }
-  // a string is an iterable too, and nobody means its characters
+  // a string is an iterable too, but its characters are not tokens
   return Predicate.isObject(items) && Symbol.iterator in items
     ? Stream.suspend(() => Stream.fromIteratorSucceed(each(items), 256))
     : Stream.fail(invalid("tokens", "give an iterable or an async iterable, such as an array"))
 }
 
-/** Getters are callers' code. */
+/** A getter of the caller's options has thrown. */
 const unreadable = (defect: unknown): Effect.Effect<never, InvalidOptions> =>
   Effect.fail(invalid("options", `they cannot be read: ${String(defect)}`))
 
@@ -504,10 +504,10 @@ async function* iterate<A, B, E>(
 const closed = (): Failure.PoolError => Failure.toError(Failure.closed("no", { _tag: "ScopeClosed" }), 0)
 
 /**
- * A client with a pool of connections. It is rejected where the options or the credentials cannot work; connections are
+ * A client with a pool of connections. The promise is rejected where the options or the credentials are not valid; connections are
  * opened in the background, and what is sent waits for them.
  *
- * Close it when it is not needed any more: until then its connections keep the process alive.
+ * Close it when you no longer need it: until then its connections keep the process running.
  *
  * @since 1.0.0
  * @category constructors
@@ -534,7 +534,7 @@ export const createClient = async (options: ClientOptions): Promise<Client> => {
     given: unknown,
     caller: failures.Caller
   ): Promise<A> =>
-    // a runtime that is disposed of knows no typed error
+    // a disposed runtime would fail with a defect, not with a typed error
     closing === undefined
       ? run(runtime, Effect.suspend(effect), signalOf(given), caller)
       : Promise.reject(failures.withCaller(closed(), caller))

@@ -208,7 +208,7 @@ export const parse = (text: string): Either.Either<Json, ParseResult.ParseError>
     actual: unsafe.literal,
     message:
       `The number ${Printable.text(unsafe.literal, 40)} is too large for a JSON number and would be sent changed: ` +
-      "write it as a string, or send the text as a raw payload (--raw)."
+      "write it as a string, or send the text as it is with Notification.raw."
   })))
 }
 

@@ -234,7 +234,7 @@ export interface Raw<P extends string = PushType.PushType | (string & {})> {
 }
 
 /**
- * Any notification: immutable plain data, told apart by `pushType` (and `payload` in a {@link Raw}).
+ * Any notification: immutable plain data, distinguished by `pushType` (and `payload` in a {@link Raw}).
  *
  * @since 0.1.0
  * @category models

@@ -17,7 +17,7 @@ import * as Duration from "effect/Duration"
  * - `entitlement`: the credentials are good, but not for this topic
  * - `connection`: this connection is done, another one will do
  * - `throttle`: too much, too fast
- * - `server`: APNs has trouble of its own
+ * - `server`: APNs has an internal problem
  * - `channel`: the broadcast channel does not exist or its id is wrong
  * - `quota`: a limit of the account is reached
  *

@@ -55,7 +55,7 @@ export const fields = {
 export interface Fields extends Schema.Struct.Type<typeof fields> {}
 
 /**
- * The class of one rejection: an error by its tag, and a Schema of its own.
+ * The class of one rejection: an error with its own tag, which is also its Schema.
  *
  * @since 0.1.0
  * @category models
@@ -737,7 +737,7 @@ export const isRejection = (input: unknown): input is Rejection => {
 }
 
 /**
- * The rejections after which a device token is of no use any more.
+ * The rejections after which a device token is dead: delete it.
  *
  * @since 1.0.0
  * @category advice

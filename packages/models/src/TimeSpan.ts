@@ -1,6 +1,6 @@
 /**
- * How spans of time are given: `"10 seconds"`, or a `Duration`. Never a bare number, of which nobody can tell whether it
- * means seconds or milliseconds.
+ * How spans of time are given: `"10 seconds"`, or a `Duration`. A bare number is not accepted, because
+ * it could mean seconds or milliseconds.
  *
  * @since 1.0.0
  */

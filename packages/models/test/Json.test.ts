@@ -23,7 +23,7 @@ describe("Json.parse", () => {
     assert.include(message, "[\"orderId\"]")
     assert.include(message, "653247040368672769")
     assert.include(message, "write it as a string")
-    assert.include(message, "--raw")
+    assert.include(message, "Notification.raw")
   })
 
   it("finds it at any depth, in arrays, behind strings that look like JSON, in keys with escapes", () => {

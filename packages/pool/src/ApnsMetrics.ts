@@ -5,8 +5,8 @@
  * Each has the tags `endpoint` (the origin that the pool connects to) and `tenant` (the pool's `name`, `""` where it has
  * none), beside its own. No tag holds a device token, a topic or anything else that comes with a notification.
  *
- * Counters and the histogram are written as things happen, for nanoseconds each; gauges are computed when they are read,
- * and cost nothing until then.
+ * Counters and the histogram are updated when something happens, which costs nanoseconds; gauges are computed when they
+ * are read, and cost nothing until then.
  *
  * @example
  * ```ts
@@ -82,7 +82,7 @@ export const connections = Metric.counter("apns_connections_total", {
 })
 
 /**
- * Requests that are under way, tagged `state`: `"queued"` (waits for a free stream), `"inFlight"` (waits for its answer),
+ * Requests in progress, tagged `state`: `"queued"` (waits for a free stream), `"inFlight"` (waits for its answer),
  * `"retrying"` (waits to be sent again). Computed when it is read.
  *
  * @since 0.1.0

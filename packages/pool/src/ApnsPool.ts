@@ -1,5 +1,5 @@
 /**
- * Many connections to APNs: a fixed number of them, kept open, replaced when they die, with a queue in front.
+ * Many connections to APNs: a fixed number, kept open and replaced when they are lost, with a queue for requests that wait.
  *
  * @example
  * ```ts
@@ -72,12 +72,12 @@ export interface ApnsPool {
    */
   readonly post: (request: Request.Request) => Effect.Effect<Response.Response, Failure.PoolError>
 
-  /** Changes the number of connections; those that are given up answer what they carry. Fails unless it is a whole number from 1. */
+  /** Changes the number of connections; connections that are no longer needed close when their requests are answered. Fails unless it is a whole number from 1. */
   readonly resize: (size: number) => Effect.Effect<void, InvalidPoolOptions>
 
   readonly stats: Effect.Effect<Stats>
 
-  /** The topic of notifications that name none. */
+  /** The topic of notifications that do not name one. */
   readonly topic: string | undefined
 
   /** Where the pool connects to; `undefined` where its connections are of the caller's own making. */
@@ -149,7 +149,7 @@ export interface Unreachable {
 export interface PoolOptions {
   /** Connections. Default 10. */
   readonly size?: number | undefined
-  /** The topic of notifications that name none. */
+  /** The topic of notifications that do not name one. */
   readonly topic?: string | undefined
   /**
    * What the pool is called in metrics (tag `tenant`) and log lines: a word of yours, such as a customer's name. Each name
@@ -186,7 +186,7 @@ export interface PoolOptions {
    */
   readonly spans?: boolean | undefined
 
-  /** How long closing waits for outcomes, whatever ends the owner of the pool: also an interruption or a signal. Default 10 seconds. */
+  /** How long closing waits for outcomes, also after an interruption or a signal. Default 10 seconds. */
   readonly drainTimeout?: TimeSpan.TimeSpan | undefined
 }
 
@@ -210,7 +210,7 @@ export interface Resolved extends PoolOptions, Connection.Resolved {}
 
 export {
   /**
-   * Options that make no pool; `message` says what to change.
+   * Options that are not valid; `message` says what to change.
    *
    * @since 0.1.0
    * @category errors
@@ -236,7 +236,7 @@ export const retrySchedule: Schedule.Schedule<unknown> = poolOptions.retrySchedu
 export const backoffSchedule: Schedule.Schedule<unknown> = poolOptions.backoffSchedule
 
 /**
- * From 100 milliseconds, doubled each time, with jitter, at most 30 seconds; for ever.
+ * From 100 milliseconds, doubled each time, with jitter, at most 30 seconds; without end.
  *
  * @since 0.1.0
  * @category schedules
@@ -250,8 +250,8 @@ export const reconnectSchedule: Schedule.Schedule<unknown> = poolOptions.reconne
 export const ApnsPool: Context.Tag<ApnsPool, ApnsPool> = Context.GenericTag<ApnsPool>("@effect-apns/pool/ApnsPool")
 
 /**
- * A pool that lives as long as the scope. It opens its connections side by side and does not wait for them: requests
- * queue until one is there, and fail with the cause when none comes in time. Closing the scope waits for outcomes (up
+ * A pool that lives as long as the scope. It opens its connections in the background: requests wait in
+ * the queue until one is open, and fail with the cause when none could be opened in time. Closing the scope waits for outcomes (up
  * to `drainTimeout`), then fails the rest with `Closed`.
  *
  * @since 0.1.0
@@ -326,7 +326,7 @@ export const layerFromEnv = (
 
 /**
  * A pool without a socket: `handler` answers each request. Deadlines, retries, interruption and counters work as in
- * the real one, on whatever Clock there is: made for `TestClock`.
+ * the real one, on whatever Clock there is: so it works with `TestClock`.
  *
  * @since 0.1.0
  * @category layers

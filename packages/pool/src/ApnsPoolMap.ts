@@ -6,7 +6,7 @@
  * APNs"), so two teams never share one: pools are keyed by the endpoint's origin and the credentials' `identity`.
  *
  * **The budget.** A pool gets up to `size` connections, and at least one. Where the budget is spent, a tenant that needs
- * a pool gets its connection from pools that nobody uses (the longest idle is closed), else from the pool that has the
+ * a pool gets its connection from unused pools (the longest unused one is closed), else from the pool that has the
  * most, else from the one that has had its only connection longest, and for a second at least: so tenants that wait get
  * their turn, first come first served, from those that never stop sending. What is sent meanwhile waits in the pool, and
  * its timeout and deadline count. Never are more than `maxConnections` open, not even while old ones drain.
@@ -88,11 +88,11 @@ export interface Tenant<out E = never, out R = never> extends Omit<ResolvedTenan
 export interface ResolvedTenant {
   readonly endpoint: Endpoint.Endpoint
   readonly credentials: Credentials.Credentials
-  /** The topic of notifications that name none. Tenants that differ in it alone share a pool. Default: the pools' topic. */
+  /** The topic of notifications that do not name one. Tenants that differ in it alone share a pool. Default: the pools' topic. */
   readonly topic?: string | undefined
   /**
    * What the tenant is called in metrics (tag `tenant`) and log lines. Each name makes time series that stay for as long as
-   * the process lives: leave it out where there are thousands. Of tenants that share a pool the first one names it.
+   * the process lives: leave it out where there are thousands. Where tenants share a pool, the name of the first one is used.
    * Default: the pools' `name`.
    */
   readonly name?: string | undefined
@@ -115,7 +115,7 @@ export type OpenError = ApnsPool.InvalidPoolOptions | Credentials.CredentialsErr
 export interface Stats {
   /** Pools that are open or being opened. */
   readonly pools: number
-  /** Those of them that nobody uses at the moment. */
+  /** Those of them that are not used at the moment. */
   readonly idle: number
   /** Tenants that wait for a connection of the budget. */
   readonly waiting: number
@@ -137,7 +137,7 @@ export interface ApnsPoolMap {
   readonly [TypeId]: TypeId
 
   /**
-   * The tenant's pool, kept open until the scope is closed and `idleTimeToLive` has passed with nobody else using it.
+   * The tenant's pool, kept open until the scope is closed and `idleTimeToLive` has passed without another use.
    * Where the budget is spent it has no connection yet: what is sent waits for one, as long as its timeout and deadline
    * allow.
    */
@@ -154,7 +154,7 @@ export interface ApnsPoolMap {
 
   /**
    * Closes the tenant's pool, as closing a scope does, and forgets it: the next use opens a new one. For credentials that
-   * APNs refused, and does not refuse any more.
+   * APNs refused before, and accepts now.
    */
   readonly invalidate: <E = never, R = never>(tenant: Tenant<E, R>) => Effect.Effect<void, E, R>
 
@@ -170,12 +170,12 @@ export interface PoolMapOptions extends Omit<ApnsPool.PoolOptions, "size"> {
   readonly size?: number | undefined
   /** Connections for all tenants together. Default 1000. */
   readonly maxConnections?: number | undefined
-  /** How long a pool that nobody uses stays open. Default 1 hour: Apple asks to keep connections open. */
+  /** How long an unused pool stays open. Default 1 hour: Apple asks to keep connections open. */
   readonly idleTimeToLive?: TimeSpan.TimeSpan | undefined
 }
 
 /**
- * How pools are set up: everything that one pool takes, but whose it is.
+ * How pools are set up: everything that one pool takes, except the endpoint and the credentials.
  *
  * @since 0.1.0
  * @category models
@@ -245,10 +245,10 @@ export const build = (
       get: (tenant) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(restore(resolve(tenant)), (tenant) =>
-            Effect.flatMap(tenants.join(tenant), (entry) =>
+            Effect.flatMap(tenants.acquire(tenant), (entry) =>
               Effect.zipRight(
                 Effect.addFinalizer(() =>
-                  tenants.leave(entry)
+                  tenants.release(entry)
                 ),
                 restore(tenants.pool(entry, tenant))
               )))
@@ -256,7 +256,7 @@ export const build = (
       provide: (tenant) => (self) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(restore(resolve(tenant)), (tenant) =>
-            Effect.flatMap(tenants.join(tenant), (entry) =>
+            Effect.flatMap(tenants.acquire(tenant), (entry) =>
               Effect.onExit(
                 restore(
                   Effect.flatMap(
@@ -266,7 +266,7 @@ export const build = (
                   )
                 ),
                 () =>
-                  tenants.leave(entry)
+                  tenants.release(entry)
               )))
         ),
       invalidate: (tenant) =>
@@ -280,7 +280,7 @@ export const build = (
   })
 
 /**
- * Pools that live as long as the scope. Closing it closes them all, side by side, each in good order.
+ * Pools that live as long as the scope. Closing it closes them all at the same time, and waits for their outcomes.
  *
  * @since 0.1.0
  * @category constructors

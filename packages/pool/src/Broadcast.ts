@@ -2,7 +2,7 @@
  * Broadcasts: one request updates the Live Activities of every device that listens to a channel.
  *
  * Channels are made, and deleted, by `Channels`. Broadcasts go to the same hosts as notifications (Apple's page also
- * shows hosts of their own: `Endpoint.broadcastProduction`, `Endpoint.broadcastDevelopment`), so the pool that sends
+ * shows separate hosts: `Endpoint.broadcastProduction`, `Endpoint.broadcastDevelopment`), so the pool that sends
  * notifications sends broadcasts too.
  *
  * @example
@@ -57,10 +57,10 @@ export interface Options {
   readonly channelId: string
   /** An update or the end of a Live Activity, at most 5120 bytes: a broadcast cannot start one. */
   readonly notification: Notification.Broadcast
-  /** `apns-priority`, which APNs wants to be told. Default 10, what it assumes elsewhere. */
+  /** `apns-priority`, which APNs requires here. Default 10, as for other notifications. */
   readonly priority?: Priority.Priority | undefined
   /**
-   * `apns-expiration`, which APNs wants to be told: `"none"`, the only one that a channel takes which stores no
+   * `apns-expiration`, which APNs requires here: `"none"`, the only value for a channel that stores no
    * message, or until when APNs may keep the message for devices that are offline.
    */
   readonly expiration: Expiration.Expiration
@@ -71,7 +71,7 @@ export interface Options {
   /** Absolute time after which it fails with `Timeout`, whether queued, retrying or in flight. Default: none. */
   readonly deadline?: DateTime.DateTime | Date | undefined
   /**
-   * Whether to send again when nobody knows if APNs has processed it. Default: as the pool is set up; `"collapsible"`
+   * Whether to send again when it is not known whether APNs has processed it. Default: as the pool is set up; `"collapsible"`
    * does not, since broadcasts have no `apns-collapse-id`.
    */
   readonly retransmit?: Request.Retransmit | undefined
@@ -111,7 +111,7 @@ export class Receipt {
     readonly attempts: number
   ) {}
 
-  /** The class is a Schema of its own: a receipt survives JSON, and comes back as one. */
+  /** The class is also its Schema: a receipt can be stored as JSON and comes back as a `Receipt`. */
   static readonly [Schema.TypeId] = variance
   declare static readonly Type: Receipt
   declare static readonly Encoded: Encoded
@@ -204,10 +204,10 @@ const requestOf = (
   })
 
 /**
- * Sends one broadcast through the pool and waits for what becomes of it: APNs has taken it, or has not. Which devices
- * it reaches nobody tells.
+ * Sends one broadcast through the pool and waits until APNs has accepted or refused it. APNs does not
+ * say which devices it reaches.
  *
- * Fails as `send` does; reasons of its own are `BadChannelId`, `ChannelNotRegistered`, `FeatureNotEnabled`,
+ * Fails as `send` does; further reasons are `BadChannelId`, `ChannelNotRegistered`, `FeatureNotEnabled`,
  * `MissingChannelId`, `TopicMismatch`, and `BadExpirationDate` for an expiration on a channel that stores no message.
  *
  * @since 0.1.0

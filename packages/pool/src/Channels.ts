@@ -1,8 +1,8 @@
 /**
  * Broadcast channels: create, read, list and delete those of an app.
  *
- * Channel management has hosts and ports of its own (Apple, "Sending channel management requests to APNs"); they follow
- * from the endpoint, see {@link endpointOf}. Channels belong to one environment: those of the sandbox do not exist in
+ * Channel management has its own hosts and ports (Apple, "Sending channel management requests to APNs"); they are
+ * derived from the endpoint, see {@link endpointOf}. Channels belong to one environment: those of the sandbox do not exist in
  * production. An app has at most 10,000 in each.
  *
  * @example
@@ -170,7 +170,7 @@ export interface Channels {
   readonly [TypeId]: TypeId
 
   /**
-   * Makes a channel. It is never asked for twice where the fate of the first request is unknown: look for it with
+   * Makes a channel. The request is never repeated where APNs may have processed the first one: look for the channel with
    * `list` after a failure with `processed: "unknown"`.
    */
   readonly create: (options: CreateOptions) => Effect.Effect<Created, ChannelsError>
@@ -194,7 +194,7 @@ export interface Channels {
 export interface Options<out CE = never, out CR = never, out PE = never, out PR = never>
   extends Omit<ApnsPool.Options<CE, CR, PE, PR>, "topic">
 {
-  /** The app's bundle ID, for requests that name none. */
+  /** The app's bundle ID, for requests that do not name one. */
   readonly bundleId?: string | undefined
 }
 
@@ -371,7 +371,7 @@ export const fromPool = (
 }
 
 /**
- * Channel management over connections of its own, which live as long as the scope. The endpoint may be the one that
+ * Channel management over its own connections, which are open as long as the scope. The endpoint may be the one that
  * notifications go to: see {@link endpointOf}.
  *
  * @since 0.1.0
@@ -444,7 +444,7 @@ export const layerFromEnv = (
   )
 
 /**
- * Channel management over the pool at hand: {@link fromPool} as a Layer.
+ * Channel management over the `ApnsPool` of the context: {@link fromPool} as a Layer.
  *
  * @since 0.1.0
  * @category layers

@@ -12,18 +12,18 @@
  * | `APNS_P12_FILE` or `APNS_P12` | instead of both: a client certificate and its key as PKCS#12, by the path of the file or its content as base64 |
  * | `APNS_CERT_PASSPHRASE` | what opens an encrypted certificate key or PKCS#12 file |
  * | `APNS_CA_FILE` or `APNS_CA` | authorities (PEM) to trust instead of those that Node brings along: the path of a file, or its content |
- * | `APNS_TOPIC` | the topic of notifications that name none |
+ * | `APNS_TOPIC` | the topic of notifications that do not name one |
  * | `APNS_PROXY` | `http://[user:password@]host:port`, `socks5://...`, or `env` for the usual variables (`HTTPS_PROXY`, `NO_PROXY`, ...) |
  * | `APNS_POOL_SIZE` | connections, default 10 |
  * | `APNS_CONNECT_TIMEOUT` | how long opening a connection may take, such as `10 seconds` (default) |
  * | `APNS_PING_INTERVAL`, `APNS_PING_DEADLINE` | keep-alive: how long a connection may be silent before a PING, and how long to wait for its answer |
  * | `APNS_DRAIN_TIMEOUT` | how long closing waits for outcomes |
- * | `APNS_RETRANSMIT` | what is sent again when nobody knows if APNs has processed it: `collapsible` (default), `always` or `never` |
+ * | `APNS_RETRANSMIT` | what is sent again when it is not known whether APNs has processed it: `collapsible` (default), `always` or `never` |
  * | `APNS_MAX_RETRANSMITS` | how many times that is done at most, default 2 |
  * | `APNS_MAX_QUEUED` | how many requests may wait in the pool; the next one fails with `QueueFull`; default: no bound |
  * | `APNS_SPANS` | `true` for a span of each send; default `false` |
  * | `APNS_MAX_CONNECTIONS` | `ApnsPoolMap` alone: connections for all tenants together, default 1000 |
- * | `APNS_IDLE_TIME_TO_LIVE` | `ApnsPoolMap` alone: how long a pool that nobody uses stays open, default `1 hour` |
+ * | `APNS_IDLE_TIME_TO_LIVE` | `ApnsPoolMap` alone: how long an unused pool stays open, default `1 hour` |
  *
  * A span of time is a number and its unit: `500 millis`, `10 seconds`, `5 minutes`.
  *
@@ -143,7 +143,7 @@ export const config: Config.Config<PoolConfig> = Config.all({
     "production, development or https://host[:port]",
     (text) => Either.mapLeft(Endpoint.parse(text), ({ message }) => message)
   ),
-  topic: text("APNS_TOPIC", "the topic of notifications that name none: the app's bundle ID"),
+  topic: text("APNS_TOPIC", "the topic of notifications that do not name one: the app's bundle ID"),
   proxy: Config.option(Proxy.fromConfigOrEnv("APNS_PROXY")),
   size: whole("APNS_POOL_SIZE", "a whole number of connections, at least 1"),
   connectTimeout: duration("APNS_CONNECT_TIMEOUT", "how long opening a connection may take, such as \"10 seconds\""),
@@ -162,7 +162,7 @@ export const config: Config.Config<PoolConfig> = Config.all({
   maxQueued: whole("APNS_MAX_QUEUED", "how many requests may wait in the pool", 0),
   spans: oneOf("APNS_SPANS", "true or false", new Map([["true", true], ["false", false]])),
   maxConnections: whole("APNS_MAX_CONNECTIONS", "a whole number of connections, at least 1"),
-  idleTimeToLive: duration("APNS_IDLE_TIME_TO_LIVE", "how long a pool that nobody uses stays open, such as \"1 hour\"")
+  idleTimeToLive: duration("APNS_IDLE_TIME_TO_LIVE", "how long an unused pool stays open, such as \"1 hour\"")
 })
 
 /** What a pool and a map of pools have in common; what is not there is left out. */

@@ -52,7 +52,7 @@ export class Receipt {
     readonly attempts: number
   ) {}
 
-  /** The class is a Schema of its own: a receipt survives JSON, and comes back as one. */
+  /** The class is also its Schema: a receipt can be stored as JSON and comes back as a `Receipt`. */
   static readonly [Schema.TypeId] = variance
   declare static readonly Type: Receipt
   declare static readonly Encoded: Encoded

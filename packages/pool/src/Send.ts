@@ -69,7 +69,7 @@ export interface SendOptions<N extends Notification.Notification = Notification.
   readonly topic?: string | undefined
   /** `apns-priority`. Default: what Apple prescribes for the push type, else none is sent and APNs takes 10. */
   readonly priority?: Priority.For<N["pushType"]> | undefined
-  /** `apns-expiration`: `"none"` for one attempt by APNs, or until when it may store the notification, which is a deadline for the request too. Default: none is sent, and APNs stores it as it sees fit. */
+  /** `apns-expiration`: `"none"` for one attempt by APNs, or until when it may store the notification, which is a deadline for the request too. Default: none is sent, and APNs decides how long to store it. */
   readonly expiration?: Expiration.Expiration | undefined
   /** `apns-collapse-id`, at most 64 bytes: the device shows the newest of those that share it. */
   readonly collapseId?: string | undefined
@@ -79,7 +79,7 @@ export interface SendOptions<N extends Notification.Notification = Notification.
   readonly timeout?: TimeSpan.TimeSpan | undefined
   /** Absolute time after which it fails with `Timeout`, whether queued, retrying or in flight. Default: none. */
   readonly deadline?: DateTime.DateTime | Date | undefined
-  /** Whether to send again when nobody knows if APNs has processed it. Default: as the pool is set up. */
+  /** Whether to send again when it is not known whether APNs has processed it. Default: as the pool is set up. */
   readonly retransmit?: Request.Retransmit | undefined
 }
 
@@ -90,12 +90,12 @@ type Shared = Omit<SendOptions, "token">
  * Everything that can go wrong with a notification:
  *
  * - one tagged error for each reason that APNs gives a notification to a device (`Unregistered`, `TopicDisallowed`,
- *   ...), `UnknownReason` for those it invents later;
- * - `BadDeviceToken` and `PayloadTooLarge`, which are found before a byte leaves too (`origin: "local"`,
+ *   ...), `UnknownReason` for reasons that APNs adds later;
+ * - `BadDeviceToken` and `PayloadTooLarge`, which are also found before anything is sent (`origin: "local"`,
  *   `processed: "no"`);
- * - `Closed`, `Timeout`, `StreamReset`, `MalformedResponse`, `ResponseTooLarge`: no answer, or none that makes sense;
+ * - `Closed`, `Timeout`, `StreamReset`, `MalformedResponse`, `ResponseTooLarge`: no answer, or one that cannot be understood;
  *   `processed` says whether APNs can have processed the notification;
- * - `ParseError`: the notification or an option, whose path it names, is not what APNs takes. Nothing was sent.
+ * - `ParseError`: the notification or an option, whose path it names, is not valid. Nothing was sent.
  *
  * @since 0.1.0
  * @category errors
@@ -376,8 +376,8 @@ const makeHead = (topic: unknown, pushType: string, topicSuffix: string, priorit
   })
 
 /**
- * Sends one notification through the pool and waits for what becomes of it. Interrupting it takes the notification
- * back where that is still possible: out of the queue, or by RST_STREAM.
+ * Sends one notification through the pool and waits for its outcome. Interrupting it cancels the notification where that
+ * is still possible: by taking it out of the queue, or by RST_STREAM.
  *
  * @since 0.1.0
  * @category sending

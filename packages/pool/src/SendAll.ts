@@ -1,8 +1,8 @@
 /**
  * Sending to many devices: a `Stream` in, a `Stream` of outcomes out.
  *
- * Everything runs per chunk: a notification costs no fiber and no effect of its own. Both ends push back: no more than
- * `concurrency` notifications are under way or waiting to be pulled at any time, so memory does not grow with the
+ * Everything runs per chunk: a notification costs no fiber and no effect of its own. There is back-pressure on both sides: no more
+ * than `concurrency` notifications are in progress or waiting to be pulled at any time, so memory does not grow with the
  * number of tokens.
  *
  * @example
@@ -57,7 +57,7 @@ export interface Outcome<out Token extends string = string> {
 
 /**
  * What became of one item of {@link sendEach}. `item` is the very object that came in, so whatever else it carries, such
- * as its place in a file, is at hand: the token alone does not tell two notifications to one device apart.
+ * as its place in a file, is available: the token alone does not distinguish two notifications to one device.
  *
  * @since 0.1.0
  * @category models
@@ -71,7 +71,7 @@ export interface ItemOutcome<out Item extends SendOptions = SendOptions> extends
  * @category models
  */
 export interface Concurrency {
-  /** Notifications under way or waiting to be pulled at any time. Default 4000. */
+  /** Notifications in progress or waiting to be pulled at any time. Default 4000. */
   readonly concurrency?: number | undefined
 }
 
@@ -294,8 +294,8 @@ const outcome = <Token extends string>(token: string, result: Either.Either<Rece
 
 /**
  * Sends one notification to many devices. The notification is validated and encoded once; outcomes come as they
- * arrive, exactly one for each token; a failure never ends the stream. Interrupting the stream takes back what is
- * under way, as interrupting `send` does.
+ * arrive, exactly one for each token; a failure never ends the stream. Interrupting the stream cancels what is in
+ * progress, as interrupting `send` does.
  *
  * @since 0.1.0
  * @category sending

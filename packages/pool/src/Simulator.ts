@@ -45,7 +45,7 @@ export interface Options {
   readonly device?: string | undefined
   /** The app's bundle ID. Default: the notification's topic, without the suffix of its push type. */
   readonly bundleId?: string | undefined
-  /** The topic of notifications that name none. */
+  /** The topic of notifications that do not name one. */
   readonly topic?: string | undefined
 }
 
@@ -128,7 +128,7 @@ const push =
 
 /**
  * A pool that hands every notification to one Simulator. Fails at once where there is no `xcrun`. What `simctl`
- * refuses is an `UnknownReason` with its words.
+ * refuses is an `UnknownReason` with the text that `simctl` printed.
  *
  * @since 0.1.0
  * @category constructors

@@ -2,14 +2,14 @@
  * Spans, for those who ask for them.
  *
  * A span costs more than the notification it describes, so pools make none unless they are told to, by the pool's option
- * `spans: true` or, for one effect, by {@link withSpans}; a pool that makes none spends nothing on it. With spans, `send`
+ * `spans: true` or, for one effect, by {@link withSpans}; without them there is no cost. With spans, `send`
  * and `Broadcast.send` have one each (kind `"producer"`), a stream of `sendAll` or `sendEach` has one for all its
- * notifications (kind `"producer"`, a span per notification of a bulk would tell nobody anything), and each request of
+ * notifications (kind `"producer"`, one for each notification would be too many to be useful), and each request of
  * `Channels` has one (kind `"client"`). A failure ends its span as an error.
  *
  * The attributes are those of OpenTelemetry's semantic conventions for messaging, and a few of APNs's own. **No attribute
- * holds a device token**, and neither does an error: whoever wants to find a device in a trace can annotate the span of
- * what made it send, `Effect.annotateCurrentSpan`, with a key of their own.
+ * holds a device token**, and neither does an error: to find a device in a trace, annotate the span around the send
+ * with an attribute that you choose (`Effect.annotateCurrentSpan`).
  *
  * @example
  * ```ts

@@ -330,7 +330,7 @@ describe("callers' code that throws", () => {
     ))))
 })
 
-describe("servers that rotate their connections in good order", () => {
+describe("servers that replace their connections by GOAWAY", () => {
   for (const answered of [true, false]) {
     it.live(`every 100 requests, GOAWAY that includes them, ${answered ? "answered" : "not yet answered"}: nobody waits`, () =>
       Effect.gen(function*() {

@@ -35,7 +35,7 @@ describe("what an answer leads to", () => {
     })
   }
 
-  it("every reason that Apple documents has a verdict, and none is sent again for ever at once", () => {
+  it("every reason that Apple documents has a verdict, and none is repeated without end and without a wait", () => {
     for (const reason of Object.values(Reason.table)) {
       const verdict = Verdict.ofAnswer(reason, noHistory, true)
       assert.include(["settle", "repeat", "backoff", "resign", "keepToken"], verdict)
@@ -73,7 +73,7 @@ describe("what a failure leads to", () => {
     )
   })
 
-  it("a timeout is final, and so is an answer that nobody understands", () => {
+  it("a timeout is final, and so is an answer that cannot be understood", () => {
     assert.strictEqual(Verdict.ofFailure({ _tag: "Timeout", processed: "unknown" }, noHistory, allowed), "settle")
     assert.strictEqual(Verdict.ofFailure({ _tag: "MalformedResponse", processed: "yes" }, noHistory, allowed), "settle")
     assert.strictEqual(Verdict.ofFailure({ _tag: "ResponseTooLarge", processed: "yes" }, noHistory, allowed), "settle")

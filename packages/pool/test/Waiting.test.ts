@@ -42,7 +42,7 @@ describe("those who wait for a stream", () => {
     assert.deepStrictEqual(drain(waiting).slice(0, 6), ["a", "b1", "single", "a", "b2", "a"])
   })
 
-  it("keep their place when they come back, whoever comes back first", () => {
+  it("deliveries that come back keep their place, in whatever order they come back", () => {
     const waiting = new Waiting()
     for (let i = 10; i < 13; i++) waiting.add(new Item(`${i}`, i))
     for (const i of [7, 3, 9, 1]) waiting.addReturned(new Item(`${i}`, i))

@@ -1,11 +1,11 @@
 /**
- * What the mock does with one request, by name: answers, rejections, and every fault that a network or a server can
- * come up with. Hand them to `MockApns.next` (for the next requests, in order) or return them from `MockApns.script`.
+ * What the mock does with one request, by name: answers, rejections, and every fault of a network or a
+ * server. Hand them to `MockApns.next` (for the next requests, in order) or return them from `MockApns.script`.
  *
  * Each says whether the mock *processes* the notification, that is: checks it and, where the checks pass, counts it
  * among those that it accepted. Where a status is sent, whole or half, the mock did what that status says, without
- * further checks: 200 accepts, everything else rejects. So `MockApns.received` is the truth that a client's claims can be
- * held against.
+ * further checks: 200 accepts, everything else rejects. So `MockApns.received` shows what
+ * really happened, to compare with what a client reports.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Throw-away certificates for tests: an authority that exists in memory only, and what it signs. Nothing here is fit
- * for anything but a test.
+ * Throw-away certificates for tests: an authority that exists in memory only, and what it signs. Use them in
+ * tests only.
  *
  * @since 0.1.0
  */

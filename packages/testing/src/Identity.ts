@@ -1,6 +1,6 @@
 /**
- * What a mock is known by: its key, its ids and its certificate. Kept in a directory, they are the same at its next
- * start, so that whoever points at it need not be told again.
+ * What clients know a mock by: its key, its ids and its certificate. Kept in a directory, they are the same at its next
+ * start, so that clients need no new settings.
  *
  * @example
  * ```ts
@@ -61,7 +61,7 @@ const isValidAt = (now: number, cert: string): boolean => {
 
 /**
  * The identity that is kept in a directory, made where there is none yet. A certificate that has less than a week left
- * is made anew, with its authority; the key stays. A file that cannot be understood is replaced.
+ * is replaced, together with its authority; the key stays the same. A file that cannot be read is replaced.
  *
  * @since 1.0.0
  * @category constructors

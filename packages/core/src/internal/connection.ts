@@ -65,14 +65,15 @@ export const make = (
     const transport = yield* Transport.connect({ ...options, connectTimeout: timeout })
     const spent = (yield* Clock.currentTimeMillis) - started
     const wire = yield* open(transport, { ...options, authority: options.endpoint.authority }, spans, parts)
-    const left = Duration.millis(Math.max(1, Duration.toMillis(timeout) - spent))
-    yield* timeoutFail(wire.ready, { duration: left, onTimeout: () => noSettings(options.endpoint, timeout) }).pipe(
-      Effect.zipRight(
-        Effect.suspend(() => wire.state === "closed" ? unusable(options.endpoint, wire.cause) : Effect.void)
-      ),
-      // not at the end of the scope, which may be far away
-      Effect.onError(() => Effect.zipRight(wire.shutdown(Duration.zero), Effect.sync(() => transport.destroy())))
-    )
+    const remaining = Duration.millis(Math.max(1, Duration.toMillis(timeout) - spent))
+    yield* timeoutFail(wire.ready, { duration: remaining, onTimeout: () => noSettings(options.endpoint, timeout) })
+      .pipe(
+        Effect.zipRight(
+          Effect.suspend(() => wire.state === "closed" ? unusable(options.endpoint, wire.cause) : Effect.void)
+        ),
+        // not at the end of the scope, which may be far away
+        Effect.onError(() => Effect.zipRight(wire.shutdown(Duration.zero), Effect.sync(() => transport.destroy())))
+      )
     return wire.connection
   })
 

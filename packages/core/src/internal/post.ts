@@ -57,10 +57,10 @@ class Post extends Exchange.Exchange {
       this.onAnswer(connection, nowMillis)
       return
     }
-    const left = !connection.unsafe.holds(this)
+    const sent = !connection.unsafe.holds(this)
     connection.unsafe.cancel(this)
-    if (left) connection.unsafe.suspect()
-    this.resume(Exit.fail(Failure.toError(Failure.timeout(left ? "unknown" : "no", this.limit), left ? 1 : 0)))
+    if (sent) connection.unsafe.suspect()
+    this.resume(Exit.fail(Failure.toError(Failure.timeout(sent ? "unknown" : "no", this.limit), sent ? 1 : 0)))
   }
 }
 

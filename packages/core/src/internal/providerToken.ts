@@ -136,7 +136,7 @@ class Signer implements ProviderToken {
       if (within(quietPeriod, this.#resignedAt, now)) {
         return this.refuse("SignedRecently", last, this.#resignedAt + quietPeriod)
       }
-      return this.orRefused(this.sign(this.own(now, last), last, now), last)
+      return this.orRefused(this.sign(this.issuedForThisProcess(now, last), last, now), last)
     })
 
   readonly tooManyUpdates = (_token: Token): Effect.Effect<void> =>
@@ -150,7 +150,7 @@ class Signer implements ProviderToken {
   }
 
   /** As {@link regular}, for a token that must differ from the one refused. */
-  private own(now: number, refused: Token): number {
+  private issuedForThisProcess(now: number, refused: Token): number {
     const isSameSecond = Math.floor(now / 1000) === Math.floor(refused.issuedAt.epochMillis / 1000)
     return this.sharing === "processes" && isSameSecond ? now - 1000 : now
   }

@@ -32,21 +32,21 @@ const failure = (
 ): ConnectError =>
   new ConnectError({ reason, phase: "proxy", endpoint, code, message, ...(cause === undefined ? {} : { cause }) })
 
-/** A TCP connection to `endpoint` through `proxy`; `own` hears of every socket before it connects. */
+/** A TCP connection to `endpoint` through `proxy`; `onSocket` is called with every socket before it connects. */
 export const open = (
   endpoint: Endpoint,
   proxy: Proxy,
-  own: (socket: net.Socket) => void
+  onSocket: (socket: net.Socket) => void
 ): Effect.Effect<net.Socket, ConnectError> =>
   Effect.flatMap(
-    openSocket(endpoint, proxy, own),
+    openSocket(endpoint, proxy, onSocket),
     (socket) => proxy.protocol === "http" ? viaHttp(endpoint, proxy, socket) : viaSocks(endpoint, proxy, socket)
   )
 
 const openSocket = (
   endpoint: Endpoint,
   proxy: Proxy,
-  own: (socket: net.Socket) => void
+  onSocket: (socket: net.Socket) => void
 ): Effect.Effect<net.Socket, ConnectError> =>
   Effect.async((resume) => {
     const socket = net.connect({
@@ -58,7 +58,7 @@ const openSocket = (
       autoSelectFamily: true,
       autoSelectFamilyAttemptTimeout: 2_000
     })
-    own(socket)
+    onSocket(socket)
     // Between two steps nobody else listens, and an error without a listener would end the process.
     socket.on("error", ignore)
     const off = () => {

@@ -50,7 +50,7 @@ export interface Dialing {
   phase: Phase
 }
 
-const own = (dialing: Dialing, socket: net.Socket): void => {
+const track = (dialing: Dialing, socket: net.Socket): void => {
   dialing.sockets.add(socket)
   socket.once("close", () => dialing.sockets.delete(socket))
 }
@@ -144,7 +144,7 @@ const setupError = (
 
 type Keylog = ((line: Buffer) => void) | undefined
 
-/** A key log that throws, such as a disk that is full, is worth a warning and not the connection. */
+/** A key log that throws, for example because the disk is full, causes a warning; the connection goes on. */
 const harmless = (keylog: Keylog): Effect.Effect<Keylog> =>
   keylog === undefined ? Effect.succeed(undefined) : Effect.map(Effect.runtime<never>(), (runtime) => {
     let warned = false
@@ -410,7 +410,7 @@ const dial = (
       }
     }
     const socket = tls.connect(withBuffer)
-    own(dialing, socket)
+    track(dialing, socket)
     const transport = new SocketTransport(socket, true, keylog)
     transport.onStage = () => {
       transport.onStage = undefined
@@ -463,10 +463,10 @@ const dialThrough = (
     dialing.phase = "proxy"
     return Effect.flatMap(
       proxyTunnel,
-      ({ open }) => open(dialing.endpoint, proxy, (socket) => own(dialing, socket))
+      ({ open }) => open(dialing.endpoint, proxy, (socket) => track(dialing, socket))
     )
   }).pipe(Effect.map((tunnel) => {
     const socket = tls.connect({ ...tlsOptions, socket: tunnel, host: dialing.endpoint.host })
-    own(dialing, socket)
+    track(dialing, socket)
     return new SocketTransport(socket, false, keylog)
   }))

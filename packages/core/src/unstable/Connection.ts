@@ -49,7 +49,7 @@ export interface Unsafe {
   readonly inFlight: number
   /** Streams that the server allows (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 section 6.5.2). */
   readonly limit: number
-  /** An answer, or a PONG, has come since the connection was opened: somebody is there. */
+  /** An answer or a PONG has come since the connection was opened, so the server is there. */
   readonly proven: boolean
   /** False while the connection is suspect: it has been silent, a PING is out, and nothing is sent before its answer. */
   readonly trusted: boolean
@@ -74,9 +74,9 @@ export interface Unsafe {
   readonly hasten: () => void
   /** It keeps this request back until the server has answered a PING: nothing of it has been sent. */
   readonly holds: (exchange: Exchange) => boolean
-  /** Gives a request up: RST_STREAM CANCEL, and the slot is free. No callback of the exchange is called any more. */
+  /** Cancels a request (RST_STREAM CANCEL) and frees its stream. After this no callback of the exchange is called. */
   readonly cancel: (exchange: Exchange) => void
-  /** A request timed out: asks the server for a sign of life, and retires the connection after several in a row. */
+  /** A request timed out: sends a PING, and retires the connection after several in a row. */
   readonly suspect: () => void
   /** No new requests; closes when the last answer is in. */
   readonly retire: (cause?: CloseCause) => void
@@ -121,7 +121,7 @@ export interface Parts {
 }
 
 /**
- * `Connection.make`, for pools: one set of deadlines for many connections, and news in the same tick.
+ * `Connection.make`, for pools: one set of deadlines for many connections, and a listener that is called in the same tick.
  *
  * @since 1.0.0
  * @category constructors

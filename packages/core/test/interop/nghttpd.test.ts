@@ -117,7 +117,7 @@ const peaceful = (server: Server) => {
 }
 
 describe.skipIf(!installed)("nghttpd understands us", () => {
-  it.scopedLive("one after the other, with heads that enter the dynamic table, and closes in peace", () =>
+  it.scopedLive("one after the other, with heads that enter the dynamic table, and closes without an error", () =>
     Effect.gen(function*() {
       const server = yield* start()
       yield* Effect.scoped(Effect.gen(function*() {

@@ -1,5 +1,5 @@
 /**
- * Classes that are Schemas of their own: what they make survives JSON, a queue and an Rpc, and comes back as itself. The
+ * Classes that are also Schemas: their instances can go through JSON, a queue or an Rpc, and come back as the same class. The
  * Schema is built when it is first asked for, so that importing a class does not pay for it.
  *
  * Unstable: a minor version may change it.
@@ -27,7 +27,7 @@ import type * as AST from "effect/SchemaAST"
 import type * as Types from "effect/Types"
 
 /**
- * The class of an error: caught by its tag, and a Schema of its own.
+ * The class of an error: it is caught by its tag, and is also its Schema.
  *
  * @since 1.0.0
  * @category models

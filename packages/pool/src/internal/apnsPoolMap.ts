@@ -110,8 +110,8 @@ export class Tenants {
 
   // --- use ---
 
-  /** Runs in a region that cannot be interrupted; {@link Tenants.leave} must follow, whatever becomes of the pool. */
-  join(tenant: ResolvedTenant): Effect.Effect<Entry> {
+  /** Runs in a region that cannot be interrupted; {@link release} must follow, whatever becomes of the pool. */
+  acquire(tenant: ResolvedTenant): Effect.Effect<Entry> {
     return Effect.suspend(() => {
       if (!this.open) return Effect.interrupt
       const key = keyOf(tenant)
@@ -134,7 +134,7 @@ export class Tenants {
     })
   }
 
-  leave(entry: Entry): Effect.Effect<void> {
+  release(entry: Entry): Effect.Effect<void> {
     return Effect.suspend(() => {
       entry.users--
       if (entry.users > 0 || entry.leaving) return Effect.void

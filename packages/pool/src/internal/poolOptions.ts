@@ -46,7 +46,7 @@ export const refused = ({ description, field }: Refusal): InvalidPoolOptions => 
 }
 
 /**
- * Options that make no pool; `message` says what to change.
+ * Options that are not valid; `message` says what to change.
  *
  * @since 0.1.0
  * @category errors

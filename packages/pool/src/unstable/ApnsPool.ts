@@ -31,11 +31,11 @@ import type { Delivery } from "./Delivery.js"
  */
 export interface Unsafe {
   /**
-   * Takes a delivery. Exactly one of its callbacks is called, once, perhaps before this returns. Inside a callback that was
-   * given the time, it may be passed on.
+   * Takes a delivery. Exactly one of its callbacks is called, once, possibly before this returns. Inside a callback that
+   * receives the time, pass it on as `nowMillis`.
    */
   readonly submit: (delivery: Delivery, nowMillis?: number) => void
-  /** Gives a delivery up: none of its callbacks is called any more. */
+  /** Cancels a delivery. After this none of its callbacks is called. */
   readonly cancel: (delivery: Delivery) => void
 }
 

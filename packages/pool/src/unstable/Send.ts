@@ -1,5 +1,5 @@
 /**
- * The parts that `send` is made of: for what sends in another way and means the same.
+ * The parts that `send` is made of: for code that sends in another way, with the same meaning.
  *
  * Unstable: a minor version may change it.
  *
@@ -28,7 +28,7 @@ import type { Delivery } from "./Delivery.js"
  */
 export const specOf = (
   options: Omit<SendOptions, "token">,
-  /** The topic of notifications that name none. */
+  /** The topic of notifications that do not name one. */
   defaultTopic: string | undefined
 ): Either.Either<Request.Spec, SendError> => internal.specOf(options, defaultTopic)
 

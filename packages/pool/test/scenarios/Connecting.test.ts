@@ -422,7 +422,7 @@ describe("connecting, by the clock", () => {
         assert.strictEqual(brief(sent), "BadCertificate no")
       })))
 
-  it.scoped("credentials refused by a second GOAWAY, after one in good order, close the pool too", () =>
+  it.scoped("credentials refused by a second GOAWAY, after one with NO_ERROR, close the pool too", () =>
     Effect.gen(function*() {
       const made: Array<Connection.Connection> = []
       const pool = yield* UnstableApnsPool.makeWith(

@@ -128,7 +128,7 @@ for (const way of ways) {
 
     // --- GOAWAY
 
-    it.scopedLive("GOAWAY in good order: those it includes are answered, the others sent again, nothing twice", () =>
+    it.scopedLive("GOAWAY with NO_ERROR: those it includes are answered, the others sent again, nothing twice", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.delay("100 millis")
