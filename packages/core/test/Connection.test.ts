@@ -3,7 +3,20 @@ import type { Parts } from "@effect-apns/core/unstable/Connection"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import { ErrorCode, Frame } from "@effect-apns/http2"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, DateTime, Duration, Effect, Either, Exit, Fiber, Option, Redacted, Scope, TestClock } from "effect"
+import {
+  Clock,
+  DateTime,
+  Duration,
+  Effect,
+  Either,
+  Exit,
+  Fiber,
+  Option,
+  Redacted,
+  Schema,
+  Scope,
+  TestClock
+} from "effect"
 import * as fixtures from "./fixtures/index.js"
 import { Peer, settled } from "./utils/peer.js"
 
@@ -251,7 +264,12 @@ describe("Connection", () => {
         assert.strictEqual(connection.unsafe.state, "active")
         yield* run(1)
         assert.notStrictEqual(connection.unsafe.state, "active")
-        assert.strictEqual((yield* connection.retired)._tag, "Retired")
+        const cause = yield* connection.retired
+        assert.deepStrictEqual(cause, { _tag: "Retired", timeouts: 5 })
+        assert.include(Failure.describeCause(cause), "5 requests in a row got no answer in time")
+        // whoever logs or stores the reason has the number
+        const stored = yield* Schema.encode(Failure.CloseCause)(cause)
+        assert.deepStrictEqual(yield* Schema.decode(Failure.CloseCause)(stored), cause)
       }))
   })
 

@@ -404,7 +404,7 @@ export class Reader {
   private readonly onFrame: (type: number, flags: number, streamId: number, payload: Uint8Array) => void
 
   /**
-   * `onFrame` hears of each frame; its `payload` is valid during the call alone. `skip` bytes are dropped first (a
+   * `onFrame` is called with each frame; its `payload` is valid during the call alone. `skip` bytes are dropped first (a
    * server skips the 24 bytes of the preface).
    */
   constructor(

@@ -2,7 +2,7 @@
  * A sans-IO HTTP/2 client session for push: bytes in, events out.
  *
  * The session owns the protocol and nothing else: no socket, no timer, no clock. Its driver hands received bytes to
- * {@link Session.receive}, writes what {@link Session.takeOutput} returns, and hears of everything through a
+ * {@link Session.receive}, writes what {@link Session.takeOutput} returns, and is told of everything through a
  * {@link Handler}. RFC 9113 and RFC 7541 are the specification.
  *
  * @example
@@ -955,7 +955,7 @@ export class Session<S extends Stream> {
   // ----------------------------------------------------------------------------------- RST_STREAM (RFC 9113 section 6.4)
 
   /**
-   * Sends RST_STREAM and frees the slot; the handler hears nothing of this stream any more. A no-op for a closed stream.
+   * Sends RST_STREAM and frees the slot; no method of the handler is called with this stream any more. A no-op for a closed stream.
    */
   reset(stream: S, code: number): void {
     if (stream.id === 0 || this.open.find(stream.id) !== stream) return

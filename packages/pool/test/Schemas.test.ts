@@ -28,6 +28,7 @@ const causes: ReadonlyArray<Failure.CloseCause> = [
   { _tag: "PingTimeout", after: Duration.millis(10_000) },
   { _tag: "ProtocolError", code: 1, codeName: "PROTOCOL_ERROR", description: "what it did" },
   { _tag: "Retired" },
+  { _tag: "Retired", timeouts: 5 },
   { _tag: "HeadersRefused" },
   { _tag: "ScopeClosed" },
   { _tag: "ConnectFailed", error: connectError },
