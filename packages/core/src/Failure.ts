@@ -442,6 +442,22 @@ export const timeout = (
 ): Failure & { readonly _tag: "Timeout" } => ({ _tag: "Timeout", processed, limit, closeCause })
 
 /**
+ * An answer that cannot be understood, although it has a status.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
+export const malformed = (
+  status: number,
+  description: string
+): Failure & { readonly _tag: "MalformedResponse" } => ({
+  _tag: "MalformedResponse",
+  processed: "yes",
+  status,
+  description
+})
+
+/**
  * REFUSED_STREAM means that the server did no work for the stream (RFC 9113 section 8.7); any other code does not say whether it did.
  *
  * @since 0.1.0

@@ -26,14 +26,9 @@ class Post extends Exchange.Exchange {
     if (this.status >= 200 && this.status < 300) return this.resume(Exit.succeed(Response.fromAccepted(this, 1)))
     const response = Response.fromStream(this, 1, nowMillis - this.deadlines.ahead)
     this.resume(
-      Either.isRight(response) ? Exit.succeed(response.right) : Exit.fail(
-        Failure.toError({
-          _tag: "MalformedResponse",
-          processed: "yes",
-          status: this.status,
-          description: response.left
-        }, 1)
-      )
+      Either.isRight(response)
+        ? Exit.succeed(response.right)
+        : Exit.fail(Failure.toError(Failure.malformed(this.status, response.left), 1))
     )
   }
 

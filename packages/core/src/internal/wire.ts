@@ -56,12 +56,6 @@ const goawayReason = (debugData: string): string | undefined => {
   }
 }
 
-/** Reasons in a GOAWAY that no new connection will cure. */
-const isCredentialReason = (raw: string): boolean => {
-  const reason = Reason.known(raw)
-  return reason !== undefined && Reason.table[reason].class === "credential-fatal"
-}
-
 /** An HTTP/2 session over a transport. As an entry of the deadlines it keeps its own: the keep-alive's, then the end's. */
 export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange>, Deadlines.Entry {
   /** @internal */
@@ -271,7 +265,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   onGoaway(goaway: Session.Goaway): void {
     const cause = goawayCause(goaway)
     if (goaway.code !== ErrorCode.ErrorCode.NO_ERROR) this.finish(cause)
-    else if (cause._tag === "Goaway" && cause.reason !== undefined && isCredentialReason(cause.reason)) {
+    else if (cause._tag === "Goaway" && cause.reason !== undefined && Reason.isCredentialReason(cause.reason)) {
       this.finish(cause)
     } else this.retire(cause)
   }

@@ -41,16 +41,11 @@ class Posting extends Delivery {
     if (this.status >= 200 && this.status < 300) {
       return this.resume(Exit.succeed(Response.fromAccepted(this, this.attempts)))
     }
-    const response = Response.fromStream(this, this.attempts, this.engineNow())
+    const response = this.answer ?? Response.fromStream(this, this.attempts, this.engineNow())
     this.resume(
-      Either.isRight(response) ? Exit.succeed(response.right) : Exit.fail(
-        Failure.toError({
-          _tag: "MalformedResponse",
-          processed: "yes",
-          status: this.status,
-          description: response.left
-        }, this.attempts)
-      )
+      Either.isRight(response)
+        ? Exit.succeed(response.right)
+        : Exit.fail(Failure.toError(Failure.malformed(this.status, response.left), this.attempts))
     )
   }
 

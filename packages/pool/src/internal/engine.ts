@@ -146,12 +146,7 @@ export class Engine implements Owner {
     const parsed = Response.fromStream(delivery, delivery.attempts, now - this.deadlines.ahead)
     delivery.answer = parsed
     if (Either.isLeft(parsed)) {
-      return this.settleFailed(delivery, {
-        _tag: "MalformedResponse",
-        processed: "yes",
-        status: delivery.status,
-        description: parsed.left
-      })
+      return this.settleFailed(delivery, Failure.malformed(delivery.status, parsed.left))
     }
     const response = parsed.right
     const info = Reason.info(response.reason ?? "", response.status)

@@ -10,12 +10,7 @@ export type Reject<R> = (options: Rejection.Options) => R
 export const ofAnswer = <R>(delivery: Delivery, reject: Reject<R>): R | Failure.PoolError => {
   const parsed = delivery.answer ?? Response.fromStream(delivery, delivery.attempts, delivery.engineNow())
   if (Either.isLeft(parsed)) {
-    return Failure.toError({
-      _tag: "MalformedResponse",
-      processed: "yes",
-      status: delivery.status,
-      description: parsed.left
-    }, delivery.attempts)
+    return Failure.toError(Failure.malformed(delivery.status, parsed.left), delivery.attempts)
   }
   const { apnsId, headers, reason, retryAfter, status, timestamp, uniqueId } = parsed.right
   return reject({

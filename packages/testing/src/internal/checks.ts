@@ -4,10 +4,10 @@
  * @internal
  */
 import * as PushType from "@effect-apns/models/PushType"
-import type { Authority, Verified } from "./Authority.js"
-import type { Channels } from "./Channels.js"
+import type { Authority, Verified } from "./authority.js"
+import type { Channels } from "./channels.js"
 import * as reasons from "./reasons.js"
-import type { ReceivedRequest } from "./ReceivedRequest.js"
+import type { ReceivedRequest } from "./receivedRequest.js"
 import type { PushCertificate } from "./x509.js"
 
 /** @internal */

@@ -5,9 +5,9 @@ import * as http2 from "node:http2"
 import * as net from "node:net"
 import { setImmediate as turn } from "node:timers/promises"
 import * as tls from "node:tls"
-import { FaultDuplex } from "../../src/internal/FaultDuplex.js"
+import { FaultDuplex } from "../../src/internal/faultDuplex.js"
 import { headerBlock } from "../../src/internal/frames.js"
-import { Timeline } from "../../src/internal/Timeline.js"
+import { Timeline } from "../../src/internal/timeline.js"
 
 /** A duplex whose socket goes nowhere, and what was written to that socket. */
 const make = () => {

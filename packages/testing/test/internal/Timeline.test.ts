@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, TestClock } from "effect"
 import * as fc from "fast-check"
-import { Timeline } from "../../src/internal/Timeline.js"
+import { Timeline } from "../../src/internal/timeline.js"
 
 const make = Effect.acquireRelease(
   Effect.map(Effect.clock, (clock) => new Timeline(clock)),

@@ -14,7 +14,7 @@ import type { Socket } from "node:net"
 import { Duplex } from "node:stream"
 import type { TLSSocket } from "node:tls"
 import { FrameScanner } from "./frames.js"
-import type { Timeline } from "./Timeline.js"
+import type { Timeline } from "./timeline.js"
 
 export interface FrameListener {
   readonly onPing: (ack: boolean) => void

@@ -12,9 +12,9 @@ import type { TLSSocket } from "node:tls"
 import type { Behavior } from "../Behavior.js"
 import type { ConnectionInfo } from "../ConnectionInfo.js"
 import type { Principal } from "./checks.js"
-import { FaultDuplex } from "./FaultDuplex.js"
-import { ReceivedRequest } from "./ReceivedRequest.js"
-import type { Timeline } from "./Timeline.js"
+import { FaultDuplex } from "./faultDuplex.js"
+import { ReceivedRequest } from "./receivedRequest.js"
+import type { Timeline } from "./timeline.js"
 import { readPushCertificate } from "./x509.js"
 
 const maxRemembered = 10_000

@@ -14,12 +14,12 @@ import type { Behavior } from "../Behavior.js"
 import type { ConnectionInfo } from "../ConnectionInfo.js"
 import type { Received } from "../Received.js"
 import { check, hasDuplicates, type Rules, type Verdict } from "./checks.js"
-import type { Pace } from "./FaultDuplex.js"
+import type { Pace } from "./faultDuplex.js"
 import * as frames from "./frames.js"
-import type { Exchange } from "./MockConnection.js"
-import { MockConnection } from "./MockConnection.js"
-import type { ReceivedRequest } from "./ReceivedRequest.js"
-import type { Timeline } from "./Timeline.js"
+import type { Exchange } from "./mockConnection.js"
+import { MockConnection } from "./mockConnection.js"
+import type { ReceivedRequest } from "./receivedRequest.js"
+import type { Timeline } from "./timeline.js"
 
 /** @internal */
 export type TlsFault =

@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto"
 import type { Verdict } from "./checks.js"
 import * as reasons from "./reasons.js"
-import type { ReceivedRequest } from "./ReceivedRequest.js"
+import type { ReceivedRequest } from "./receivedRequest.js"
 
 /** @internal */
 export interface Channel {
