@@ -1,47 +1,10 @@
 import { Outbox, OutboxMetrics, OutboxRunner } from "@effect-apns/outbox"
 import { SqlClient } from "@effect/sql"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, HashMap, Layer, Logger, Metric, Stream, Tracer } from "effect"
+import { Effect, Layer, Metric, Stream, Tracer } from "effect"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import * as T from "./utils.js"
-
-interface Line {
-  readonly level: string
-  readonly message: string
-  readonly annotations: Readonly<Record<string, unknown>>
-}
-
-/** Runs with a logger that keeps the lines of WARN and above. */
-const listen = <A, E, R>(use: (lines: ReadonlyArray<Line>) => Effect.Effect<A, E, R>) => {
-  const lines: Array<Line> = []
-  const logger = Logger.make<unknown, void>(({ annotations, cause, logLevel, message }) => {
-    if (logLevel.ordinal < 30_000) return
-    lines.push({
-      level: logLevel.label,
-      message: `${(Array.isArray(message) ? message : [message]).map(String).join(" ")} ${
-        Cause.isEmpty(cause) ? "" : Cause.pretty(cause)
-      }`,
-      annotations: Object.fromEntries(HashMap.toEntries(annotations))
-    })
-  })
-  return Effect.provide(use(lines), Logger.replace(Logger.defaultLogger, logger))
-}
-
-const said = (lines: ReadonlyArray<Line>, level: string, text: string) =>
-  Effect.gen(function*() {
-    while (true) {
-      const line = lines.find((line) => line.level === level && line.message.includes(text))
-      if (line !== undefined) return line
-      yield* Effect.sleep("10 millis")
-    }
-  }).pipe(
-    Effect.timeoutFail({
-      duration: "20 seconds",
-      onTimeout: () => new Error(`no ${level} with ${JSON.stringify(text)} among ${JSON.stringify(lines)}`)
-    }),
-    Effect.orDie
-  )
 
 /** The sum of a counter over its tags, as far as these are given. */
 const total = (name: string, tags: Readonly<Record<string, string>> = {}) =>
@@ -123,14 +86,14 @@ T.onEachDatabase((name, database) => {
       }).pipe(Effect.scoped, Effect.provide(live)))
 
     it.live("logs a stopped campaign with its id and reason, and counts it", () =>
-      listen((lines) =>
+      T.listen((lines) =>
         Effect.gen(function*() {
           const outbox = yield* Outbox.Outbox
           const { pool } = yield* T.pool(() => T.rejected(403, "InvalidProviderToken"))
           const before = yield* total("apns_outbox_stopped_total")
           yield* outbox.enqueue({ id: "news", tokens: T.tokens(3), notification: T.alert })
           yield* T.runner(pool)
-          const line = yield* said(lines, "ERROR", "Campaign stopped, to be resumed when it is mended")
+          const line = yield* T.said(lines, "ERROR", "Campaign stopped, to be resumed when it is mended")
           assert.include(line.message, "InvalidProviderToken")
           assert.strictEqual(line.annotations["campaign"], "news")
           assert.strictEqual(line.annotations["package"], "@effect-apns/outbox")
@@ -139,7 +102,7 @@ T.onEachDatabase((name, database) => {
       ).pipe(Effect.scoped, Effect.provide(live)))
 
     it.live("logs each failure of onOutcomes with its cause, and counts it", () =>
-      listen((lines) =>
+      T.listen((lines) =>
         Effect.gen(function*() {
           const outbox = yield* Outbox.Outbox
           const { pool } = yield* T.pool()
@@ -154,20 +117,20 @@ T.onEachDatabase((name, database) => {
                 return calls === 2 ? Effect.never : Effect.void
               })
           })
-          const failed = yield* said(lines, "ERROR", "the webhook is down")
+          const failed = yield* T.said(lines, "ERROR", "the webhook is down")
           assert.include(failed.message, "3 outcomes, which stay in the outbox and are told again in 1 s")
-          yield* said(lines, "ERROR", "it took longer than 50ms, and was interrupted")
+          yield* T.said(lines, "ERROR", "it took longer than 50ms, and was interrupted")
           assert.strictEqual(yield* total("apns_outbox_failures_total", { of: "onOutcomes" }), before + 2)
         })
       ).pipe(Effect.scoped, Effect.provide(live)))
 
     it.live("logs a pool that cannot be opened, and tries again later", () =>
-      listen((lines) =>
+      T.listen((lines) =>
         Effect.gen(function*() {
           const outbox = yield* Outbox.Outbox
           yield* outbox.enqueue({ id: "a", tenant: "acme", tokens: T.tokens(1), notification: T.alert })
           yield* OutboxRunner.make({ pool: () => Effect.fail(new Error("no such secret")), pollInterval: "10 millis" })
-          const line = yield* said(lines, "ERROR", "no such secret")
+          const line = yield* T.said(lines, "ERROR", "no such secret")
           assert.include(line.message, "acme")
           while ((yield* outbox.progress("a")).retrying === 0) yield* Effect.sleep("10 millis")
           assert.strictEqual((yield* outbox.progress("a")).state, "sending")
@@ -175,7 +138,7 @@ T.onEachDatabase((name, database) => {
       ).pipe(Effect.scoped, Effect.provide(live)))
 
     it.live("logs what it takes over from a runner that died", () =>
-      listen((lines) =>
+      T.listen((lines) =>
         Effect.gen(function*() {
           const outbox = yield* Outbox.Outbox
           const sql = yield* SqlClient.SqlClient
@@ -184,7 +147,7 @@ T.onEachDatabase((name, database) => {
           yield* sql`UPDATE apns_outbox_batches SET acquired_by = 'dead'`
           const { told } = yield* T.runner(pool)
           yield* T.hear(told, 1)
-          yield* said(lines, "WARN", "1 batch of it is taken over")
+          yield* T.said(lines, "WARN", "1 batch of it is taken over")
         })
       ).pipe(Effect.scoped, Effect.provide(live)))
   })

@@ -5,7 +5,7 @@ import type { Outcome } from "@effect-apns/outbox"
 import { LibsqlFile, Outbox, OutboxRunner } from "@effect-apns/outbox"
 import { ApnsPool } from "@effect-apns/pool"
 import { SqlClient } from "@effect/sql"
-import { Effect, Exit, Layer, Queue, Scope } from "effect"
+import { Cause, Effect, Exit, HashMap, Layer, Logger, Queue, Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -136,3 +136,41 @@ export const hear = (told: Queue.Dequeue<Told>, count: number): Effect.Effect<Re
   Effect.map(Effect.timeout(Queue.takeN(told, count), "30 seconds"), (chunk) => Array.from(chunk)).pipe(Effect.orDie)
 
 export const outbox = Outbox.layer()
+
+/** A line of the log. */
+export interface Line {
+  readonly level: string
+  readonly message: string
+  readonly annotations: Readonly<Record<string, unknown>>
+}
+
+/** Runs with a logger that keeps the lines of INFO and above. */
+export const listen = <A, E, R>(use: (lines: ReadonlyArray<Line>) => Effect.Effect<A, E, R>) => {
+  const lines: Array<Line> = []
+  const logger = Logger.make<unknown, void>(({ annotations, cause, logLevel, message }) => {
+    if (logLevel.ordinal < 20_000) return
+    lines.push({
+      level: logLevel.label,
+      message: `${(Array.isArray(message) ? message : [message]).map(String).join(" ")} ${
+        Cause.isEmpty(cause) ? "" : Cause.pretty(cause)
+      }`,
+      annotations: Object.fromEntries(HashMap.toEntries(annotations))
+    })
+  })
+  return Effect.provide(use(lines), Logger.replace(Logger.defaultLogger, logger))
+}
+
+export const said = (lines: ReadonlyArray<Line>, level: string, text: string) =>
+  Effect.gen(function*() {
+    while (true) {
+      const line = lines.find((line) => line.level === level && line.message.includes(text))
+      if (line !== undefined) return line
+      yield* Effect.sleep("10 millis")
+    }
+  }).pipe(
+    Effect.timeoutFail({
+      duration: "20 seconds",
+      onTimeout: () => new Error(`no ${level} with ${JSON.stringify(text)} among ${JSON.stringify(lines)}`)
+    }),
+    Effect.orDie
+  )

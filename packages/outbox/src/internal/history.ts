@@ -9,13 +9,14 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { OutcomesOptions } from "../Outbox.js"
 import type { InvalidCampaign } from "../OutboxError.js"
-import * as Outcome from "../Outcome.js"
+import type * as Outcome from "../Outcome.js"
 import * as Campaigns from "./campaign.js"
 import type { FailedReason } from "./codec.js"
 import * as codec from "./codec.js"
 import { bytesOf, numberOf, optionalText, textOf } from "./codec.js"
 import type { Database, Row } from "./database.js"
 import { places } from "./database.js"
+import * as Outcomes from "./outcome.js"
 
 /**
  * Writers of outcomes hold this lock together, from before their rows get their numbers until they are committed; a
@@ -120,7 +121,7 @@ export const chunkColumns = `o.seq, o.batch, o.campaign, o.tenant, o.round, o.ac
 
 /** The outcomes of a row, in the order of their places. */
 export const outcomesOf = (row: Row, tokens: ReadonlyArray<string>): ReadonlyArray<Outcome.Outcome> => {
-  const chunk: Outcome.Chunk = {
+  const chunk: Outcomes.Chunk = {
     campaign: textOf(row["campaign"]),
     tenant: textOf(row["tenant"]),
     round: numberOf(row["round"]),
@@ -134,16 +135,16 @@ export const outcomesOf = (row: Row, tokens: ReadonlyArray<string>): ReadonlyArr
   const out: Array<Outcome.Outcome> = []
   if (rest !== undefined) {
     for (let i = 0; i < size; i++) {
-      if (!bits.has(i)) out.push(Outcome.fromEntry(chunk, [i, "F", rest, "no", describeRest(rest)], out.length))
+      if (!bits.has(i)) out.push(Outcomes.fromEntry(chunk, [i, "F", rest, "no", describeRest(rest)], out.length))
     }
     return out
   }
   for (const entry of codec.decodeEntries(optionalText(row["entries"]) ?? null)) {
-    out.push(Outcome.fromEntry(chunk, entry, out.length))
+    out.push(Outcomes.fromEntry(chunk, entry, out.length))
   }
   if (row["accepted"] !== null && row["accepted"] !== undefined) {
     for (let i = 0; i < size; i++) {
-      if (bits.has(i)) out.push(Outcome.accepted(chunk, i, out.length))
+      if (bits.has(i)) out.push(Outcomes.accepted(chunk, i, out.length))
     }
   }
   return out

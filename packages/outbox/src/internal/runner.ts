@@ -270,7 +270,7 @@ class Engine {
         if (!this.away && attempt >= 1) {
           this.away = true
           yield* Effect.logError(
-            `The database does not do what the outbox asks for; nothing more than ${this.settings.concurrency} notifications are sent until it does: ${
+            `The database does not answer, or refuses: at most ${this.settings.concurrency} notifications are sent until it is back, and nothing is lost. ${
               describe(exit.cause)
             }`
           )
