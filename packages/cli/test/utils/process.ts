@@ -23,8 +23,10 @@ export type Command = ReadonlyArray<string>
 
 const fileOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-/** The sources: needs no build. */
-export const source: Command = ["--conditions=@effect-apns/source", "--import", "tsx", fileOf("../../src/bin.ts")]
+/** The sources: as the set-up of the tests has bundled them (`command.ts`), else compiled at each start. */
+export const source: Command = process.env["APNS_TEST_COMMAND"] === undefined
+  ? ["--conditions=@effect-apns/source", "--import", "tsx", fileOf("../../src/bin.ts")]
+  : [process.env["APNS_TEST_COMMAND"]]
 
 /** What is published. */
 export const built: Command = [fileOf("../../build/command/bin.js")]
