@@ -17,10 +17,8 @@
  */
 import type * as CliApp from "@effect/cli/CliApp"
 import * as CliConfig from "@effect/cli/CliConfig"
-import * as Descriptor from "@effect/cli/CommandDescriptor"
 import * as ValidationError from "@effect/cli/ValidationError"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
-import * as Arr from "effect/Array"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
@@ -118,12 +116,9 @@ const dispatch = (
 
 const completions = (shell: string | undefined): Effect.Effect<void, NotPossible> =>
   Effect.gen(function*() {
-    const scripts = {
-      bash: Descriptor.getBashCompletions,
-      zsh: Descriptor.getZshCompletions,
-      fish: Descriptor.getFishCompletions
-    }
-    if (shell !== "bash" && shell !== "zsh" && shell !== "fish") {
+    const { script, shells } = yield* Effect.promise(() => import("./internal/completions.js"))
+    const known = shells.find((name) => name === shell)
+    if (known === undefined) {
       return yield* notPossible(
         `--completions: ${
           shell === undefined ? "the value is missing" : `'${shell}' is none of them`
@@ -132,11 +127,10 @@ const completions = (shell: string | undefined): Effect.Effect<void, NotPossible
     }
     const all = yield* Effect.forEach(
       commands,
-      ({ load, name }) => Effect.map(Effect.promise(load), ({ descriptor }) => [name, descriptor] as const)
+      ({ load, name, summary }) =>
+        Effect.map(Effect.promise(load), (subcommand) => [name, summary, subcommand] as const)
     )
-    if (!Arr.isNonEmptyArray(all)) return
-    const script = yield* scripts[shell](Descriptor.withSubcommands(Descriptor.make("apns"), all), "apns")
-    yield* Console.log(script.join("\n"))
+    yield* Console.log(script(known, all))
   })
 
 const levels = new Map(LogLevel.allLevels.map((level) => [level._tag.toLowerCase(), level]))

@@ -1,9 +1,8 @@
 import type * as CliApp from "@effect/cli/CliApp"
 import * as Command from "@effect/cli/Command"
-import * as Descriptor from "@effect/cli/CommandDescriptor"
 import type * as ValidationError from "@effect/cli/ValidationError"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
-import * as Arr from "effect/Array"
+import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Types from "effect/Types"
 import type { NotAccepted, NotPossible, Unsaid } from "./errors.js"
@@ -21,7 +20,6 @@ export type Failure = NotPossible | NotAccepted | Unsaid
 /** A subcommand, ready to be run with what was typed after its name. */
 export interface Subcommand {
   readonly help: Help
-  readonly descriptor: Descriptor.Command<unknown>
   readonly run: (
     args: ReadonlyArray<string>
   ) => Effect.Effect<void, Failure | ValidationError.ValidationError, Requirements>
@@ -48,7 +46,6 @@ export const make = <const Config extends Command.Command.Config>(
   const run = Command.run(command, { name: `apns ${name}`, version })
   return {
     help: { ...help, name: `apns ${name}`, abouts: aboutsOf(config) },
-    descriptor: command.descriptor,
     run: (args) => run(["node", "apns", ...args]),
     commands: new Map()
   }
@@ -66,10 +63,6 @@ export const group = (
     abouts: [],
     commands: commands.map(([name, summary]) => [name, summary])
   },
-  descriptor: Descriptor.withSubcommands(
-    Descriptor.make(name).pipe(Descriptor.withDescription(help.what)),
-    Arr.map(commands, ([name, , { descriptor }]) => [name, descriptor] as const)
-  ),
   run: () => Effect.void,
   commands: new Map(commands.map(([name, , subcommand]) => [name, subcommand]))
 })
