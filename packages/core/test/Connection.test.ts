@@ -11,6 +11,7 @@ import {
   Either,
   Exit,
   Fiber,
+  Logger,
   Option,
   Redacted,
   Schema,
@@ -245,8 +246,12 @@ describe("Connection", () => {
         assert.deepStrictEqual(peer.resets, [{ id: 1, code: code.CANCEL }])
       }))
 
-    it.scoped("five timeouts in a row, though PINGs are answered, retire the connection", () =>
-      Effect.gen(function*() {
+    it.scoped("five timeouts in a row, though PINGs are answered, retire the connection, with one warning that says how many", () => {
+      const warnings: Array<unknown> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (logLevel.label === "WARN") warnings.push(message)
+      })
+      return Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
         const run = (n: number) =>
@@ -270,7 +275,12 @@ describe("Connection", () => {
         // whoever logs or stores the reason has the number
         const stored = yield* Schema.encode(Failure.CloseCause)(cause)
         assert.deepStrictEqual(yield* Schema.decode(Failure.CloseCause)(stored), cause)
-      }))
+        yield* tick
+        assert.deepStrictEqual(warnings.flat(), [
+          "Connection to APNs retired: the connection was retired: 5 requests in a row got no answer in time"
+        ])
+      }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    })
   })
 
   describe("GOAWAY", () => {

@@ -116,8 +116,21 @@ const open = (
     )
     yield* Effect.addFinalizer(() => wire.shutdown(spans.drainTimeout))
     if (token !== undefined) yield* Effect.forkScoped(Effect.interruptible(wire.keepToken(token)))
+    // whoever listens, such as a pool, says it in its own words
+    if (parts.listener === undefined) yield* Effect.forkScoped(Effect.interruptible(warnOfTimeouts(wire)))
     return wire
   })
+
+/** A server that answers PINGs and no requests is worth a warning: nothing else says so. */
+const warnOfTimeouts = ({ connection }: Wire): Effect.Effect<void> =>
+  Effect.flatMap(connection.retired, (cause) =>
+    cause._tag === "Retired" && cause.timeouts !== undefined
+      ? Effect.annotateLogs(Effect.logWarning(`Connection to APNs retired: ${Failure.describeCause(cause)}`), {
+        package: "@effect-apns/core",
+        module: "Connection",
+        cause: cause._tag
+      })
+      : Effect.void)
 
 interface Spans {
   readonly connectTimeout: Duration.Duration
