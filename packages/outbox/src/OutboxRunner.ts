@@ -124,7 +124,11 @@ export interface Options<PE = never, PR = never, OE = never, OR = never> {
    * `apns-id` and collapse id, when this process dies. Default 4000.
    */
   readonly concurrency?: number | undefined
-  /** How many notifications a tenant may send, by all runners together. Default: no limit. */
+  /**
+   * How many notifications a tenant may send, by all runners together. Default: no limit. Where it throws, or gives a
+   * limit below 1 or a window that does not end, nothing of the tenant is sent, the log says so, and it is asked again
+   * later.
+   */
   readonly rate?: ((tenant: string) => Rate | undefined) | undefined
   /** How often outcomes are written. Default 25 milliseconds. */
   readonly checkpointInterval?: TimeSpan.TimeSpan | undefined

@@ -137,6 +137,27 @@ T.onEachDatabase((name, database) => {
         })
       ).pipe(Effect.scoped, Effect.provide(live)))
 
+    it.live("logs a rate that throws or cannot be kept to, and sends for the other tenants", () =>
+      T.listen((lines) =>
+        Effect.gen(function*() {
+          const outbox = yield* Outbox.Outbox
+          const { asked, pool } = yield* T.pool()
+          for (const tenant of ["throws", "zero", "good"]) {
+            yield* outbox.enqueue({ id: tenant, tenant, tokens: T.tokens(1), notification: T.alert })
+          }
+          const { told } = yield* T.runner(pool, {
+            rate: (tenant) => {
+              if (tenant === "throws") throw new Error("no such plan")
+              return { limit: tenant === "zero" ? 0 : 10, window: "1 second" }
+            }
+          })
+          assert.strictEqual((yield* T.hear(told, 1))[0]?.campaign, "good")
+          yield* T.said(lines, "ERROR", "no such plan")
+          yield* T.said(lines, "ERROR", "limit must be 1 at least, not 0")
+          assert.lengthOf(asked, 1)
+        })
+      ).pipe(Effect.scoped, Effect.provide(live)))
+
     it.live("logs what it takes over from a runner that died", () =>
       T.listen((lines) =>
         Effect.gen(function*() {

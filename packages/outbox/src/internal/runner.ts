@@ -1,4 +1,5 @@
 import type { Request } from "@effect-apns/core"
+import { TimeSpan } from "@effect-apns/models"
 import type { ApnsPool } from "@effect-apns/pool/ApnsPool"
 import * as Parts from "@effect-apns/pool/unstable/Send"
 import type * as SqlClient from "@effect/sql/SqlClient"
@@ -1063,6 +1064,39 @@ const problemOf = (cause: Cause.Cause<unknown>): PoolProblem => {
   }
 }
 
+/** The caller's `rate`: where it throws or gives none that can be kept to, nothing of that tenant is sent. */
+class Rated {
+  constructor(private readonly rate: ((tenant: string) => Runner.Rate | undefined) | undefined) {}
+
+  of(tenant: string): Runner.Rate | undefined {
+    const rate = this.read(tenant)
+    return typeof rate === "string" ? undefined : rate
+  }
+
+  problem(tenant: string): Effect.Effect<never, PoolProblem> | undefined {
+    const rate = this.read(tenant)
+    return typeof rate === "string"
+      ? Effect.fail({ isPermanent: false, description: `its rate cannot be kept to: ${rate}` })
+      : undefined
+  }
+
+  private read(tenant: string): Runner.Rate | undefined | string {
+    try {
+      const rate = this.rate?.(tenant)
+      if (rate === undefined) return undefined
+      if (!(Number.isFinite(rate.limit) && rate.limit >= 1)) {
+        return `limit must be 1 at least, not ${String(rate.limit)}`
+      }
+      const window = TimeSpan.decode(rate.window)
+      if (Either.isLeft(window)) return `window: ${window.left}`
+      const millis = Duration.toMillis(window.right)
+      return millis > 0 && Number.isFinite(millis) ? rate : "window must be longer than 0, and end"
+    } catch (cause) {
+      return cut(String(cause))
+    }
+  }
+}
+
 /** Waits in an interrupted fiber too: what is interrupted there is another one. */
 const apart = <A>(effect: Effect.Effect<A>): Effect.Effect<void> =>
   Effect.uninterruptible(
@@ -1109,17 +1143,18 @@ export const make = <PE, PR, OE, OR>(
           ),
           Effect.provide(tellers)
         )
+    const rates = new Rated(options.rate)
     const engine = new Engine(
       db,
       settings,
       yield* Effect.clock,
       (tenant) =>
-        Effect.flatMap(Effect.scope, (scope) =>
+        rates.problem(tenant) ?? Effect.flatMap(Effect.scope, (scope) =>
           Scope.extend(Effect.suspend(() => options.pool(tenant)), scope).pipe(
             Effect.mapInputContext((_: Context.Context<never>) => pools),
             Effect.catchAllCause((cause) => Effect.fail(problemOf(cause)))
           )),
-      options.rate ?? (() => undefined),
+      (tenant) => rates.of(tenant),
       (engine) => new Teller(db, tell, timeout, () => engine.id, (effect) => engine.resilient(effect))
     )
     const annotate = Effect.annotateLogs({ package: "@effect-apns/outbox", runner: engine.id.slice(0, 8) })
