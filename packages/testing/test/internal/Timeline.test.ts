@@ -63,6 +63,7 @@ describe("Timeline", () => {
         yield* TestClock.adjust("1 second")
         const expected = waits.map((wait, order) => [wait, order] as const).sort(([a, x], [b, y]) => a - b || x - y)
         assert.deepStrictEqual(ran, expected)
-      }))
+      })),
+    { fastCheck: { numRuns: 25 } }
   )
 })
