@@ -23,7 +23,18 @@ export default {
   htmlReporter: { fileName: `reports/mutation/${name}.html` },
   clearTextReporter: { allowColor: false, reportTests: false, logTests: false },
   thresholds: { high: 90, low: 85, break: process.env.MUTATE === undefined ? 85 : null },
-  ignorePatterns: ["dist", "build", "reports", "docs", ".git", "website/pages", "website/.vitepress"],
+  // without the list of projects vitest runs this one alone
+  ignorePatterns: [
+    "vitest.workspace.ts",
+    "vitest.config.ts",
+    "dist",
+    "build",
+    "reports",
+    "docs",
+    ".git",
+    "website/pages",
+    "website/.vitepress"
+  ],
   // a mutant that loops for ever counts as noticed
   timeoutMS: 20_000,
   concurrency: Number(process.env.MUTATION_WORKERS ?? 2),
