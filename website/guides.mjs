@@ -46,6 +46,7 @@ export const guides = [
       { text: "What is supported", link: "/support" },
       { text: "Benchmarks", link: "/benchmarks" },
       { text: "Architecture", link: "/architecture" },
+      { text: "Mutation testing", link: "/mutation" },
       { text: "API reference", link: "/reference/" }
     ]
   }

@@ -372,10 +372,10 @@ describe("Transport", () => {
     it.scopedLive("gives up after connectTimeout, names the step, and leaves no socket", () =>
       Effect.gen(function*() {
         const port = yield* silent
-        const error = yield* refused(port, { connectTimeout: "50 millis" })
+        const error = yield* refused(port, { connectTimeout: "300 millis" })
         assert.deepStrictEqual([error.reason, error.phase], ["Timeout", "tls"])
-        assert.include(error.message, "50ms")
-        const lookup = yield* refused(port, { connectTimeout: "50 millis", lookup: () => Effect.never })
+        assert.include(error.message, "300ms")
+        const lookup = yield* refused(port, { connectTimeout: "300 millis", lookup: () => Effect.never })
         assert.deepStrictEqual([lookup.reason, lookup.phase], ["Timeout", "dns"])
       }))
 
@@ -402,7 +402,7 @@ describe("Transport", () => {
           socket.resume()
           socket.on("close", () => Deferred.unsafeDone(gone, Exit.void))
         }))
-        const error = yield* Effect.flip(open(port, { connectTimeout: "50 millis" }))
+        const error = yield* Effect.flip(open(port, { connectTimeout: "300 millis" }))
         assert.strictEqual(error.reason, "Timeout")
         yield* Deferred.await(gone)
         const closed = yield* Deferred.make<void>()
@@ -756,7 +756,7 @@ describe("Transport", () => {
             socket.on("close", () => Deferred.unsafeDone(gone, Exit.void))
           }))
           const proxy = proxyAt(`${scheme}://user:secret@127.0.0.1:${silent}`)
-          const error = yield* refused(port, { proxy, connectTimeout: "50 millis" })
+          const error = yield* refused(port, { proxy, connectTimeout: "300 millis" })
           assert.deepStrictEqual([error.reason, error.phase], ["Timeout", "proxy"])
           assert.include(error.message, `${scheme}://127.0.0.1:${silent}`)
           assert.notInclude(error.message, "secret")
