@@ -139,6 +139,8 @@ describe("apns", () => {
     { args: ["send", "00", "--badge=1.5"], hint: "--badge: '1.5' is not a whole number" },
     { args: ["send", "00", "--badge", "-1"], hint: "--badge: -1 is too small: at least 0" },
     { args: ["mock", "--port", "65536"], hint: "--port: 65536 is too large: at most 65535" },
+    { args: ["inbox", "--dir", "/dev/null/x"], hint: "--dir: '/dev/null/x' cannot be reached (ENOTDIR" },
+    { args: ["send", "00", "--payload", "/dev/null/x"], hint: "--payload: '/dev/null/x' cannot be reached (ENOTDIR" },
     { args: ["inbox", "--port", "70000"], hint: "--port: 70000 is too large: at most 65535" },
     { args: ["inbox", "--mock-port", "70000"], hint: "--mock-port: 70000 is too large: at most 65535" },
     { args: ["send", "00", "--push-type", "alrt"], hint: "did you mean alert?" },

@@ -43,21 +43,27 @@ if (remembered === "dark" || remembered === "light") document.documentElement.da
 
 let typing: ReturnType<typeof setTimeout> | undefined
 
+const isWide = (): boolean => matchMedia("(min-width: 900px)").matches
+
+/** Where to see what is searched for: a narrow page shows either the list or what is beside it. */
+const listed = (place: Place): Place => isWide() ? place : { view: "list" }
+
 const search = (event: Event): void => {
   const { target } = event
   if (!(target instanceof HTMLInputElement)) return
   const text = target.value
   clearTimeout(typing)
   typing = setTimeout(() => {
-    const filter = { ...state.get().filter, text: text === "" ? undefined : text }
+    const { filter: before, place } = state.get()
+    const filter = { ...before, text: text === "" ? undefined : text }
     // what is typed is one step of the history, not one for each letter
-    history.replaceState(undefined, "", state.href(state.get().place, filter))
+    history.replaceState(undefined, "", state.href(listed(place), filter))
     dispatchEvent(new HashChangeEvent("hashchange"))
   }, 150)
 }
 
 const pick = (name: "outcome" | "pushType" | "topic" | "token" | "collapseId", text: string): void =>
-  state.go(state.get().place, { ...state.get().filter, [name]: text === "" ? undefined : text })
+  state.go(listed(state.get().place), { ...state.get().filter, [name]: text === "" ? undefined : text })
 
 const chosen = (event: Event): string => event.target instanceof HTMLSelectElement ? event.target.value : ""
 
@@ -121,9 +127,7 @@ const Bar = ({ current }: { readonly current: State }): View => {
       answers.length === 0 ? "Answers" : html`Answers <span class="badge">${String(answers.length)}</span>`
     )
   }
-      <button type="button" class="button" onClick=${() => void state.clearAll()} disabled=${
-    counts.total === 0
-  }>Clear</button>
+      <button type="button" class="button" onClick=${state.clearAll} disabled=${counts.total === 0}>Clear</button>
       <button type="button" class="button round" aria-label="Light or dark" onClick=${toggleTheme}><span aria-hidden="true">◐</span></button>
       <button type="button" class="button round" aria-label="Keys and help" onClick=${() =>
     state.set({ help: true })}><span aria-hidden="true">?</span></button>
@@ -211,8 +215,7 @@ const List = ({ current }: { readonly current: State }): View => {
       ? html`<button type="button" class="button wide" onClick=${() =>
         state.set({ shown: shown + state.pageSize })}>Show more</button>`
       : older && pushes.length > 0
-      ? html`<button type="button" class="button wide" onClick=${() =>
-        void state.loadOlder()}>Load older pushes</button>`
+      ? html`<button type="button" class="button wide" onClick=${() => state.loadOlder()}>Load older pushes</button>`
       : null
   }`
 }
@@ -265,11 +268,13 @@ const Pane = ({ current }: { readonly current: State }): View => {
 class App extends Pure<{ readonly current: State }> {
   override render(): View {
     const { current } = this.props
-    const { connection, counts, filter, help, notice, place, pushes } = current
+    const { connection, counts, filter, help, notice, place, problem, pushes } = current
     const filtered = state.isFiltered(filter)
     const [newest] = pushes
     return html`
+      <div class="behind" inert=${help}>
       <${Bar} current=${current} />
+      ${problem === "" ? null : html`<p class="trouble" role="alert">${problem}</p>`}
       <main class=${place.view === "list" ? "at-list" : "at-pane"}>
         <section class="list" aria-label="Pushes">
           <p class="summary"><span>${summary(current)}</span>${filters(current)}</p>
@@ -294,6 +299,7 @@ class App extends Pure<{ readonly current: State }> {
           <${Pane} current=${current} />
         </section>
       </main>
+      </div>
       <p class="sr" role="status">${notice}${newest === undefined ? "" : ` Newest: ${sentence(newest)}`}</p>
       ${help ? html`<${Help} close=${closeHelp} />` : null}`
   }
@@ -323,13 +329,15 @@ const step = (by: number): void => {
   next?.scrollIntoView({ block: "nearest" })
   const id = Number(next?.dataset["id"])
   // on a wide page the pane follows; on a phone it would hide the list
-  if (next !== undefined && matchMedia("(min-width: 900px)").matches) state.go({ view: "push", id })
+  if (next !== undefined && isWide()) state.go({ view: "push", id })
 }
 
 const back = (): void => {
   const { help, place } = state.get()
   if (help) return closeHelp()
-  if (document.activeElement instanceof HTMLInputElement) return document.activeElement.blur()
+  const { activeElement } = document
+  // what is typed in a form stays
+  if (isTyping(activeElement) && activeElement instanceof HTMLElement) return activeElement.blur()
   const id = place.view === "push" ? place.id : undefined
   if (place.view !== "list") state.go({ view: "list" })
   if (id !== undefined) setTimeout(() => cards().find(({ dataset }) => dataset["id"] === String(id))?.focus())

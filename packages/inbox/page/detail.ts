@@ -206,6 +206,8 @@ const heading = (push: Push): string => {
 
 const linkTo = (push: Push): string => `${location.origin}/${state.href({ view: "push", id: push.id }, {})}`
 
+const isPriority = (input: number | undefined): input is 1 | 5 | 10 => input === 1 || input === 5 || input === 10
+
 const resend = (push: PushDetail): void => {
   const { payload } = push
   state.set({
@@ -218,6 +220,7 @@ const resend = (push: PushDetail): void => {
         : { token: push.token }),
       ...(push.topic === undefined ? {} : { topic: push.topic }),
       ...(push.collapseId === undefined ? {} : { collapseId: push.collapseId }),
+      ...(isPriority(push.priority) ? { priority: push.priority } : {}),
       payload: typeof payload === "object" && payload !== null && !Array.isArray(payload) ? { ...payload } : {}
     }
   })
@@ -275,7 +278,7 @@ export const Detail = ({ detail, missing, now, push }: {
 }): View =>
   push === undefined || missing
     ? html`<div class="hint"><p>${
-      missing ? "This push is not kept any more: the inbox keeps the newest." : "Loading…"
+      missing ? "There is no such push here: it never came, was cleared, or is not kept any more." : "Loading…"
     }</p></div>`
     : html`<article class="push" aria-label=${`Push ${push.id}`} aria-busy=${detail === undefined ? "true" : null}>
       <header class="head">

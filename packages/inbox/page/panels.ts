@@ -153,14 +153,14 @@ export const AnswersPanel = ({ current }: { readonly current: state.State }): Vi
         }</span></span>
         <button type="button" class="button small" aria-label=${`End the answer ${describe(options)} to ${
           scope(options)
-        }`} onClick=${() => void state.removeAnswer(id)}>End</button>
+        }`} onClick=${() => state.removeAnswer(id)}>End</button>
       </li>`
       )
     }
     </ul>
     ${
       answers.length > 1
-        ? html`<button type="button" class="button small" onClick=${() => void state.resetAnswers()}>End all</button>`
+        ? html`<button type="button" class="button small" onClick=${state.resetAnswers}>End all</button>`
         : null
     }`
   }
@@ -260,11 +260,15 @@ export const SendPanel = ({ current }: { readonly current: state.State }): View 
   const [to, setTo] = useState<"inbox" | "sandbox">("inbox")
   const [pushType, setPushType] = useState(draft?.pushType ?? "alert")
   const [token, setToken] = useState(draft?.token ?? sampleToken)
-  const [topic, setTopic] = useState(draft?.topic ?? info?.topic ?? "com.example.app")
+  const [typedTopic, setTopic] = useState(draft?.topic)
+  // what the inbox proposes may come after the form is drawn
+  const topic = typedTopic ?? info?.topic ?? "com.example.app"
   const [payload, setPayload] = useState(
     draft?.payload === undefined ? write(templates[pushType]?.() ?? {}) : write(draft.payload)
   )
-  const [priority, setPriority] = useState(usual[pushType] ?? "")
+  const [priority, setPriority] = useState(
+    draft?.priority === undefined ? usual[pushType] ?? "" : String(draft.priority)
+  )
   const [expiration, setExpiration] = useState("")
   const [collapseId, setCollapseId] = useState(draft?.collapseId ?? "")
   const [sent, setSent] = useState<Sent | undefined>(undefined)
@@ -421,6 +425,9 @@ const keys: ReadonlyArray<readonly [string, string]> = [
   ["?", "this help"]
 ]
 
+/** The same function each time, so that it is called when the help opens and not whenever a push is drawn. */
+const focusOnce = (button: HTMLElement | null): void => button?.focus()
+
 export const Help = ({ close }: { readonly close: () => void }): View =>
   html`<div class="veil" onClick=${close}>
     <div class="help" role="dialog" aria-modal="true" aria-labelledby="help" onClick=${(event: Event) =>
@@ -428,7 +435,6 @@ export const Help = ({ close }: { readonly close: () => void }): View =>
       <h2 id="help">Keys</h2>
       <dl>${keys.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
       <p class="fine">For programs there is an API: <a href="/docs">read about it</a>, or take <a href="/openapi.json">its OpenAPI document</a>.</p>
-      <button type="button" class="button" ref=${(button: HTMLButtonElement | null) =>
-    button?.focus()} onClick=${close}>Close</button>
+      <button type="button" class="button" ref=${focusOnce} onClick=${close}>Close</button>
     </div>
   </div>`

@@ -36,7 +36,7 @@ export interface State {
   readonly filter: Filter
   readonly place: Place
   readonly detail: PushDetail | undefined
-  /** Why there is no detail. */
+  /** Whether the inbox said that it has no such push. */
   readonly missing: boolean
   readonly shown: number
   /** Whether the server has older ones. */
@@ -44,6 +44,8 @@ export interface State {
   readonly expanded: ReadonlySet<string>
   readonly now: number
   readonly notice: string
+  /** What was asked of the inbox and could not be done. */
+  readonly problem: string
   readonly help: boolean
   /** What the forms begin with. */
   readonly draft: Partial<SendOptions> | undefined
@@ -67,6 +69,7 @@ let state: State = {
   expanded: new Set(),
   now: Date.now(),
   notice: "",
+  problem: "",
   help: false,
   draft: undefined,
   answerDraft: undefined
@@ -144,6 +147,7 @@ const follow = (): void => {
   set({
     place,
     filter,
+    problem: "",
     ...(other ? { detail: undefined, missing: false } : {}),
     ...(refilter ? { shown: pageSize, pushes: [], older: false } : {})
   })
@@ -153,12 +157,18 @@ const follow = (): void => {
 
 // -------------------------------------------------------------------------------------------------------------- server
 
+class Refused extends Error {
+  constructor(readonly status: number, message: string) {
+    super(message)
+  }
+}
+
 const request = async <A>(path: string, method = "GET", body?: unknown): Promise<A> => {
   const response = await fetch(path, {
     method,
     ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) })
   })
-  if (!response.ok) throw new Error(await problemOf(response))
+  if (!response.ok) throw new Refused(response.status, await problemOf(response))
   return response.status === 204 ? undefined as A : await response.json() as A
 }
 
@@ -179,12 +189,25 @@ const loadDetail = async (id: number): Promise<void> => {
   try {
     const detail = await request<PushDetail>(`/api/pushes/${id}`)
     if (state.place.view === "push" && state.place.id === id) set({ detail, missing: false })
-  } catch {
+  } catch (error) {
+    // without an answer nobody knows: it is asked for again when the inbox is back
+    if (!(error instanceof Refused && error.status === 404)) return
     if (state.place.view === "push" && state.place.id === id) set({ detail: undefined, missing: true })
   }
 }
 
-export const loadOlder = async (): Promise<void> => {
+/** What a person asked for: where it cannot be done the page says so. */
+const wanted = (what: string, done: Promise<unknown>): void => {
+  done.then(
+    () => set({ problem: "" }),
+    (error: unknown) =>
+      set({
+        problem: `${what}: ${error instanceof Refused ? error.message : "the inbox does not answer."}`
+      })
+  )
+}
+
+const older = async (): Promise<void> => {
   const oldest = state.pushes.at(-1)
   if (oldest === undefined) return
   const query = new URLSearchParams(queryOf(state.filter).slice(1))
@@ -194,13 +217,16 @@ export const loadOlder = async (): Promise<void> => {
   set({ pushes: [...state.pushes, ...pushes], older: more, shown: state.shown + pushes.length })
 }
 
-export const clearAll = (): Promise<void> => request("/api/pushes", "DELETE")
+export const loadOlder = (): void => wanted("Older pushes were not loaded", older())
+
+export const clearAll = (): void => wanted("The pushes were not cleared", request("/api/pushes", "DELETE"))
 
 export const answer = (options: AnswerOptions): Promise<Answer> => request("/api/answers", "POST", options)
 
-export const removeAnswer = (id: number): Promise<void> => request(`/api/answers/${id}`, "DELETE")
+export const removeAnswer = (id: number): void =>
+  wanted("The answer was not ended", request(`/api/answers/${id}`, "DELETE"))
 
-export const resetAnswers = (): Promise<void> => request("/api/answers", "DELETE")
+export const resetAnswers = (): void => wanted("The answers were not ended", request("/api/answers", "DELETE"))
 
 export const send = (options: SendOptions): Promise<Sent> => request("/api/send", "POST", options)
 
@@ -210,6 +236,7 @@ let retry: ReturnType<typeof setTimeout> | undefined
 /** What arrived since the page was drawn last: a burst is drawn once, not push by push. */
 let pending = new Map<number, Push>()
 let pendingCounts: Counts | undefined
+let pendingGone = new Set<number>()
 let drawing: ReturnType<typeof setTimeout> | undefined
 let drawnAt = 0
 
@@ -219,8 +246,11 @@ const merge = (): void => {
   drawing = undefined
   drawnAt = performance.now()
   const arrived = pending
+  const gone = pendingGone
   pending = new Map()
+  pendingGone = new Set()
   const counts = pendingCounts ?? state.counts
+  if (gone.size > 0) set({ pushes: state.pushes.filter(({ id }) => !gone.has(id)) })
   if (arrived.size === 0) return set({ counts, now: Date.now() })
   const newest = state.pushes[0]?.id ?? 0
   const oldest = state.pushes.at(-1)?.id ?? 0
@@ -247,6 +277,14 @@ const merge = (): void => {
   if (place.view === "push" && arrived.has(place.id)) void loadDetail(place.id)
 }
 
+/** What was not told in a burst is fetched when the burst is over. */
+let catchingUp: ReturnType<typeof setTimeout> | undefined
+
+const catchUp = (): void => {
+  clearTimeout(catchingUp)
+  catchingUp = setTimeout(connect, 500)
+}
+
 const draw = (): void => {
   if (drawing !== undefined) return
   drawing = setTimeout(merge, Math.max(0, drawnAt + gap - performance.now()))
@@ -257,9 +295,11 @@ const handle = (event: Event): void => {
     case "hello": {
       const restarted = state.info !== undefined && state.info.session !== event.info.session
       pending = new Map()
+      pendingGone = new Set()
       pendingCounts = undefined
       set({
         connection: "open",
+        problem: "",
         info: event.info,
         counts: event.counts,
         answers: event.answers,
@@ -275,8 +315,14 @@ const handle = (event: Event): void => {
     case "pushes":
       for (const push of event.pushes) {
         pending.delete(push.id)
+        pendingGone.delete(push.id)
         pending.set(push.id, push)
       }
+      for (const id of event.gone) {
+        pending.delete(id)
+        pendingGone.add(id)
+      }
+      if (event.skipped > 0) catchUp()
       while (pending.size > maxHeld) {
         for (const first of pending.keys()) {
           pending.delete(first)
@@ -289,6 +335,7 @@ const handle = (event: Event): void => {
       return set({ answers: event.answers })
     case "cleared":
       pending = new Map()
+      pendingGone = new Set()
       pendingCounts = undefined
       return set({
         pushes: [],
@@ -303,6 +350,7 @@ const handle = (event: Event): void => {
 export const connect = (): void => {
   source?.close()
   clearTimeout(retry)
+  clearTimeout(catchingUp)
   const query = queryOf(state.filter)
   const opened = new EventSource(`/api/events${query}`)
   source = opened

@@ -79,6 +79,11 @@ export class NoSuchAnswer extends Schema.TaggedError<NoSuchAnswer>()(
 
 const filter = Model.Filter.fields
 
+/** A misspelt name would let every push match. */
+const strict = { parseOptions: { onExcessProperty: "error" } } as const
+
+const AnId = Schema.NumberFromString.pipe(Schema.nonNaN())
+
 const id = HttpApiSchema.param("id", Schema.NumberFromString)
 
 /**
@@ -92,26 +97,30 @@ export const maxListed = 1000
 class Pushes extends HttpApiGroup.make("pushes")
   .add(
     HttpApiEndpoint.get("list", "/pushes")
-      .setUrlParams(Schema.Struct({
-        ...filter,
-        /** Defaults to 100. */
-        limit: Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, maxListed))),
-        /** Only pushes with a smaller id. */
-        before: Schema.optional(Schema.NumberFromString)
-      }))
+      .setUrlParams(
+        Schema.Struct({
+          ...filter,
+          /** Defaults to 100. */
+          limit: Schema.optional(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, maxListed))),
+          /** Only pushes with a smaller id. */
+          before: Schema.optional(AnId)
+        }).annotations(strict)
+      )
       .addSuccess(Model.PushList)
       .annotate(OpenApi.Summary, "Lists pushes")
       .annotate(OpenApi.Description, "Lists the pushes that match, newest first.")
   )
   .add(
     HttpApiEndpoint.get("next", "/pushes/next")
-      .setUrlParams(Schema.Struct({
-        ...filter,
-        /** Only pushes with a greater id. Defaults to all that are kept. */
-        after: Schema.optional(Schema.NumberFromString),
-        /** Milliseconds, at most 600,000. Defaults to 30,000. */
-        timeout: Schema.optional(Schema.NumberFromString.pipe(Schema.between(0, 600_000)))
-      }))
+      .setUrlParams(
+        Schema.Struct({
+          ...filter,
+          /** Only pushes with a greater id. Defaults to all that are kept. */
+          after: Schema.optional(AnId),
+          /** Milliseconds, at most 600,000. Defaults to 30,000. */
+          timeout: Schema.optional(Schema.NumberFromString.pipe(Schema.between(0, 600_000)))
+        }).annotations(strict)
+      )
       .addSuccess(Model.PushDetail)
       .addError(NotArrived)
       .annotate(OpenApi.Summary, "Waits for a push")
@@ -177,7 +186,7 @@ class Inbox extends HttpApiGroup.make("inbox")
   )
   .add(
     HttpApiEndpoint.get("events", "/events")
-      .setUrlParams(Model.Filter)
+      .setUrlParams(Schema.Struct(filter).annotations(strict))
       .addSuccess(Schema.String.pipe(HttpApiSchema.withEncoding({ kind: "Text", contentType: "text/event-stream" })))
       .annotate(OpenApi.Summary, "What happens, as server-sent events")
       .annotate(

@@ -508,7 +508,9 @@ export const Event = Schema.Union(
     counts: Counts,
     pushes: Schema.Array(Push),
     /** How many more came than are told here: only the newest are. */
-    skipped: Schema.Number
+    skipped: Schema.Number,
+    /** The ids of those that no longer match: with the filter `outcome=waiting`, of those that wait no longer. */
+    gone: Schema.Array(Schema.Number)
   }),
   Schema.Struct({ _tag: Schema.Literal("answers"), answers: Schema.Array(Answer) }),
   Schema.Struct({ _tag: Schema.Literal("cleared"), counts: Counts })

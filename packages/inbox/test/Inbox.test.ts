@@ -700,6 +700,46 @@ describe("Inbox", () => {
           assert.strictEqual(headers["referrer-policy"], "no-referrer")
         }
       }))
+    it.scopedLive("asks for the token where a cookie of its name is none, and finds it among others", () =>
+      Effect.gen(function*() {
+        const secret = "a-long-enough-token?&%"
+        const inbox = yield* Inbox.make({ page: { token: secret } })
+        const own = `apns-inbox=${encodeURIComponent(secret)}`
+        for (
+          const [cookie, expected] of [
+            ["apns-inbox=%zz", 401],
+            ["apns-inbox", 401],
+            ["apns-inbox=%E0%A4%A; other=1", 401],
+            [`apns-inbox=%zz; ${own}`, 200],
+            [`other=%zz; ${own}`, 200]
+          ] as const
+        ) {
+          const { headers, status } = yield* ask(inbox, "/api/info", { headers: { host: "localhost", cookie } })
+          assert.strictEqual(status, expected, cookie)
+          assert.include(String(headers["content-security-policy"]), "default-src 'none'")
+        }
+        const typed = yield* ask(inbox, "/?token=a-long-enough-token?%26%25", { headers: { host: "localhost" } })
+        assert.strictEqual(typed.status, 303)
+      }))
+    it.scopedLive("refuses a body larger than 1 MiB, whether or not it says so", () =>
+      Effect.gen(function*() {
+        const inbox = yield* Inbox.make()
+        const host = `localhost:${inbox.port}`
+        const send = (body: string, headers: Record<string, string>) =>
+          ask(inbox, "/api/send", { method: "POST", headers: { host, ...json, ...headers }, body })
+        const of = (size: number) =>
+          JSON.stringify({ token, topic, pushType: "alert", payload: { aps: { alert: "x".repeat(size) } } })
+        const small = yield* send(of(500_000), {})
+        assert.strictEqual(small.status, 200)
+        assert.include(small.body, "PayloadTooLarge")
+        const large = of(1_100_000)
+        const told = yield* send(large, { "content-length": String(large.length) })
+        assert.strictEqual(told.status, 413)
+        assert.include(told.body, "1048576 bytes")
+        // its end is never read: the connection ends instead
+        assert.strictEqual((yield* Effect.either(send(large, { "transfer-encoding": "chunked" })))._tag, "Left")
+        assert.strictEqual((yield* send(of(1), { "transfer-encoding": "chunked" })).status, 200)
+      }))
     it.scopedLive("listens elsewhere only with a token, and then asks for it", () =>
       Effect.gen(function*() {
         const refused = yield* Effect.flip(Inbox.make({ page: { host: "0.0.0.0" } }))
@@ -769,6 +809,57 @@ describe("Inbox", () => {
         assert.strictEqual(error._tag, "InboxClientError")
         assert.include(error.message, "http://127.0.0.1:1")
         assert.strictEqual((yield* Effect.flip(InboxClient.make({ url: "nowhere" })))._tag, "InboxClientError")
+      }))
+    it.scopedLive("refuses parameters that it does not know and numbers that are none, and says which", () =>
+      Effect.gen(function*() {
+        const { inbox } = yield* setup
+        yield* alert(inbox, "x")
+        for (
+          const [path, name] of [
+            ["/api/pushes?tokne=abc", "tokne"],
+            ["/api/pushes/next?pushtype=voip", "pushtype"],
+            ["/api/events?outcom=lost", "outcom"],
+            ["/api/pushes?before=NaN", "before"],
+            ["/api/pushes/next?after=NaN", "after"],
+            ["/api/pushes?outcome=", "outcome"],
+            ["/api/pushes?token=a&token=b", "token"]
+          ] as const
+        ) {
+          const { body, status } = yield* ask(inbox, path)
+          assert.strictEqual(status, 400, path)
+          assert.include(body, name, path)
+        }
+      }))
+    it.scopedLive("takes ids between those that there are", () =>
+      Effect.gen(function*() {
+        const { client, inbox } = yield* setup
+        for (const text of ["one", "two", "three"]) yield* alert(inbox, text)
+        for (const access of [inbox, client]) {
+          const { pushes } = yield* access.list({}, { before: 2.5 })
+          assert.deepStrictEqual(pushes.map(({ id }) => id), [2, 1])
+          assert.strictEqual((yield* access.waitFor({}, { after: 1.5, timeout: "1 second" })).id, 2)
+        }
+      }))
+    it.scopedLive("says why where there is nothing to answer with", () =>
+      Effect.gen(function*() {
+        const { inbox } = yield* setup
+        const headers = { "content-type": "application/json" }
+        const broken = yield* ask(inbox, "/api/answers", { method: "POST", headers, body: "{bad" })
+        assert.strictEqual(broken.status, 400)
+        assert.include(broken.body, "must be JSON")
+        const nowhere = yield* ask(inbox, "/api/pushs")
+        assert.strictEqual(nowhere.status, 404)
+        assert.include(nowhere.body, "/docs")
+        assert.include((yield* ask(inbox, "/api/pushes", { method: "PUT", headers, body: "{}" })).body, "PUT")
+      }))
+    it.scopedLive("names an address that leads to it, where it listens on the loopback of IPv6", () =>
+      Effect.gen(function*() {
+        const inbox = yield* Effect.option(Inbox.make({ page: { host: "::1" } }))
+        // a machine may have no IPv6
+        if (inbox._tag === "None") return
+        assert.strictEqual(inbox.value.url, `http://[::1]:${inbox.value.port}/`)
+        const client = yield* InboxClient.make({ url: inbox.value.url })
+        assert.strictEqual((yield* client.counts).total, 0)
       }))
     it.scopedLive("describes itself by OpenAPI", () =>
       Effect.gen(function*() {

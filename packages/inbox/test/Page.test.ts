@@ -1,7 +1,7 @@
 import { Inbox } from "@effect-apns/inbox"
 import { MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Fiber, Scope } from "effect"
 import { readFileSync } from "node:fs"
 import * as http2 from "node:http2"
 import { createRequire } from "node:module"
@@ -286,7 +286,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
           does(() => open(browser, `${inbox.url}#/push/77`)),
           ({ page }) => does(() => page.context().close())
         )
-        yield* does(() => page.getByText("This push is not kept any more").waitFor())
+        yield* does(() => page.getByText("There is no such push here").waitFor())
       }))
   })
 
@@ -314,6 +314,39 @@ describe.skipIf(!hasBrowser)("the page", () => {
         yield* does(() => page.getByLabel("Outcome").selectOption("rejected"))
         yield* does(() => page.waitForFunction(() => document.querySelectorAll(".cards .card").length === 1))
         assert.deepStrictEqual(yield* texts(page, ".cards .title"), ["Your parcel is on its way"])
+      }))
+
+    it.scopedLive("lets go of a push that waits no longer, where those that wait are looked at", () =>
+      Effect.gen(function*() {
+        const inbox = yield* Inbox.make()
+        yield* inbox.answer({ delay: 60_000, token: other })
+        yield* inbox.answer({ delay: 700, token })
+        const page = yield* visit(inbox, "#/?outcome=waiting")
+        yield* Effect.fork(alert(inbox, "for long", { token: other }))
+        const fiber = yield* Effect.fork(alert(inbox, "for short"))
+        yield* does(() => page.getByText("for short", { exact: true }).first().waitFor())
+        yield* fiber
+        yield* does(() => page.waitForFunction(() => document.querySelectorAll(".cards .card").length === 1))
+        assert.deepStrictEqual(yield* texts(page, ".cards .body"), ["for long"])
+      }))
+
+    it.scopedLive("leads to the list on a phone", () =>
+      Effect.gen(function*() {
+        const inbox = yield* Inbox.make()
+        yield* demo(inbox)
+        const viewport = { width: 390, height: 844 }
+        for (
+          const search of [
+            (page: Page) => page.getByRole("searchbox").fill("basement"),
+            (page: Page) => page.getByLabel("Outcome").selectOption("rejected")
+          ]
+        ) {
+          const page = yield* visit(inbox, "#/push/1", { viewport })
+          yield* does(() => page.locator(".push h2").waitFor())
+          yield* does(async () => void await search(page))
+          yield* does(() => page.waitForFunction(() => document.querySelectorAll(".cards .card").length === 1))
+          yield* does(() => page.locator(".cards .card").waitFor())
+        }
       }))
 
     it.scopedLive("filters by topic and token from the address, and lets go of them", () =>
@@ -443,7 +476,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
     it.scopedLive("sends a push again as it was", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
-        yield* alert(inbox, "Once more", { collapseId: "again", token: other })
+        yield* alert(inbox, "Once more", { collapseId: "again", priority: 5, token: other })
         const page = yield* visit(inbox, "#/push/1")
         yield* does(() => page.getByRole("button", { name: "Send again…" }).click())
         yield* does(() => page.getByRole("button", { name: "Send", exact: true }).click())
@@ -452,7 +485,15 @@ describe.skipIf(!hasBrowser)("the page", () => {
         assert.deepStrictEqual(push.payload, first.payload)
         assert.strictEqual(push.token, other)
         assert.strictEqual(push.collapseId, "again")
+        assert.strictEqual(push.priority, 5)
         assert.strictEqual(push.topic, topic)
+      }))
+
+    it.scopedLive("proposes the topic of the inbox, also where the form is opened first", () =>
+      Effect.gen(function*() {
+        const inbox = yield* Inbox.make({ topic: "com.example.lunch" })
+        const page = yield* visit(inbox, "#/send")
+        assert.strictEqual(yield* does(() => page.getByLabel("Bundle ID").inputValue()), "com.example.lunch")
       }))
 
     it.scopedLive("offers Apple's sandbox only where there are credentials for it", () =>
@@ -701,6 +742,56 @@ describe.skipIf(!hasBrowser)("the page", () => {
         assert.strictEqual(outline, "solid 3px")
       }))
 
+    it.scopedLive("keeps the focus in its help while that is open, and what is typed at Escape", () =>
+      Effect.gen(function*() {
+        const inbox = yield* Inbox.make()
+        yield* demo(inbox)
+        const page = yield* visit(inbox)
+        yield* does(() => page.keyboard.press("?"))
+        yield* does(() => page.getByRole("link", { name: "read about it" }).focus())
+        yield* alert(inbox, "meanwhile")
+        yield* does(() => page.waitForFunction(() => document.body.innerText.includes("meanwhile")))
+        const focused = does(() => page.evaluate(() => document.activeElement?.textContent))
+        assert.strictEqual(yield* focused, "read about it")
+        for (let i = 0; i < 8; i++) {
+          yield* does(() => page.keyboard.press("Tab"))
+          const outside = yield* does(() => page.evaluate(() => document.activeElement?.closest(".bar, main") !== null))
+          assert.isFalse(outside)
+        }
+        yield* does(() => page.keyboard.press("Escape"))
+        yield* does(() => page.keyboard.press("s"))
+        const payload = page.getByLabel("Payload")
+        yield* does(() => payload.fill("{ \"typed\": true }"))
+        yield* does(() => page.keyboard.press("Escape"))
+        assert.strictEqual(yield* does(() => payload.inputValue()), "{ \"typed\": true }")
+        yield* does(() => page.keyboard.press("Escape"))
+        yield* does(() => page.locator(".hint").waitFor())
+      }))
+
+    it.scopedLive("says what could not be done while the inbox is gone, and no more when it is back", () =>
+      Effect.gen(function*() {
+        const first = yield* Scope.make()
+        const inbox = yield* Inbox.make().pipe(Scope.extend(first))
+        yield* alert(inbox, "before")
+        const { page } = yield* Effect.acquireRelease(
+          does(() => open(browser, inbox.url)),
+          ({ page }) => does(() => page.context().close())
+        )
+        yield* Scope.close(first, Exit.void)
+        yield* does(() => page.locator(".live.lost").waitFor())
+        yield* does(() => page.getByRole("button", { name: "Clear" }).click())
+        yield* does(() => page.getByRole("alert").waitFor())
+        assert.include((yield* texts(page, "[role=alert]"))[0], "The pushes were not cleared")
+        yield* does(() => page.evaluate("location.hash = '#/push/1'"))
+        yield* does(() => page.locator(".push h2", { hasText: "before" }).waitFor())
+        yield* does(() => page.getByRole("button", { name: "Clear" }).click())
+        yield* does(() => page.getByRole("alert").waitFor())
+        yield* Inbox.make({ page: { port: inbox.port } })
+        yield* does(() => page.waitForSelector(".live.open"))
+        yield* does(() => page.getByText("There is no such push here").waitFor())
+        assert.strictEqual(yield* does(() => page.getByRole("alert").count()), 0)
+      }))
+
     it.scopedLive("loads nothing from anywhere else, and breaks no rule of its policy", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
@@ -740,6 +831,37 @@ describe.skipIf(!hasBrowser)("the page", () => {
         yield* accessible(page)
       }))
   })
+
+  it.scopedLive("shows what it was not told while very much changed at once", () =>
+    Effect.gen(function*() {
+      const inbox = yield* Inbox.make()
+      const page = yield* visit(inbox)
+      const total = 450
+      yield* inbox.answer({ delay: 60_000 })
+      const fiber = yield* Effect.fork(
+        Effect.forEach(Array.from({ length: total }), (_, i) => alert(inbox, `push ${i}`), {
+          concurrency: "unbounded",
+          discard: true
+        })
+      )
+      yield* does(() => page.waitForFunction(() => document.title === "(450) Inbox"))
+      const more = page.getByRole("button", { name: "Show more" })
+      while (yield* does(() => more.isVisible())) yield* does(() => more.click())
+      // all of them are lost in one moment: more than one event tells
+      yield* Fiber.interrupt(fiber)
+      yield* does(() =>
+        page.waitForFunction(() => document.querySelector(".summary")?.textContent?.includes("450 lost"))
+      )
+      yield* does(() => page.waitForFunction(() => document.querySelectorAll(".card.waiting").length === 0))
+      const older = page.getByRole("button", { name: "Load older pushes" })
+      for (let shown = 0; shown < total; shown = yield* does(() => page.locator(".cards .card").count())) {
+        if (yield* does(() => older.isVisible())) yield* does(() => older.click())
+      }
+      const ids = yield* does(() =>
+        page.locator(".cards .card").evaluateAll((all) => all.map((card) => Number(card.getAttribute("data-id"))))
+      )
+      assert.deepStrictEqual(ids, Array.from({ length: total }, (_, i) => total - i))
+    }))
 
   it.scopedLive("holds no more than the newest of a burst, and counts all of it", () =>
     Effect.gen(function*() {

@@ -2,6 +2,7 @@ import * as Printable from "@effect-apns/models/Printable"
 import * as Args from "@effect/cli/Args"
 import * as Options from "@effect/cli/Options"
 import * as Option from "effect/Option"
+import { accessSync } from "node:fs"
 
 /**
  * What is known about an option or an argument: the help is written from it, and what was typed is checked against it.
@@ -96,19 +97,40 @@ export const texts = (name: string, value: string, text: string, more?: Extra): 
     { ...more, repeated: true }
   )
 
+/** `@effect/cli` takes it for a fault of the program where it cannot be found out whether there is such a file. */
+const unreachable = (path: string): string | undefined => {
+  try {
+    accessSync(path)
+    return undefined
+  } catch (error) {
+    return error instanceof Error && (!("code" in error) || error.code !== "ENOENT")
+      ? `'${path}' cannot be reached (${error.message})`
+      : undefined
+  }
+}
+
+const reachable = (more: Extra | undefined): Extra => ({ ...more, problem: more?.problem ?? unreachable })
+
 /** A file; shells complete its name. */
 export const file = (name: string, text: string, more?: Extra): Options.Options<Option.Option<string>> =>
-  option(Options.file(name).pipe(Options.withDescription(text), Options.optional), name, "FILE", text, more)
+  option(Options.file(name).pipe(Options.withDescription(text), Options.optional), name, "FILE", text, reachable(more))
 
 /** A file that must be given, unless another option is there. */
 export const requiredFile = (name: string, text: string, unless: string): Options.Options<Option.Option<string>> =>
   option(Options.file(name).pipe(Options.withDescription(text), Options.optional), name, "FILE", text, {
     required: true,
-    unless
+    unless,
+    problem: unreachable
   })
 
 export const directory = (name: string, text: string, more?: Extra): Options.Options<Option.Option<string>> =>
-  option(Options.directory(name).pipe(Options.withDescription(text), Options.optional), name, "DIR", text, more)
+  option(
+    Options.directory(name).pipe(Options.withDescription(text), Options.optional),
+    name,
+    "DIR",
+    text,
+    reachable(more)
+  )
 
 /** A whole number, at least `least` and at most `most`. */
 export const whole = (

@@ -35,6 +35,23 @@ const same = (a: string, b: string): boolean => timingSafeEqual(digest(a), diges
 /** @internal */
 export const cookieName = "apns-inbox"
 
+/**
+ * The largest body that a request may have, in bytes. What APNs takes is 5 kB at most; the rest is for trying out what it
+ * does not take.
+ *
+ * @internal
+ */
+export const maxBody = 1024 * 1024
+
+/** What a cookie holds; `undefined` where another program set one of the same name to something else. */
+const decoded = (value: string): string | undefined => {
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return undefined
+  }
+}
+
 const pages = new Set(["/", "/docs"])
 
 /** @internal */
@@ -44,7 +61,9 @@ export const guard = (token: string | undefined) => ({ headers, method, url }: G
   if (token === undefined && !loopback.test(host)) {
     return refuse(403, `The inbox answers to localhost, 127.0.0.1 and [::1] only, not to the host of this request.`)
   }
-  const [path = "/", query = ""] = url.split("?", 2)
+  const mark = url.indexOf("?")
+  const path = mark < 0 ? url : url.slice(0, mark)
+  const query = mark < 0 ? "" : url.slice(mark + 1)
   if (origin !== undefined && origin.toLowerCase() !== `http://${host}`.toLowerCase()) {
     return refuse(403, "The inbox takes no requests from other origins.")
   }
@@ -57,14 +76,18 @@ export const guard = (token: string | undefined) => ({ headers, method, url }: G
   if (method === "POST" && !/^application\/json\b/i.test(headers["content-type"] ?? "")) {
     return refuse(415, "The body must be JSON, with content-type application/json.")
   }
+  if (Number(headers["content-length"] ?? 0) > maxBody) {
+    return refuse(413, `The body must not be larger than ${maxBody} bytes.`)
+  }
   if (token === undefined) return pass
   const given = new URLSearchParams(query).get("token")
   if (method === "GET" && path === "/" && given !== null && same(given, token)) return { _tag: "Login", cookie: token }
   const bearer = /^bearer\s+(.+)$/i.exec(headers["authorization"] ?? "")?.[1]
   if (bearer !== undefined && same(bearer, token)) return pass
   for (const cookie of (headers["cookie"] ?? "").split(";")) {
-    const [name, value] = cookie.trim().split("=", 2)
-    if (name === cookieName && value !== undefined && same(decodeURIComponent(value), token)) return pass
+    const [name, value = ""] = cookie.trim().split("=", 2)
+    const given = name === cookieName ? decoded(value) : undefined
+    if (given !== undefined && same(given, token)) return pass
   }
   return refuse(
     401,

@@ -223,7 +223,10 @@ const start = (
           revision: store.currentRevision
         }),
         next: (filter, revision) => {
-          const wanted = matches(filter)
+          // who watches those that wait is told too when one waits no longer
+          const leaving = filter.outcome === "waiting"
+          const wanted = matches(leaving ? { ...filter, outcome: undefined } : filter)
+          const stays = (entry: Entry): boolean => !leaving || entry.outcome === "waiting"
           const news = Effect.sync(() => {
             if (store.currentRevision === revision) return Option.none()
             const { cleared, entries, skipped, touched } = store.since(revision, wanted)
@@ -231,7 +234,13 @@ const start = (
             const events: Array<Event> = []
             if (cleared) events.push({ _tag: "cleared", counts })
             if (touched) events.push({ _tag: "answers", answers: answers.list() })
-            events.push({ _tag: "pushes", counts, pushes: entries.map(push), skipped })
+            events.push({
+              _tag: "pushes",
+              counts,
+              pushes: entries.filter(stays).map(push),
+              skipped,
+              gone: entries.filter((entry) => !stays(entry)).map(({ id }) => id)
+            })
             return Option.some({ events, revision: store.currentRevision })
           })
           const change = Effect.async<void>((resume) => {
@@ -259,7 +268,7 @@ const start = (
       }, { host, port: wanted, token: page.token }),
       explain(host, wanted)
     )
-    const shown = host === "0.0.0.0" || host === "::" || loopback.has(host)
+    const shown = host === "0.0.0.0" || host === "::" || host === "127.0.0.1"
       ? "localhost"
       : host.includes(":")
       ? `[${host}]`

@@ -15,6 +15,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createServer } from "node:http"
@@ -23,7 +24,7 @@ import { InboxApi } from "../InboxApi.js"
 import type { Event, Filter } from "../Model.js"
 import type { Asset } from "./assets.js"
 import * as assets from "./assets.js"
-import { cookieName, guard, headersFor } from "./guard.js"
+import { cookieName, guard, headersFor, maxBody } from "./guard.js"
 
 /** @internal */
 export class ServeError extends Data.TaggedError("ServeError")<{ readonly cause: unknown }> {}
@@ -118,6 +119,20 @@ const files = (loaded: assets.Assets) =>
     })
   )
 
+/** What a refusal says that would say nothing otherwise. */
+const explained = (
+  request: HttpServerRequest.HttpServerRequest,
+  response: HttpServerResponse.HttpServerResponse
+): HttpServerResponse.HttpServerResponse => {
+  if (response.status < 400 || response.body._tag !== "Empty") return response
+  const why = response.status === 404
+    ? `There is nothing at this address for ${request.method}: /docs tells what there is.`
+    : response.status === 400
+    ? "The body cannot be read: it must be JSON."
+    : undefined
+  return why === undefined ? response : HttpServerResponse.text(`${why}\n`, { status: response.status })
+}
+
 const guarded = (token: string | undefined, headers: Readonly<Record<string, string>>) => {
   const judge = guard(token)
   const dress = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
@@ -128,7 +143,10 @@ const guarded = (token: string | undefined, headers: Readonly<Record<string, str
   }
   // what the app answers leaves inside of it, failures included: so it is dressed there
   const dressed = (app: HttpApp.Default): HttpApp.Default =>
-    HttpApp.withPreResponseHandler(app, (_, response) => Effect.succeed(dress(response)))
+    HttpApp.withPreResponseHandler(
+      HttpServerRequest.withMaxBodySize(app, Option.some(maxBody)),
+      (request, response) => Effect.succeed(dress(explained(request, response)))
+    )
   return (app: HttpApp.Default): HttpApp.Default =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
       const verdict = judge(request)

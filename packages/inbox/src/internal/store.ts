@@ -216,7 +216,7 @@ export class Store {
     before = Infinity
   ): { readonly entries: ReadonlyArray<Entry>; readonly more: boolean } {
     const entries: Array<Entry> = []
-    for (let id = Math.min(this.nextId - 1, before - 1); id >= this.oldest; id--) {
+    for (let id = Math.min(this.nextId - 1, Math.ceil(before) - 1); id >= this.oldest; id--) {
       const entry = this.get(id)
       if (entry === undefined || !matches(entry)) continue
       if (entries.length === limit) return { entries, more: true }
@@ -228,7 +228,7 @@ export class Store {
   /** The oldest settled one above `after` that matches, now or when it comes; the result gives up waiting. */
   wait(matches: (entry: Entry) => boolean, after: number, resume: (entry: Entry) => void): () => void {
     const wanted = (entry: Entry): boolean => entry.id > after && entry.outcome !== "waiting" && matches(entry)
-    for (let id = Math.max(this.oldest, after + 1); id < this.nextId; id++) {
+    for (let id = Math.max(this.oldest, Math.floor(after) + 1); id < this.nextId; id++) {
       const entry = this.get(id)
       if (entry !== undefined && wanted(entry)) {
         resume(entry)
