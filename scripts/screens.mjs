@@ -115,7 +115,12 @@ const helps = [
   ["simulator", /^Sends a/],
   ["channels", /^Creates/],
   ["channels create", /^Makes/],
-  ["mock", /^Runs a/]
+  ["mock", /^Runs a/],
+  ["inbox", /^Shows/],
+  ["outbox", /^Sends durably/],
+  ["outbox enqueue", /^Puts/],
+  ["outbox run", /^Sends what/],
+  ["outbox status", /^Says/]
 ]
 
 const mistakes = [
@@ -126,7 +131,11 @@ const mistakes = [
   "send 00 --push-type alrt",
   "bulk tokens",
   "channels crate",
-  "send 00 --body x"
+  "send 00 --body x",
+  "send --token 00",
+  "send 00 --key AuthKey_ABC123DEFG.p8",
+  "send 00 --badge 9007199254740993",
+  "bulk --file tokens"
 ]
 
 let mock

@@ -29,7 +29,8 @@ import * as Subcommand from "./subcommand.js"
 const database = Flags.text(
   "database",
   "FILE",
-  "a libSQL file, or the URL of a PostgreSQL. Default: APNS_OUTBOX_DATABASE, else apns-outbox.db"
+  "a libSQL file, or the URL of a PostgreSQL. Default: APNS_OUTBOX_DATABASE, else apns-outbox.db",
+  { rare: true }
 )
 
 const id = Flags.argument("ID", "the campaign, as it was enqueued")
@@ -141,12 +142,14 @@ const instant = (option: string, given: Option.Option<string>): Effect.Effect<Da
 
 const enqueue = Subcommand.make("outbox enqueue", {
   tokens: Flags.argument("TOKENS", "a file, a device token on each line; - for standard input"),
-  id: Flags.text("id", "ID", "names the campaign: the same id twice is one campaign. Must be given"),
-  at: Flags.text("at", "TIME", "when to send it: an ISO date, or a duration from now (\"2 hours\"). Default: at once"),
-  expires: Flags.text("expires", "TIME", "when it ends, in the same form. Default: 24 hours after --at"),
+  id: Flags.text("id", "ID", "must be given: the campaign, one however often enqueued"),
+  at: Flags.text("at", "TIME", "when: an ISO date, or \"2 hours\" from now. Default: now"),
+  expires: Flags.text("expires", "TIME", "when it ends, in the same form. Default: a day later"),
   tenant: Flags.text("tenant", "NAME", "whose it is. Default: default", { rare: true }),
   database,
   ...message,
+  badge: Flags.whole("badge", "the number on the app's icon; 0 removes it", 0, { rare: true }),
+  sound: Flags.text("sound", "NAME", "a sound file of the app, or default", { rare: true }),
   ...delivery,
   collapseId,
   json
@@ -188,9 +191,9 @@ const enqueue = Subcommand.make("outbox enqueue", {
         )
       }))
   }), {
-  what: "Puts one notification for many devices into the outbox. Interrupted, the same command goes on.",
+  what: "Puts a notification for many devices into the outbox. Can be interrupted.",
   examples: [
-    ["apns outbox enqueue tokens.txt --id news-17 --title News --body \"We are back\"", "to be sent by the next run"],
+    ["apns outbox enqueue tokens.txt --id news-17 --title News --body Hi", "to be sent by the next run"],
     [
       "apns outbox enqueue tokens.txt --id breakfast-5 --body \"Good morning\" --at 2026-12-01T07:00:00Z",
       "to be sent then"
