@@ -195,7 +195,7 @@ const enqueue = Subcommand.make("outbox enqueue", {
   examples: [
     ["apns outbox enqueue tokens.txt --id news-17 --title News --body Hi", "to be sent by the next run"],
     [
-      "apns outbox enqueue tokens.txt --id breakfast-5 --body \"Good morning\" --at 2026-12-01T07:00:00Z",
+      "apns outbox enqueue tokens.txt --id tea --body Tea --at 2026-12-01T17:00Z",
       "to be sent then"
     ]
   ]
