@@ -25,7 +25,8 @@ export default defineConfig({
   lang: "en-US",
   base: process.env.SITE_BASE ?? "/",
   srcDir: "pages",
-  cleanUrls: true,
+  // every link names its file, so that any server of files will do
+  cleanUrls: false,
   lastUpdated: false,
   // neither fonts nor scripts from elsewhere: the site works offline
   head: [["meta", { name: "color-scheme", content: "light dark" }]],

@@ -28,10 +28,10 @@ const types: Readonly<Record<string, string>> = {
 }
 
 const fileOf = (path: string): string | undefined =>
-  [path, `${path}.html`, join(path, "index.html")].map((name) => join(dist, normalize(name)))
+  [path, join(path, "index.html")].map((name) => join(dist, normalize(name)))
     .find((name) => name.startsWith(dist) && existsSync(name) && statSync(name).isFile())
 
-/** The built files on a port of loopback, as a host of static sites serves them. */
+/** The built files on a port of loopback, as any server of files serves them. */
 const server = Effect.acquireRelease(
   Effect.async<Http.Server>((resume) => {
     const http = Http.createServer((request, response) => {
@@ -91,7 +91,7 @@ describe.skipIf(missing !== undefined)(`the website${missing === undefined ? "" 
   it.scopedLive("search finds collapseId, without a request to another host", () =>
     Effect.gen(function*() {
       const url = yield* server
-      const { errors, foreign, page } = yield* open(yield* browser, 1280, 900, `${url}/outcomes`)
+      const { errors, foreign, page } = yield* open(yield* browser, 1280, 900, `${url}/outcomes.html`)
       yield* Effect.promise(async () => {
         await page.locator("#local-search button").click()
         await page.locator("#localsearch-input").fill("collapseId")
@@ -101,13 +101,13 @@ describe.skipIf(missing !== undefined)(`the website${missing === undefined ? "" 
       assert.isTrue(results.some((text) => text.toLowerCase().includes("collapseid")), results.join("\n"))
       yield* Effect.promise(async () => {
         await page.locator("#localsearch-list a").first().click()
-        await page.waitForURL((to) => to.pathname !== "/outcomes")
+        await page.waitForURL((to) => to.pathname !== "/outcomes.html")
       })
       assert.deepStrictEqual(foreign, [])
       assert.deepStrictEqual(errors, [])
     }))
 
-  for (const path of ["/", "/start", "/outcomes", "/benchmarks", "/reference/"]) {
+  for (const path of ["/", "/start.html", "/outcomes.html", "/benchmarks.html", "/reference/"]) {
     it.scopedLive(`${path} fits the width of a phone`, () =>
       Effect.gen(function*() {
         const url = yield* server
@@ -121,7 +121,7 @@ describe.skipIf(missing !== undefined)(`the website${missing === undefined ? "" 
   it.scopedLive("a page is dark where the system is", () =>
     Effect.gen(function*() {
       const url = yield* server
-      const { page } = yield* open(yield* browser, 1280, 900, `${url}/outcomes`, "dark")
+      const { page } = yield* open(yield* browser, 1280, 900, `${url}/outcomes.html`, "dark")
       assert.isTrue(
         yield* Effect.promise(() =>
           page.evaluate<boolean>(
@@ -145,7 +145,7 @@ describe.skipIf(missing !== undefined)(`the website${missing === undefined ? "" 
   it.scopedLive("every guide of the sidebar is there", () =>
     Effect.gen(function*() {
       const url = yield* server
-      const { page } = yield* open(yield* browser, 1280, 900, `${url}/outcomes`)
+      const { page } = yield* open(yield* browser, 1280, 900, `${url}/outcomes.html`)
       const links = yield* Effect.promise(() =>
         page.evaluate<Array<string>>(
           "[...document.querySelectorAll('.VPSidebar a')].map((a) => a.getAttribute('href'))"
