@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     projects,
     // many tests wait for the network or a child process: more workers than cores keep the cores busy
-    maxWorkers: Math.max(3, availableParallelism()),
+    maxWorkers: Math.max(4, availableParallelism()),
     minWorkers: 1
   }
 })

@@ -1,1 +1,1 @@
-export default ["packages/*/vitest.config.ts", "website/vitest.config.ts"]
+export default ["packages/*/vitest.config.ts"]

@@ -35,6 +35,12 @@ describe("what an answer leads to", () => {
     })
   }
 
+  it("a fault of the server that another connection may cure: backoff, however often it was moved", () => {
+    const info = { class: "server", retry: "new-connection" } as const
+    assert.strictEqual(Verdict.ofAnswer(info, noHistory, true), "backoff")
+    assert.strictEqual(Verdict.ofAnswer(info, tired, true), "backoff")
+  })
+
   it("every reason that Apple documents has a verdict, and none is repeated without end and without a wait", () => {
     for (const reason of Object.values(Reason.table)) {
       const verdict = Verdict.ofAnswer(reason, noHistory, true)
