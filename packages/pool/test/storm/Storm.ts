@@ -634,10 +634,10 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
     }
     if (stats === undefined) return yield* Effect.dieMessage("the pool was never built")
     const reconnectStorms = weather.spells.filter(({ allowed, connects }) => connects > allowed).map((spell) =>
-      `a pool of ${spell.size} connected ${spell.connects} times in ${
+      `${spell.moment}: a pool of ${spell.sizes.join(", then one of ")} connected ${spell.connects} times in ${
         spell.seconds.toFixed(1)
       } seconds to a server that ` +
-      `accepts and closes; ${spell.allowed} are allowed`
+      `accepts and closes, and has asked ${spell.rotations} times for another one; ${spell.allowed} are allowed`
     )
     return {
       ...ledger.verdict(),

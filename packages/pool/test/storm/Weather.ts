@@ -56,9 +56,12 @@ export type Moment = typeof moments[number]
 /** What a spell of {@link Weather.acceptAndClose} saw. */
 export interface Spell {
   readonly moment: Moment
-  readonly size: number
+  /** Of one pool after the other. */
+  readonly sizes: ReadonlyArray<number>
   readonly seconds: number
   readonly connects: number
+  /** How often the server asked in good order, by GOAWAY, for another connection, which it gets at once. */
+  readonly rotations: number
   readonly allowed: number
 }
 
@@ -68,7 +71,9 @@ export class Weather {
   /** Each time that the server accepted and closed for a while, what it saw of the pool. */
   readonly spells: Array<Spell> = []
   /** The number of connections that the pool keeps. */
-  size = 1
+  private current = 1
+  /** The sizes of the pools that a spell has seen: one may end, and another begin, in the middle of it. */
+  private sizes: Array<number> = []
   /** A spell is on: nothing else may decide how connecting goes. */
   private closing = false
   private closingOnRequest = false
@@ -176,6 +181,24 @@ export class Weather {
       fault(0.05, "CONTINUATION flood", () => MockApns.continuationFlood(1000)),
       fault(0.05, "empty DATA flood", () => MockApns.emptyDataFlood(2000))
     ]
+  }
+
+  /** The number of connections that the pool keeps. */
+  get size(): number {
+    return this.current
+  }
+
+  set size(size: number) {
+    if (this.closing) this.sizes.push(size)
+    this.current = size
+  }
+
+  /** GOAWAYs in good order so far. Faults of the spell itself make many requests, and these events come with requests. */
+  private get rotations(): number {
+    return ["GOAWAY", "GOAWAY, then closed", "GOAWAY before a request"].reduce(
+      (sum, name) => sum + (this.counts.get(name) ?? 0),
+      0
+    )
   }
 
   /** For `MockApns.script`. */
@@ -332,7 +355,7 @@ export class Weather {
       this.closing = true
       this.count("accepts and closes")
       const seconds = this.options.spellSeconds * (0.8 + 0.4 * this.random.number())
-      const { size } = this
+      this.sizes = [this.current]
       const attempts = Effect.map(apns.stats, (stats) => stats.attempts)
       return Effect.gen(this, function*() {
         yield* this.listen(apns)
@@ -342,6 +365,7 @@ export class Weather {
         else if (moment !== "soon") yield* apns.failTls(moment)
         yield* apns.dropConnections({ reset: this.integer(2) === 0 })
         const before = yield* attempts
+        const rotated = this.rotations
         const end = Effect.sleep(seconds * 1000)
         if (moment === "soon") {
           const dropOld = Effect.flatMap(
@@ -357,8 +381,11 @@ export class Weather {
         } else yield* end
         const connects = (yield* attempts) - before
         // a connection that was open for a while has answered something, and is replaced at the pool's own pace
-        const allowed = moment === "soon" ? 2 * size + 12 + 2.5 * seconds : size + 12 + 1.5 * seconds
-        this.spells.push({ moment, size, seconds, connects, allowed: Math.ceil(allowed) })
+        const rotations = this.rotations - rotated
+        const { sizes } = this
+        const atOnce = sizes.reduce((sum, size) => sum + (moment === "soon" ? 2 * size : size) + 12, 0)
+        const allowed = Math.ceil(atOnce + (moment === "soon" ? 2.5 : 1.5) * seconds) + rotations
+        this.spells.push({ moment, sizes, seconds, connects, rotations, allowed })
       }).pipe(
         Effect.ensuring(Effect.suspend(() => {
           this.closing = false
