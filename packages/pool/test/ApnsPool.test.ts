@@ -1,8 +1,9 @@
 import { Connection, Failure, Request, Response } from "@effect-apns/core"
-import { ApnsPool } from "@effect-apns/pool"
+import { Notification } from "@effect-apns/models"
+import { ApnsPool, send, sendAll } from "@effect-apns/pool"
 import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Effect, Either, Exit, Fiber, Schedule, TestClock } from "effect"
+import { Clock, Deferred, Effect, Either, Exit, Fiber, Option, Schedule, Stream, TestClock } from "effect"
 
 const request = (options: Partial<Request.Options> = {}) =>
   Request.make({
@@ -219,6 +220,39 @@ describe("ApnsPool without a socket", () => {
       yield* TestClock.adjust("3 seconds")
       assert.deepInclude(yield* Fiber.join(throttled), { status: 200, attempts: 2 })
     }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
+  })
+
+  describe("an error tells the last answer, and none of those before", () => {
+    const notification = Notification.alert({ alert: "Lunch" })
+    const token = "0123456789abcdef"
+    const topic = "com.example.app"
+    const ways = {
+      send: Effect.flip(send({ token, notification, topic })),
+      sendAll: Stream.runHead(sendAll(Stream.make(token), { notification, topic })).pipe(
+        Effect.flatMap(Option.map(({ result }) => Either.flip(result))),
+        Effect.flatMap((error) => error)
+      )
+    }
+    const firsts = [
+      answer(429, "TooManyRequests"),
+      answer(503, "ServiceUnavailable"),
+      answer(500, "InternalServerError")
+    ]
+    const lasts = [
+      [answer(204), 204, ""],
+      [answer(410, "Unregistered"), 410, "Unregistered"]
+    ] as const
+    for (const [name, way] of Object.entries(ways)) {
+      for (const [last, status, reason] of lasts) {
+        it.effect(`${name}: other answers, then ${status}`, () =>
+          Effect.forEach(firsts, (first) =>
+            Effect.gen(function*() {
+              const fiber = yield* Effect.fork(way)
+              yield* TestClock.adjust("1 minute")
+              assert.deepInclude(yield* Fiber.join(fiber), { status, reason, attempts: 2 })
+            }).pipe(Effect.provide(ApnsPool.layerTest(scripted(first, last).handler)))))
+      }
+    }
   })
 
   it.effect("what Apple says not to retry is not retried", () => {

@@ -360,6 +360,7 @@ export class Engine implements Owner {
     delivery.phase = "inFlight"
     delivery.member = member
     delivery.sentAt = now
+    delivery.answer = undefined
     delivery.attempts++
     this.inFlight++
     this.attempts++

@@ -101,7 +101,7 @@ export abstract class Delivery extends Exchange.Exchange {
   answerBy = Infinity
   /** Which limit the deadline that is set stands for. */
   limit: Failure.TimeLimit = "timeout"
-  /** The last answer that was not 2xx, or what is wrong with it: it is read once. */
+  /** What the present attempt was answered with, where it was not 2xx, or what is wrong with that: it is read once. */
   answer: Either.Either<Response.Response, string> | undefined = undefined
   /** What went wrong so far: nothing, for almost all. */
   trouble: Trouble | undefined = undefined
