@@ -644,6 +644,19 @@ describe("Transport", () => {
         const two = collect(yield* open(port, { keylog: true }))
         yield* until(() => two.text === "hello")
         assert.include(fs.readFileSync(file, "utf8"), "CLIENT_TRAFFIC_SECRET_0 ")
+        // a new file is readable by its owner alone
+        assert.strictEqual(fs.statSync(file).mode & 0o777, 0o600)
+      }))
+
+    it.scopedLive("a file that is there already keeps what is in it, and becomes readable by its owner alone", () =>
+      Effect.gen(function*() {
+        const port = yield* tlsServer((socket) => socket.write("hello"))
+        const file = nodePath.join(yield* directory, "keys")
+        fs.writeFileSync(file, "before\n", { mode: 0o644 })
+        const received = collect(yield* open(port, { keylog: file }))
+        yield* until(() => received.text === "hello")
+        assert.match(fs.readFileSync(file, "utf8"), /^before\nSERVER_HANDSHAKE_TRAFFIC_SECRET /)
+        assert.strictEqual(fs.statSync(file).mode & 0o777, 0o600)
       }))
 
     it.scopedLive("an unusable file is an error", () =>

@@ -2,13 +2,24 @@ import { MockApns } from "@effect-apns/testing"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
-import { fileURLToPath } from "node:url"
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
 
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
 const program = fileURLToPath(new URL("./fixtures/plainJavaScript.mjs", import.meta.url))
 
 it.scopedLive("a program in plain JavaScript that passes anything to everything: typed errors for it, and nobody else is concerned", () =>
   Effect.gen(function*() {
     const { ca, credentials: { key, keyId, teamId }, origin } = yield* MockApns.MockApns
+    // whatever is written to the working directory is written there, and removed
+    const directory = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "plain-"))),
+      (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
+    )
+    const before = readdirSync(process.cwd())
     const mock = JSON.stringify({ ca, key, keyId, teamId, origin, topic: MockApns.bundleId })
     const { code, err, out } = yield* Effect.async<
       { readonly code: unknown; readonly out: string; readonly err: string }
@@ -16,8 +27,8 @@ it.scopedLive("a program in plain JavaScript that passes anything to everything:
       (resume) => {
         const child = execFile(
           process.execPath,
-          ["--conditions=@effect-apns/source", "--import", "tsx", program],
-          { env: { ...process.env, MOCK: mock } },
+          ["--conditions=@effect-apns/source", "--import", tsx, program],
+          { cwd: directory, env: { ...process.env, MOCK: mock } },
           (error, out, err) => resume(Effect.succeed({ code: error === null ? 0 : error.code, out, err }))
         )
         return Effect.sync(() => child.kill("SIGKILL"))
@@ -28,4 +39,10 @@ it.scopedLive("a program in plain JavaScript that passes anything to everything:
     assert.deepStrictEqual([lines.slice(0, 20), code], [[], 0], err)
     assert.match(last ?? "", /^calls \d+$/)
     assert.isAbove(Number(last?.slice("calls ".length)), 2000)
+    // the text that is passed for each option is the name of a file where it is passed as `keylog`
+    assert.deepStrictEqual(readdirSync(directory), ["boom"])
+    assert.strictEqual(statSync(join(directory, "boom")).mode & 0o777, 0o600)
+    const written = readdirSync(process.cwd()).filter((name) => !before.includes(name))
+    // the test runner writes its configuration there for a moment
+    assert.deepStrictEqual(written.filter((name) => !name.includes(".timestamp-")), [])
   }).pipe(Effect.provide(MockApns.layer())))

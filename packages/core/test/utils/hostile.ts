@@ -16,7 +16,8 @@ export const hostile: Readonly<Record<string, () => unknown>> = {
   "5": () => 5,
   "1e300": () => 1e300,
   "a bigint": () => 5n,
-  "a text": () => "boom",
+  // as the name of a file it cannot be created: the directory is not there
+  "a text": () => "no-such-directory/boom",
   "the empty text": () => "",
   "true": () => true,
   "a symbol": () => Symbol("boom"),
