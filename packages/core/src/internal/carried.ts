@@ -1,7 +1,6 @@
-import * as crypto from "node:crypto"
 import { bytesOf } from "./digits.js"
 
-/** A file inside a text that is neither PEM nor plain base64 of DER: base64 of base64, hexadecimal, numbers, a JSON Web Key. */
+/** A file inside a text that is neither PEM nor plain base64 of DER: base64 of base64, hexadecimal, numbers. */
 
 /** The shortest text that is taken for a file: no key and no certificate is shorter. */
 const shortest = 60
@@ -37,29 +36,4 @@ export const carried = (text: string): ReadonlyArray<Uint8Array> => {
     ...matches(text, indexed).map(ofIndexed),
     ...Array.from(new Set([...matches(joined, digits), ...matches(text, digits)])).map(bytesOf)
   ]
-}
-
-const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url")
-
-const field = (text: string, name: string): string | undefined =>
-  new RegExp(`(?<![\\w-])["']?${name}["']?\\s*[:=]\\s*["']?([A-Za-z0-9+/_-]+)`).exec(text)?.[1]
-
-/** The private key of a JSON Web Key on P-256 (RFC 7518 section 6.2), as PKCS #8; with its public key, or without. */
-export const jsonWebKey = (text: string): Uint8Array | undefined => {
-  const secret = field(text, "d")
-  if (field(text, "crv") !== "P-256" || secret === undefined) return undefined
-  try {
-    const pair = crypto.createECDH("prime256v1")
-    pair.setPrivateKey(bytesOf(secret))
-    const point = pair.getPublicKey()
-    const key = { kty: "EC", crv: "P-256", d: base64url(pair.getPrivateKey()).padStart(43, "A") }
-    const [x, y] = [base64url(point.subarray(1, 33)), base64url(point.subarray(33))]
-    const given = field(text, "x")
-    if (given !== undefined && base64url(bytesOf(given)) !== x) return undefined
-    return new Uint8Array(
-      crypto.createPrivateKey({ key: { ...key, x, y }, format: "jwk" }).export({ type: "pkcs8", format: "der" })
-    )
-  } catch {
-    return undefined
-  }
 }

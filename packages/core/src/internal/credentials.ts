@@ -17,6 +17,7 @@ import { idProblem } from "./ids.js"
 import * as paths from "./paths.js"
 import type { PemBlock } from "./pem.js"
 import { decodeText, hasBegin, isCertificate, isEncrypted, isPrivateKey, pemBlocks } from "./pem.js"
+import { convinces } from "./proof.js"
 
 /** The fields of a `CredentialsError`. */
 export interface Problem {
@@ -69,7 +70,17 @@ const isText = (text: string | Uint8Array): text is string => typeof text === "s
 
 /** The blocks by name, with what is not PEM told apart: `CERTIFICATE (DER)`. */
 const describe = (blocks: ReadonlyArray<PemBlock>): string =>
-  Array.from(new Set(blocks.map(({ from, label }) => from === "DER" ? `${label} (DER)` : label))).join(", ")
+  Array.from(new Set(blocks.map(({ from, label }) => from === "PEM" ? label : `${label} (${from})`))).join(", ")
+
+/** What a DER file says that is missing at its end; `undefined` where nothing is, or where it is no DER. */
+const cutOff = (source: string, text: string | Uint8Array): string | undefined => {
+  const bytes = isText(text) ? Buffer.from(text.replace(/\s/g, ""), "base64") : text
+  const whole = lengthOf(bytes)
+  // what is no DER may begin with the same byte: keys and certificates are of this size
+  return whole !== undefined && bytes.length >= 32 && bytes.length < whole && whole < 100_000
+    ? `${source} is cut off: ${whole - bytes.length} of its ${whole} bytes are missing. Give the whole file`
+    : undefined
+}
 
 /** Why a text without a block has none. */
 const notPem = ({ source, text }: Text, wanted: string, isPath: string): Either.Either<never, Problem> => {
@@ -84,25 +95,30 @@ const notPem = ({ source, text }: Text, wanted: string, isPath: string): Either.
       `${source} is cut off: it begins with "-----BEGIN ...-----" and has no "-----END ...-----" of the same kind. Give the whole text`
     )
   }
-  return paths.looksLikePath(plain)
-    ? problem("NotPem", source, `${source} looks like the path of a file: ${isPath}`)
+  if (paths.looksLikePath(plain)) {
+    return problem("NotPem", source, `${source} looks like the path of a file: ${isPath}`)
+  }
+  const missing = cutOff(source, text)
+  return missing !== undefined
+    ? problem("NotPem", source, missing)
     : problem("NotPem", source, `There is no PEM block in ${source}: give text with "-----BEGIN ${wanted}-----"`)
 }
 
-const privateKey = (
+/** All private keys of a text, each once; at least one. Where some do not open, those that do. */
+const privateKeys = (
   from: Text,
   passphrase: string | undefined,
   ifPath: string,
   whereElse: string,
   encrypted: string
-): Either.Either<crypto.KeyObject, Problem> => {
+): Either.Either<readonly [crypto.KeyObject, ...ReadonlyArray<crypto.KeyObject>], Problem> => {
   const { source, text } = from
   const blocks = pemBlocks(text)
-  const block = blocks.find(isPrivateKey)
   if (blocks.length === 0) {
     return notPem(from, "PRIVATE KEY", ifPath)
   }
-  if (block === undefined) {
+  const [first, ...others] = blocks.filter(isPrivateKey)
+  if (first === undefined) {
     return blocks.some(({ label }) => label === "PKCS12")
       ? problem(
         "NotPem",
@@ -111,7 +127,12 @@ const privateKey = (
       )
       : problem("NoKey", source, `There is no private key in ${source}, only ${describe(blocks)}: ${whereElse}`)
   }
-  return openKey(block, source, passphrase, encrypted)
+  const open = (block: PemBlock) => openKey(block, source, passphrase, encrypted)
+  const opened = [first, ...others].flatMap((block) =>
+    Either.match(open(block), { onLeft: () => [], onRight: (_) => [_] })
+  )
+  const [key, ...more] = opened.filter((key, i) => !opened.slice(0, i).some((before) => before.equals(key)))
+  return key === undefined ? Either.map(open(first), (key) => [key]) : Either.right([key, ...more])
 }
 
 const openKey = (
@@ -120,6 +141,13 @@ const openKey = (
   passphrase: string | undefined,
   encrypted: string
 ): Either.Either<crypto.KeyObject, Problem> => {
+  if (block.damage !== undefined) {
+    return problem(
+      "InvalidKey",
+      source,
+      `The JSON Web Key in ${source} is damaged, ${block.damage}: compare it with the original`
+    )
+  }
   if (isEncrypted(block) && passphrase === undefined) {
     return problem("PassphraseMissing", source, `The private key in ${source} is encrypted: ${encrypted}`)
   }
@@ -130,13 +158,19 @@ const openKey = (
     return isConsistent(key) ? Either.right(key) : problem(
       "InvalidKey",
       source,
-      `The private key in ${source} is damaged, it does not fit the public key beside it: compare it with the original ` +
-        "file, at least one character has changed"
+      `The private key in ${source} is damaged, ${
+        key.asymmetricKeyType === "rsa"
+          ? "its numbers do not belong together"
+          : "it does not fit the public key beside it"
+      }: compare it with the original file, at least one character has changed`
     )
   } catch (error) {
     return keyProblem(block, source, error)
   }
 }
+
+/** Encryption cannot tell one from the other. */
+const orDamaged = ". If it is right, the file is damaged: compare it with the original"
 
 const damaged = ({ der }: PemBlock, source: string, error: unknown): Either.Either<never, Problem> => {
   // the first bytes say how many there should be
@@ -160,7 +194,7 @@ const keyProblem = (block: PemBlock, source: string, error: unknown): Either.Eit
   const wrong = problem(
     "WrongPassphrase",
     source,
-    `The passphrase does not open the private key in ${source}: correct it`,
+    `The passphrase does not open the private key in ${source}: correct it${orDamaged}`,
     causeOf(error)
   )
   if (codeOf(error).includes("BAD_DECRYPT")) return wrong
@@ -175,6 +209,9 @@ const keyProblem = (block: PemBlock, source: string, error: unknown): Either.Eit
     causeOf(error)
   )
 }
+
+const isP256 = ({ asymmetricKeyDetails, asymmetricKeyType }: crypto.KeyObject): boolean =>
+  asymmetricKeyType === "ec" && asymmetricKeyDetails?.namedCurve === "prime256v1"
 
 const pkcs8 = (key: crypto.KeyObject): string => key.export({ type: "pkcs8", format: "pem" }).toString()
 
@@ -207,7 +244,7 @@ export const tokenKey = (
   if (!KeyIds.is(keyId)) return problem("InvalidKeyId", "keyId", idProblem("Key ID", names.keyId, keyId))
   if (!TeamIds.is(teamId)) return problem("InvalidTeamId", "teamId", idProblem("Team ID", names.teamId, teamId))
   return Either.flatMap(
-    privateKey(
+    privateKeys(
       { source, text },
       passphrase,
       `pass it as ${names.file}`,
@@ -215,13 +252,22 @@ export const tokenKey = (
       "Apple's .p8 files are not, so somebody encrypted this one. Give its passphrase, or decrypt it with " +
         "\"openssl pkey -in encrypted.p8 -out AuthKey.p8\""
     ),
-    (key) => {
-      if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
-        const kind = key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType ?? "unknown"
+    (keys) => {
+      const [key, another] = keys.filter(isP256)
+      if (key === undefined) {
+        const [{ asymmetricKeyDetails, asymmetricKeyType }] = keys
+        const kind = asymmetricKeyDetails?.namedCurve ?? asymmetricKeyType ?? "unknown"
         return problem(
           "NotEcP256",
           source,
           `The key in ${source} is of kind ${kind}, and tokens are signed with P-256: give the .p8 file of an APNs key`
+        )
+      }
+      if (another !== undefined) {
+        return problem(
+          "InvalidKey",
+          source,
+          `There are several signing keys in ${source}: give the one whose key ID is ${keyId}, alone`
         )
       }
       const fingerprint = sha256(crypto.createPublicKey(key).export({ type: "spki", format: "der" }))
@@ -291,26 +337,30 @@ export const certificate = (
   }
   const from = key ?? cert
   return Either.flatMap(
-    privateKey(
+    privateKeys(
       from,
       passphrase,
       `pass it as ${names.keyFile}`,
       "put the key into the same file, or name the file that holds it (Keychain Access exports both together, as .p12)",
       "give its passphrase"
     ),
-    (privateKey) => {
-      const leaf = certificates.find(([, certificate]) => certificate.checkPrivateKey(privateKey))
-      if (leaf === undefined) {
+    (keys) => {
+      const [pair] = keys.flatMap((key) => {
+        const leaf = certificates.find(([, certificate]) => certificate.checkPrivateKey(key))
+        return leaf === undefined ? [] : [{ key, leaf }]
+      })
+      if (pair === undefined) {
         return problem(
           "Mismatch",
           from.source,
           `The private key in ${from.source} does not belong to the certificate in ${cert.source}: give the key that the certificate was made for`
         )
       }
+      const { key, leaf } = pair
       return Either.right({
         ...info(leaf[1]),
         cert: [leaf, ...certificates.filter((_) => _ !== leaf)].map(([block]) => block.text).join(""),
-        keyPem: pkcs8(privateKey)
+        keyPem: pkcs8(key)
       })
     }
   )
@@ -357,9 +407,11 @@ export const pkcs12 = async (
   const data = withoutTail(bytes)
   const native = openNative(data, passphrase)
   if (!(native instanceof Error)) {
-    return native === undefined
-      ? noCertificate(source)
-      : Either.right({ info: info(native), data, opened: undefined })
+    const { leaf, secureContext } = native
+    if (leaf === undefined) return noCertificate(source)
+    return await convinces(secureContext)
+      ? Either.right({ info: info(leaf), data, opened: undefined })
+      : inconsistentArchive(source)
   }
   // OpenSSL checks the passphrase first, with what is in use today: no other reader would say something else.
   if (/mac verify failure/i.test(native.message)) return wrongPassphrase(passphrase, source, native)
@@ -388,8 +440,9 @@ export const pkcs12 = async (
     )
   }
   if (contents.keys.length === 0) return noKey(source)
+  if (!contents.keys.some(isConsistent)) return inconsistentArchive(source)
   if (contents.certificates.length === 0) return noCertificate(source)
-  for (const key of contents.keys) {
+  for (const key of contents.keys.filter(isConsistent)) {
     const leaf = contents.certificates.find((certificate) => certificate.checkPrivateKey(key))
     if (leaf !== undefined) {
       const chain = [leaf, ...contents.certificates.filter((_) => _ !== leaf)]
@@ -407,8 +460,14 @@ export const pkcs12 = async (
   )
 }
 
-/** The certificate that TLS would present from this archive, or what OpenSSL has against it. */
-const openNative = (data: Uint8Array, passphrase: string | undefined): crypto.X509Certificate | undefined | Error => {
+interface Native {
+  readonly secureContext: tls.SecureContext
+  /** The certificate that TLS would present. */
+  readonly leaf: crypto.X509Certificate | undefined
+}
+
+/** The archive as OpenSSL opens it, or what OpenSSL has against it. */
+const openNative = (data: Uint8Array, passphrase: string | undefined): Native | Error => {
   try {
     const secureContext = tls.createSecureContext({
       pfx: Buffer.from(data),
@@ -418,7 +477,7 @@ const openNative = (data: Uint8Array, passphrase: string | undefined): crypto.X5
     const socket = new tls.TLSSocket(new net.Socket(), { secureContext, isServer: true })
     const leaf = socket.getX509Certificate()
     socket.destroy()
-    return leaf
+    return { secureContext, leaf }
   } catch (error) {
     return causeOf(error)
   }
@@ -429,6 +488,8 @@ const notPkcs12 = (text: string | Uint8Array, source: string, file: string): Eit
   if (isText(text) && paths.looksLikePath(text)) {
     return problem("NotPkcs12", source, `${source} looks like the path of a file: pass it as ${file}`)
   }
+  const missing = cutOff(source, text)
+  if (missing !== undefined && blocks.length === 0) return problem("NotPkcs12", source, missing)
   return blocks.length === 0
     ? problem("NotPkcs12", source, `${source} is not a PKCS#12 archive: give a .p12 file, or read it as PEM`)
     : problem(
@@ -447,7 +508,15 @@ const wrongPassphrase = (
 ): Either.Either<never, Problem> =>
   passphrase === undefined
     ? problem("PassphraseMissing", source, `The archive ${source} is encrypted: give its passphrase`, cause)
-    : problem("WrongPassphrase", source, `The passphrase does not open ${source}: correct it`, cause)
+    : problem("WrongPassphrase", source, `The passphrase does not open ${source}: correct it${orDamaged}`, cause)
+
+const inconsistentArchive = (source: string): Either.Either<never, Problem> =>
+  problem(
+    "InvalidKey",
+    source,
+    `The private key in ${source} is damaged, it does not fit the public key beside it: export certificate and key once more ` +
+      "from where both are"
+  )
 
 const together = "export certificate and key together"
 

@@ -1,4 +1,5 @@
 import * as crypto from "node:crypto"
+import type { DerKind } from "./der.js"
 import { kindOf, lengthOf } from "./der.js"
 
 /**
@@ -58,36 +59,73 @@ function* readings(text: string): Generator<string> {
 export const bytesOf = (digits: string): Uint8Array =>
   new Uint8Array(Buffer.from(digits.replaceAll("-", "+").replaceAll("_", "/"), "base64"))
 
+type Test = (bytes: Uint8Array) => boolean
+
 /** The one file at the start of these digits, if it is all there. */
-const fileOf = (digits: string): Uint8Array | undefined => {
+const fileOf = (digits: string, isFile: Test): Uint8Array | undefined => {
   const length = lengthOf(bytesOf(digits.slice(0, 8)))
   if (length === undefined) return undefined
   const needed = Math.ceil(length * 4 / 3)
   if (digits.length < needed) return undefined
   const bytes = bytesOf(digits.slice(0, needed)).subarray(0, length)
-  return isWhole(bytes) ? bytes : undefined
+  return isFile(bytes) ? bytes : undefined
+}
+
+const probe = Buffer.from("effect-apns")
+
+const number = (digits: string | undefined): bigint =>
+  BigInt(`0x0${Buffer.from(digits ?? "", "base64url").toString("hex")}`)
+
+/** RFC 8017 section 3.2: what the eight numbers of an RSA key have to do with each other. OpenSSL uses some of them only. */
+const isConsistentRsa = (key: crypto.KeyObject): boolean => {
+  const { d, dp, dq, e, n, p, q, qi } = key.export({ format: "jwk" })
+  const [firstPrime, secondPrime, exponent] = [number(p), number(q), number(d)]
+  return firstPrime > 1n && secondPrime > 1n && firstPrime * secondPrime === number(n) &&
+    number(dp) === exponent % (firstPrime - 1n) && number(dq) === exponent % (secondPrime - 1n) &&
+    (number(e) * exponent) % (firstPrime - 1n) === 1n && (number(e) * exponent) % (secondPrime - 1n) === 1n &&
+    (number(qi) * secondPrime) % firstPrime === 1n
 }
 
 /**
  * Whether a private key fits the public key that it holds: OpenSSL opens one that does not, and Apple would refuse every
- * token signed with it. Keys for other curves are not looked at.
+ * token signed with it, and every connection. Kinds of keys that hold no public key fit always.
  */
 export const isConsistent = (key: crypto.KeyObject): boolean => {
-  if (key.asymmetricKeyType !== "ec") return true
-  const probe = Buffer.from("effect-apns")
-  return crypto.verify("sha256", probe, crypto.createPublicKey(key), crypto.sign("sha256", probe, key))
+  switch (key.asymmetricKeyType) {
+    case "ec":
+      return crypto.verify("sha256", probe, crypto.createPublicKey(key), crypto.sign("sha256", probe, key))
+    case "rsa":
+      return isConsistentRsa(key)
+    default:
+      return true
+  }
 }
+
+const privateKeyOf = (bytes: Uint8Array, kind: DerKind): crypto.KeyObject | undefined => {
+  const type = kind === "PRIVATE KEY" ? "pkcs8" : kind === "EC PRIVATE KEY" ? "sec1" : "pkcs1"
+  try {
+    return crypto.createPrivateKey({ key: Buffer.from(bytes), format: "der", type })
+  } catch {
+    return undefined
+  }
+}
+
+const isPlainKey = (kind: DerKind | undefined): kind is DerKind =>
+  kind === "PRIVATE KEY" || kind === "EC PRIVATE KEY" || kind === "RSA PRIVATE KEY"
 
 /** These bytes are one complete key, certificate or the like. */
 export const isWhole = (bytes: Uint8Array): boolean => {
   const kind = kindOf(bytes)
-  if (kind !== "PRIVATE KEY" && kind !== "EC PRIVATE KEY" && kind !== "RSA PRIVATE KEY") return kind !== undefined
-  const type = kind === "PRIVATE KEY" ? "pkcs8" : kind === "EC PRIVATE KEY" ? "sec1" : "pkcs1"
-  try {
-    return isConsistent(crypto.createPrivateKey({ key: Buffer.from(bytes), format: "der", type }))
-  } catch {
-    return false
-  }
+  if (!isPlainKey(kind)) return kind !== undefined
+  const key = privateKeyOf(bytes, kind)
+  return key !== undefined && isConsistent(key)
+}
+
+/** These bytes are a private key that opens and does not fit its public key. */
+const isInconsistent = (bytes: Uint8Array): boolean => {
+  const kind = kindOf(bytes)
+  const key = isPlainKey(kind) ? privateKeyOf(bytes, kind) : undefined
+  return key !== undefined && !isConsistent(key)
 }
 
 // A sequence in DER begins with 0x30: an M in base64.
@@ -100,9 +138,9 @@ const starts = new RegExp(`(?<![${base64}])M[A-Z]`, "g")
 /** So many places are looked at. */
 const most = 24
 
-const from = (text: string): Uint8Array | undefined => {
+const from = (text: string, isFile: Test = isWhole): Uint8Array | undefined => {
   for (const digits of readings(text)) {
-    const found = fileOf(digits)
+    const found = fileOf(digits, isFile)
     if (found !== undefined) return found
   }
   return undefined
@@ -120,11 +158,11 @@ export const fileBetween = (text: string): Uint8Array | undefined => {
 /** So much text is looked at behind a beginning: no key is longer, and no certificate. */
 const longest = 40_000
 
-const allFrom = (text: string, places: RegExp): ReadonlyArray<Uint8Array> => {
+const allFrom = (text: string, places: RegExp, isFile: Test = isWhole): ReadonlyArray<Uint8Array> => {
   const found: Array<Uint8Array> = []
   const seen = new Set<string>()
   for (const { index } of Array.from(text.matchAll(places)).slice(0, most)) {
-    const file = from(text.slice(index, index + longest))
+    const file = from(text.slice(index, index + longest), isFile)
     if (file === undefined) continue
     const name = Buffer.from(file).toString("base64")
     if (!seen.has(name)) found.push(file)
@@ -141,3 +179,6 @@ export const filesAnywhere = (text: string): ReadonlyArray<Uint8Array> => {
   const found = keysAnywhere(text)
   return found.length > 0 ? found : allFrom(text, starts)
 }
+
+/** Private keys that are complete and do not fit their public keys. To be asked where nothing else was found. */
+export const inconsistentKeysAnywhere = (text: string): ReadonlyArray<Uint8Array> => allFrom(text, keys, isInconsistent)

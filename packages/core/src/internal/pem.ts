@@ -1,7 +1,8 @@
-import { carried, jsonWebKey } from "./carried.js"
+import { carried } from "./carried.js"
 import type { DerKind } from "./der.js"
 import { kindOf, withoutTail } from "./der.js"
-import { bytesOf, fileBetween, filesAnywhere, isWhole, keysAnywhere } from "./digits.js"
+import { bytesOf, fileBetween, filesAnywhere, inconsistentKeysAnywhere, isWhole, keysAnywhere } from "./digits.js"
+import { jsonWebKeys } from "./jsonWebKey.js"
 import { readings, unescaped } from "./unescape.js"
 
 /** A key, a certificate or the like: one block of a PEM text (RFC 7468), or a whole DER file. */
@@ -12,7 +13,9 @@ export interface PemBlock {
   readonly der: Uint8Array
   /** The cipher of a traditional encrypted key (RFC 1421), such as `DES-CBC`. */
   readonly cipher: string | undefined
-  readonly from: "PEM" | "DER"
+  readonly from: "PEM" | "DER" | "JWK"
+  /** Why it cannot be the key that it was, where that can be told without opening it. */
+  readonly damage?: string
 }
 
 const labels = [
@@ -131,17 +134,19 @@ export const pemBlocks = (input: string | Uint8Array): ReadonlyArray<PemBlock> =
     for (const text of texts) {
       const bare = filesAnywhere(text).flatMap(ofBare)
       if (bare.length > 0) return bare
-      const jwk = jsonWebKey(text)
-      if (jwk !== undefined) return [ofDer(jwk, "PRIVATE KEY")]
+      const webKeys = ofJsonWebKeys(text)
+      if (webKeys.some(isComplete)) return webKeys
+      if (broken.length === 0) broken = webKeys
     }
     if (depth < deepest) {
       for (const bytes of [input, ...texts].flatMap(carried)) {
         if (left <= 0) break
         const blocks = look(bytes, depth + 1)
         if (blocks.some(isComplete)) return blocks
+        if (broken.length === 0) broken = blocks
       }
     }
-    return broken
+    return broken.length > 0 ? broken : texts.flatMap(inconsistentKeysAnywhere).flatMap(ofBare)
   }
   return look(input, 0)
 }
@@ -166,6 +171,13 @@ const labeled = (text: string): ReadonlyArray<PemBlock> => {
 }
 
 const isComplete = ({ cipher, der }: PemBlock): boolean => cipher === undefined ? isWhole(der) : der.length > 0
+
+const ofJsonWebKeys = (text: string): ReadonlyArray<PemBlock> =>
+  jsonWebKeys(text).map((key) =>
+    key._tag === "Damaged"
+      ? { label: "PRIVATE KEY", text: "", der: new Uint8Array(0), cipher: undefined, from: "JWK", damage: key.why }
+      : { ...ofDer(key.der, key._tag === "Private" ? "PRIVATE KEY" : "PUBLIC KEY"), from: "JWK" }
+  )
 
 const ofBare = (der: Uint8Array): ReadonlyArray<PemBlock> => {
   const kind = kindOf(der)

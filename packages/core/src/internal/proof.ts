@@ -1,0 +1,45 @@
+import { Duplex } from "node:stream"
+import * as tls from "node:tls"
+
+/** Two ends of a connection in memory. */
+const ends = (): readonly [Duplex, Duplex] => {
+  const end = (other: () => Duplex): Duplex =>
+    new Duplex({
+      read: () => {},
+      write: (chunk: Buffer, _, done) => {
+        other().push(chunk)
+        done()
+      }
+    })
+  const left: Duplex = end(() => right)
+  const right: Duplex = end(() => left)
+  return [left, right]
+}
+
+/**
+ * Whether a peer would believe that the private key belongs to the certificate: shown by a handshake in memory, since Node hands
+ * out no key of an archive. OpenSSL compares what a key says about itself, and not whether it signs as it says.
+ */
+export const convinces = (secureContext: tls.SecureContext): Promise<boolean> =>
+  new Promise((resolve) => {
+    const [left, right] = ends()
+    const server = new tls.TLSSocket(left, { secureContext, isServer: true })
+    const client = tls.connect({ socket: right, rejectUnauthorized: false })
+    const end = (convinced: boolean) => {
+      resolve(convinced)
+      server.destroy()
+      client.destroy()
+    }
+    // whatever else such a handshake may fail for says nothing of the key
+    const failed = (error: Error) => {
+      end(!("code" in error && error.code === "ERR_SSL_BAD_SIGNATURE"))
+    }
+    client.on("secureConnect", () => {
+      end(true)
+    })
+    client.on("error", failed)
+    server.on("error", () => {})
+    client.on("close", () => {
+      end(true)
+    })
+  })
