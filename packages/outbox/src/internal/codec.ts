@@ -1,8 +1,6 @@
 /**
  * How tokens, sets of indexes and outcomes are written into the database.
  */
-import * as Effect from "effect/Effect"
-
 /** Tokens of one length in lower-case hexadecimal: a byte for each two digits. */
 const packed = 1
 /** Any other tokens: JSON. */
@@ -33,8 +31,17 @@ export const encodeTokens = (tokens: ReadonlyArray<string>): Uint8Array => {
   return bytes
 }
 
+/** What was not written by this package is `undefined`. */
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 const parseStrings = (text: string): ReadonlyArray<string> => {
-  const parsed: unknown = JSON.parse(text)
+  const parsed = parse(text)
   return Array.isArray(parsed) ? parsed.map(String) : []
 }
 
@@ -44,6 +51,7 @@ export const isUniform = (bytes: Uint8Array): boolean => bytes[0] === packed
 export const decodeTokens = (bytes: Uint8Array): ReadonlyArray<string> => {
   if (bytes[0] !== packed) return parseStrings(decoder.decode(bytes.subarray(1)))
   const length = ((bytes[1] ?? 0) << 8) | (bytes[2] ?? 0)
+  if (length === 0 || (bytes.length - 3) * 2 % length !== 0) return []
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + 3, bytes.byteLength - 3).toString("hex")
   const tokens = new Array<string>(text.length / length)
   for (let i = 0; i < tokens.length; i++) tokens[i] = text.slice(i * length, (i + 1) * length)
@@ -117,7 +125,7 @@ const isEntry = (input: unknown): input is Entry =>
 
 export const decodeEntries = (text: string | null): ReadonlyArray<Entry> => {
   if (text === null) return []
-  const parsed: unknown = JSON.parse(text)
+  const parsed = parse(text)
   return Array.isArray(parsed) ? parsed.filter(isEntry) : []
 }
 
@@ -141,6 +149,3 @@ export const cut = (text: string, max = 300): string => {
   const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ")
   return clean.length <= max ? clean : clean.slice(0, max - 1) + "…"
 }
-
-/** JSON that was written by this package, or a defect. */
-export const parseJson = (text: string): Effect.Effect<unknown> => Effect.sync((): unknown => JSON.parse(text))

@@ -21,6 +21,8 @@ export interface Database {
   /** Runs a statement; rows come with the names of their columns. */
   readonly run: (text: string, parameters?: ReadonlyArray<Parameter>) => Effect.Effect<ReadonlyArray<Row>, SqlError>
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+  /** A libSQL file, which no other process can have open. */
+  readonly isOfThisProcess: boolean
   /** Whether the fiber is known to be in no transaction. */
   readonly isOutside: Effect.Effect<boolean>
 }
@@ -82,6 +84,7 @@ export const make = (prefix: string): Effect.Effect<Database, never, SqlClient.S
       now,
       run: (text, parameters = []) => sql.unsafe<Record<string, unknown>>(compile(text), parameters),
       transaction: (effect) => commitFailures(client.withTransaction(effect)),
+      isOfThisProcess: libsqlFiles.has(client),
       isOutside: dialect === "pg"
         ? Effect.map(Effect.serviceOption(SqlClient.TransactionConnection), Option.isNone)
         : libsqlFiles.has(client)

@@ -14,6 +14,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import { globalValue } from "effect/GlobalValue"
 import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
@@ -45,6 +46,8 @@ import { Window } from "./window.js"
 const unitTokens = 5000
 /** Batches of one tenant that are taken together: campaigns of one token each come by the thousand. */
 const unitBatches = 256
+/** When to look again at a batch that cannot be sent as it stands in the database. */
+const unreadableMillis = 15 * 60_000
 /** Units that are held at once, of all tenants and of one. */
 const maxUnits = 64
 const maxUnitsOfTenant = 3
@@ -66,6 +69,11 @@ const failure = {
   pool: Metric.tagged(OutboxMetrics.failures, "of", "pool")
 }
 const noTags: ReadonlyArray<never> = []
+
+/** The ids of all runners of this process, on whichever database. */
+const runnersOfThisProcess = globalValue("@effect-apns/outbox/runners", () => new Set<string>())
+
+const batchOf = ({ batch }: Batches.Snapshot): Batch => batch
 
 interface Settings {
   readonly concurrency: number
@@ -159,8 +167,17 @@ class Engine {
   readonly owner: Batches.Owner
   written = 0
   lostCount = 0
-  away = false
   private readonly unitOf = new Map<Batch, Unit>()
+  /** Ids of the batches that are this runner's in the database, as far as it knows: those that are being loaded, too. */
+  private readonly claims = new Set<number>()
+  /** Held while batches are claimed, and while claims are compared with the database. */
+  private readonly claiming = Effect.unsafeMakeSemaphore(1)
+  /** A statement failed, or its answer was lost: the database may say more than this runner knows. */
+  private isUncertain = false
+  /** Until when no other runner can have taken over its batches, by the clock of this machine. */
+  private leaseEnd = 0
+  /** Since when this runner has reached the database without a gap as long as its lock. */
+  private steadySince = 0
   private readonly dirty = new Set<Batch>()
   private onDirty: (() => void) | undefined = undefined
   private onUnitEnd: (() => void) | undefined = undefined
@@ -197,6 +214,8 @@ class Engine {
 
   /** Fills the window, from all units alike. */
   pump(): void {
+    // others may have its batches: nothing more is sent before the next sign of life has reached the database
+    if (this.clock.unsafeCurrentTimeMillis() > this.leaseEnd) return
     // an outcome that comes while submitting must not start a second round inside the first
     this.pumpAgain = true
     if (this.pumping) return
@@ -226,6 +245,7 @@ class Engine {
   private ended(batch: Batch): void {
     const unit = this.unitOf.get(batch)
     this.unitOf.delete(batch)
+    this.claims.delete(batch.row.id)
     if (unit !== undefined && unit.closed && this.units.delete(unit)) {
       Deferred.unsafeDone(unit.completed, Exit.void)
       this.onUnitEnd?.()
@@ -253,31 +273,50 @@ class Engine {
   // the database, which may be away
   // -------------------------------------------------------------------------
 
-  /** Goes on trying for as long as the database is away, and says so once. */
+  /** How many of its loops have failed more than once in a row. */
+  private failing = 0
+
+  /** Whether the database does not answer, or refuses. */
+  get away(): boolean {
+    return this.failing > 0
+  }
+
+  /**
+   * Goes on trying for as long as the database is away. One line in the log says when the first loop fails, one when all
+   * of them go on: while a disk is full, those that only read never fail.
+   */
   resilient<A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A> {
-    return Effect.gen(this, function*() {
-      for (let attempt = 0;; attempt++) {
-        const exit = yield* Effect.exit(effect)
-        if (Exit.isSuccess(exit)) {
-          if (this.away) {
-            this.away = false
-            yield* Effect.logInfo("The database answers again, and the outbox goes on")
+    return Effect.suspend(() => {
+      let isFailing = false
+      return Effect.gen(this, function*() {
+        for (let attempt = 0;; attempt++) {
+          const exit = yield* Effect.exit(effect)
+          if (Exit.isSuccess(exit)) {
+            if (isFailing) {
+              isFailing = false
+              if (--this.failing === 0) yield* Effect.logInfo("The database answers again, and the outbox goes on")
+            }
+            return exit.value
           }
-          return exit.value
+          if (Cause.isInterrupted(exit.cause)) return yield* Effect.interrupt
+          failure.database.unsafeUpdate(1, noTags)
+          this.isUncertain = true
+          // one failure may be no more than a transaction that lost against another
+          if (!isFailing && attempt >= 1) {
+            isFailing = true
+            if (++this.failing === 1) {
+              yield* Effect.logError(
+                `The database does not answer, or refuses: at most ${this.settings.concurrency} notifications are sent until it is back, and nothing is lost. ${
+                  describe(exit.cause)
+                }`
+              )
+            }
+          }
+          yield* Effect.sleep(Duration.millis(Math.min(2000, 50 * Math.pow(2, attempt))))
         }
-        if (Cause.isInterrupted(exit.cause)) return yield* Effect.interrupt
-        failure.database.unsafeUpdate(1, noTags)
-        // one failure may be no more than a transaction that lost against another
-        if (!this.away && attempt >= 1) {
-          this.away = true
-          yield* Effect.logError(
-            `The database does not answer, or refuses: at most ${this.settings.concurrency} notifications are sent until it is back, and nothing is lost. ${
-              describe(exit.cause)
-            }`
-          )
-        }
-        yield* Effect.sleep(Duration.millis(Math.min(2000, 50 * Math.pow(2, attempt))))
-      }
+      }).pipe(Effect.ensuring(Effect.sync(() => {
+        if (isFailing) this.failing--
+      })))
     })
   }
 
@@ -316,6 +355,8 @@ class Engine {
     if (snapshots.length === 0) return
     const tells = this.teller.active && this.teller.hasRoom
     const { kept, poisoned, seqs } = yield* this.resilient(this.write(snapshots, tells))
+    // before there is room again: of the others that are lost nothing more is sent either
+    if (kept.size < snapshots.length) yield* this.resilient(this.loseWhatOthersHave(new Set(snapshots.map(batchOf))))
     for (const [campaign, reason] of poisoned) {
       yield* this.resilient(this.stopCampaign(campaign, `APNs refuses every notification of it: ${reason}`))
     }
@@ -326,8 +367,9 @@ class Engine {
       const { batch } = snapshot
       if (!kept.has(batch.row.id)) {
         gone++
-        // a commit that was not heard of may have written it all
+        // a commit whose answer was lost may have written it all
         this.teller.doubt = true
+        if (snapshot.release?.finished === true) finished.add(batch.row.campaign)
         this.lose(batch)
         continue
       }
@@ -368,6 +410,18 @@ class Engine {
     if (finished.size > 0) yield* this.resilient(History.finish(this.db, Array.from(finished)))
     if (ended.size > 0) yield* this.resilient(this.expire)
   })
+
+  /** Forgets the batches that this runner does not have any more, but for those that are being written. */
+  private loseWhatOthersHave(writing: ReadonlySet<Batch>): Effect.Effect<void, SqlError> {
+    const held = Array.from(this.unitOf.keys()).filter((batch) => !writing.has(batch))
+    if (held.length === 0) return Effect.void
+    return Effect.map(this.db.run(`SELECT id FROM @batches WHERE acquired_by = $1`, [this.id]), (rows) => {
+      const mine = new Set(rows.map((row) => numberOf(row["id"])))
+      for (const batch of held) {
+        if (!mine.has(batch.row.id) && this.unitOf.has(batch)) this.lose(batch)
+      }
+    })
+  }
 
   private write(
     snapshots: ReadonlyArray<Batches.Snapshot>,
@@ -459,8 +513,8 @@ class Engine {
         parameters
       )
       for (const row of inserted) seqs.set(numberOf(row["batch"]), numberOf(row["seq"]))
-      for (const { batch: { row: { campaign } }, refusals } of chunks) {
-        if (refusals !== undefined && (yield* isPoisoned(db, campaign, refusals))) {
+      for (const { batch: { row: { campaign, id } }, refusals } of chunks) {
+        if (refusals !== undefined && seqs.has(id) && (yield* isPoisoned(db, campaign, refusals))) {
           poisoned.set(campaign, refusals.reason)
         }
       }
@@ -500,7 +554,7 @@ class Engine {
       for (const tenant of found) {
         if (this.state !== "running" || this.room <= 0) break
         if (this.unitsOf(tenant) >= (this.rateOf(tenant) === undefined ? maxUnitsOfTenant : 1)) continue
-        const taken = yield* this.resilient(this.acquire(tenant))
+        const taken = yield* this.resilient(this.claim(tenant))
         this.lastTenant = tenant
         if (taken.length === 0) continue
         took = true
@@ -569,6 +623,15 @@ class Engine {
         : Effect.map(after(""), (all) => Array.from(new Set([...later, ...all])).slice(0, most)))
   }
 
+  private claim(tenant: string): Effect.Effect<ReadonlyArray<Taken>, SqlError> {
+    return this.claiming.withPermits(1)(
+      Effect.tap(this.acquire(tenant), (taken) =>
+        Effect.sync(() => {
+          for (const { row } of taken) this.claims.add(row.id)
+        }))
+    )
+  }
+
   private acquire(tenant: string): Effect.Effect<ReadonlyArray<Taken>, SqlError> {
     const { db } = this
     const column = db.dialect === "pg" ? "b." : ""
@@ -628,14 +691,15 @@ class Engine {
         const byId = new Map(found.map((row) => [numberOf(row["id"]), row] as const))
         return taken.map((taken): Loaded => {
           const row = byId.get(taken.row.id)
-          const tokens = bytesOf(row?.["tokens"])
+          const bytes = bytesOf(row?.["tokens"])
+          const tokens = bytes === undefined ? undefined : codec.decodeTokens(bytes)
           return {
             taken,
-            tokens: tokens === undefined ? [] : codec.decodeTokens(tokens),
-            uniform: tokens !== undefined && codec.isUniform(tokens),
+            tokens: tokens ?? [],
+            uniform: bytes !== undefined && codec.isUniform(bytes),
             request: textOf(row?.["request"]),
             retry: textOf(row?.["retry"]),
-            halt: row === undefined || tokens === undefined
+            halt: row === undefined || tokens?.length !== taken.row.size
               ? "lost"
               : numberOf(row["expired"]) === 1 || row["status"] === "cancelled"
               ? "ended"
@@ -683,7 +747,12 @@ class Engine {
           this.owner
         )
         batches.push(batch)
-        if (halt !== undefined) batch.stopSending(halt)
+        if (halt === "lost") {
+          const problem = "The tokens of a batch are missing in the database, or cannot be read"
+          this.stops.set(campaign, problem)
+          // where the campaign itself is missing there is nothing to stop: it is looked at again much later
+          batch.stopSending(halt, problem, unreadableMillis)
+        } else if (halt !== undefined) batch.stopSending(halt)
         else if (taken.started > this.settings.maxDeaths) {
           yield* Effect.annotateLogs(
             Effect.logError(
@@ -735,13 +804,36 @@ class Engine {
       Effect.onExit((exit) => {
         if (Exit.isSuccess(exit)) return Effect.void
         started()
-        return Effect.logError("A batch was given up by this runner, and is taken again", exit.cause)
+        return Effect.zipRight(
+          Effect.logError(
+            "A defect in the outbox's runner: what it was about to send is tried again in a minute",
+            exit.cause
+          ),
+          this.resilient(this.giveBack(taken))
+        )
       }),
       Effect.catchAllCause(() => Effect.void),
       Effect.withSpan("apns.outbox.unit", {
         captureStackTrace: false,
         attributes: { batches: taken.length, notifications: taken.reduce((sum, { row }) => sum + row.size, 0) }
       })
+    )
+  }
+
+  /** What never became a unit is sent later. */
+  private giveBack(taken: ReadonlyArray<Taken>): Effect.Effect<void, SqlError> {
+    const known = new Set(Array.from(this.unitOf.keys(), ({ row }) => row.id))
+    const left = taken.map(({ row }) => row.id).filter((id) => !known.has(id))
+    if (left.length === 0) return Effect.void
+    return Effect.map(
+      this.db.run(
+        `UPDATE @batches SET acquired_by = NULL, due_at = @now + 60000
+         WHERE acquired_by = $1 AND id IN (${places(left.length, 2)})`,
+        [this.id, ...left]
+      ),
+      () => {
+        for (const id of left) this.claims.delete(id)
+      }
     )
   }
 
@@ -773,24 +865,39 @@ class Engine {
   // signs of life, and the house
   // -------------------------------------------------------------------------
 
-  readonly register: Effect.Effect<void, SqlError> = Effect.suspend(() =>
-    Effect.asVoid(this.db.run(
-      `INSERT INTO @runners (id, host, pid, started_at, beat_at, lock_millis) VALUES ($1, $2, $3, @now, @now, $4)
-       ON CONFLICT (id) DO NOTHING`,
-      [this.id, cut(hostname(), 200), process.pid, this.settings.lockMillis]
-    ))
-  )
+  readonly register: Effect.Effect<void, SqlError> = Effect.suspend(() => {
+    const now = this.clock.unsafeCurrentTimeMillis()
+    runnersOfThisProcess.add(this.id)
+    return Effect.map(
+      this.db.run(
+        `INSERT INTO @runners (id, host, pid, started_at, beat_at, lock_millis) VALUES ($1, $2, $3, @now, @now, $4)
+         ON CONFLICT (id) DO NOTHING`,
+        [this.id, cut(hostname(), 200), process.pid, this.settings.lockMillis]
+      ),
+      () => this.heard(now)
+    )
+  })
 
   readonly beats: Effect.Effect<void> = Effect.gen(this, function*() {
     const every = Duration.millis(Math.min(1000, this.settings.lockMillis / 3))
     while (true) {
-      yield* Effect.sleep(every)
       yield* this.resilient(this.beat)
+      yield* Effect.sleep(every)
     }
   })
 
+  /** A sign of life that left at this time has reached the database. */
+  private heard(millis: number): void {
+    const { lockMillis } = this.settings
+    // a gap: the database was away, or this process or its machine stood still, or its clock was set
+    if (millis > this.leaseEnd || millis < this.leaseEnd - lockMillis) this.steadySince = millis
+    this.leaseEnd = millis + lockMillis
+    this.pump()
+  }
+
   private readonly beat: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
     const { db } = this
+    const now = this.clock.unsafeCurrentTimeMillis()
     const alive = yield* db.run(`UPDATE @runners SET beat_at = @now WHERE id = $1 RETURNING id`, [this.id])
     if (alive.length === 0) {
       // taken for dead: what it held belongs to others now
@@ -798,10 +905,12 @@ class Engine {
       yield* Effect.logWarning(
         "This runner was not heard of for longer than its lock, and others went on with its batches. It begins anew"
       )
+      runnersOfThisProcess.delete(this.id)
       this.id = ids.unique()
       yield* this.register
-    }
+    } else this.heard(now)
     yield* this.bury
+    if (this.isUncertain || this.beating % 30 === 29) yield* this.compare
     yield* this.refresh
     if (++this.beating % 10 === 0) {
       const found = yield* Schemas.currentVersion(db)
@@ -815,10 +924,26 @@ class Engine {
     }
   })
 
-  /** Takes what dead runners held from them. */
-  private readonly bury: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
+  /**
+   * Takes what dead runners held from them. A runner is dead when it was silent for as long as its lock, and this one
+   * could have heard it all that time: after the database was away for longer, all are silent, and none is dead. On a
+   * libSQL file all runners of other processes are dead, since this process owns the file.
+   */
+  private readonly bury: Effect.Effect<void, SqlError> = Effect.suspend(() => {
     const { db } = this
-    yield* db.run(`DELETE FROM @runners WHERE beat_at < @now - lock_millis`)
+    const steadyMillis = Math.max(0, Math.floor(this.clock.unsafeCurrentTimeMillis() - this.steadySince))
+    const bury = db.run(`DELETE FROM @runners WHERE beat_at < @now - lock_millis AND lock_millis <= $1`, [steadyMillis])
+    const here = Array.from(runnersOfThisProcess)
+    return Effect.zipRight(
+      db.isOfThisProcess && here.length < 1000
+        ? Effect.zipRight(bury, db.run(`DELETE FROM @runners WHERE id NOT IN (${places(here.length)})`, here))
+        : bury,
+      this.takeOver
+    )
+  })
+
+  private readonly takeOver: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
+    const { db } = this
     const orphans = yield* db.run(
       `UPDATE @batches SET acquired_by = NULL
        WHERE acquired_by IS NOT NULL AND acquired_by NOT IN (SELECT id FROM @runners) RETURNING id`
@@ -830,6 +955,30 @@ class Engine {
         counted(orphans.length, "batch of it is", "batches of it are")
       } taken over`
     )
+  })
+
+  /**
+   * Gives back what is this runner's in the database although it does not know of it: the answer to its claim was lost
+   * with the connection. Nobody else would take it as long as this runner lives.
+   */
+  private readonly compare: Effect.Effect<void, SqlError> = Effect.suspend(() => {
+    this.isUncertain = false
+    return this.claiming.withPermits(1)(Effect.gen(this, function*() {
+      const { db } = this
+      const mine = yield* db.run(`SELECT id FROM @batches WHERE acquired_by = $1`, [this.id])
+      const strays = mine.map((row) => numberOf(row["id"])).filter((id) => !this.claims.has(id)).slice(0, 1000)
+      if (strays.length === 0) return
+      yield* db.run(
+        `UPDATE @batches SET acquired_by = NULL, started = CASE WHEN started > 0 THEN started - 1 ELSE 0 END
+         WHERE acquired_by = $1 AND id IN (${places(strays.length, 2)})`,
+        [this.id, ...strays]
+      )
+      yield* Effect.logWarning(
+        `${
+          counted(strays.length, "batch was", "batches were")
+        } claimed by a statement whose answer was lost, and can be taken again`
+      )
+    }))
   })
 
   /** Hears of campaigns that were paused, cancelled or stopped by others, or that are over. */
@@ -963,6 +1112,7 @@ class Engine {
     const { db } = this
     yield* db.run(`DELETE FROM @runners WHERE id = $1`, [this.id])
     yield* db.run(`UPDATE @batches SET acquired_by = NULL WHERE acquired_by = $1`, [this.id])
+    runnersOfThisProcess.delete(this.id)
   })
 }
 

@@ -32,8 +32,10 @@ export class Teller {
   private waitingCount = 0
   private telling = 0
   private onWork: (() => void) | undefined = undefined
-  /** Rows may have been written as this runner's own without it having heard of that. */
+  /** Rows may be this runner's to tell without it knowing of them: it looks for them. */
   doubt = false
+  /** It has claimed rows, and not told all of them. */
+  private unsure = false
 
   constructor(
     private readonly db: Database,
@@ -96,9 +98,16 @@ export class Teller {
     return Effect.zipRight(
       this.insist(() => now.flatMap(({ outcomes }) => outcomes())),
       this.resilient(this.told(now.map(({ seq }) => seq)))
-    ).pipe(Effect.ensuring(Effect.sync(() => {
-      this.telling = 0
-    })))
+    ).pipe(
+      Effect.onError(() =>
+        Effect.sync(() => {
+          this.doubt = true
+        })
+      ),
+      Effect.ensuring(Effect.sync(() => {
+        this.telling = 0
+      }))
+    )
   })
 
   /** Outcomes whose teller died, or that had no room in memory. Whether there were some. */
@@ -106,10 +115,13 @@ export class Teller {
     Effect.gen(this, function*() {
       const { db } = this
       if (!this.active) return false
-      if (this.doubt) {
+      if (this.doubt || this.unsure) {
         this.doubt = false
+        this.unsure = true
         yield* db.run(`UPDATE @outcomes SET teller = NULL WHERE told = 0 AND teller = $1`, [this.owner()])
       }
+      // until they are told: where a statement fails, or its answer is lost, they are claimed and nobody knows
+      this.unsure = true
       const claimed = yield* db.run(
         `WITH picked AS MATERIALIZED (
            SELECT seq FROM @outcomes WHERE told = 0 AND
@@ -120,7 +132,10 @@ export class Teller {
         }`,
         [this.owner()]
       )
-      if (claimed.length === 0) return false
+      if (claimed.length === 0) {
+        this.unsure = false
+        return false
+      }
       const seqs = claimed.map((row) => numberOf(row["seq"]))
       const chunks = yield* db.run(
         `SELECT ${History.chunkColumns} FROM @outcomes o JOIN @batches b ON b.id = o.batch
@@ -136,6 +151,7 @@ export class Teller {
       }
       yield* this.insist(() => outcomes)
       yield* this.told(seqs)
+      this.unsure = false
       return true
     }).pipe(Effect.ensuring(Effect.sync(() => {
       this.telling = 0
