@@ -74,6 +74,7 @@ class Signer implements ProviderToken {
   readonly [TypeId]: ProviderTokenTypeId = TypeId
   readonly #clock: Clock.Clock
   readonly #key: KeyObject
+  readonly #kept: Set<Signer>
   refreshAfter = lifetime
   #token: SignedToken | undefined
   #resignedAt = Number.NEGATIVE_INFINITY
@@ -86,10 +87,12 @@ class Signer implements ProviderToken {
     key: KeyObject,
     readonly keyId: string,
     readonly teamId: string,
-    readonly sharing: Sharing
+    readonly sharing: Sharing,
+    kept: Set<Signer>
   ) {
     this.#clock = clock
     this.#key = key
+    this.#kept = kept
   }
 
   readonly unsafeCurrent = (): Token | undefined => this.#token
@@ -109,6 +112,17 @@ class Signer implements ProviderToken {
       ? Effect.succeed(token)
       : this.sign(this.regular(now))
   })
+
+  /**
+   * Whether a signer made anew could make a token too many: while this one signs, while a token that only it can make is
+   * fresh, and for the 20 minutes after a token was refused.
+   */
+  mustBeKept(now: number): boolean {
+    if (this.#pending !== undefined || within(quietPeriod, this.#resignedAt, now)) return true
+    if (within(quietPeriod, this.#heldBackAt, now)) return true
+    const token = this.#token
+    return this.sharing === "none" && token !== undefined && within(lifetime, token.issuedAt.epochMillis, now)
+  }
 
   private isFresh(token: Token, now: number): boolean {
     const age = now - token.issuedAt.epochMillis
@@ -142,6 +156,7 @@ class Signer implements ProviderToken {
   readonly tooManyUpdates = (_token: Token): Effect.Effect<void> =>
     Effect.sync(() => {
       this.#heldBackAt = this.#clock.unsafeCurrentTimeMillis()
+      this.#kept.add(this)
     })
 
   /** When the token that is due now was issued. */
@@ -169,6 +184,7 @@ class Signer implements ProviderToken {
               if (resignedAt !== undefined) this.#resignedAt = resignedAt
               this.#token = exit.value
               this.#count++
+              if (resignedAt !== undefined || this.sharing === "none") this.#kept.add(this)
             }
             Deferred.unsafeDone(pending, exit)
           })
@@ -240,8 +256,39 @@ class Signer implements ProviderToken {
 // share one signer for each key. By Clock, so that every TestClock has tokens of its own.
 const signers = globalValue(
   "@effect-apns/core/ProviderToken/signers",
-  () => new WeakMap<Clock.Clock, Map<string, Signer>>()
+  () => new WeakMap<Clock.Clock, Signers>()
 )
+
+/**
+ * The signers that are in use, and those that would do harm if they were made anew: APNs accepts one new token of a key in
+ * 20 minutes, so what a signer knows of the last ones must not be lost. Others are forgotten, or a process with a key for
+ * each of its tenants would keep all that it has ever used.
+ */
+class Signers {
+  readonly #known = new Map<string, WeakRef<Signer>>()
+  readonly kept = new Set<Signer>()
+  #sweepAt = 64
+
+  get(name: string): Signer | undefined {
+    return this.#known.get(name)?.deref()
+  }
+
+  add(name: string, signer: Signer, now: number): void {
+    if (this.#known.size >= this.#sweepAt) this.sweep(now)
+    this.#known.set(name, new WeakRef(signer))
+  }
+
+  /** Costs one look at each signer for each time that their number doubles. */
+  private sweep(now: number): void {
+    for (const signer of this.kept) {
+      if (!signer.mustBeKept(now)) this.kept.delete(signer)
+    }
+    for (const [name, signer] of this.#known) {
+      if (signer.deref() === undefined) this.#known.delete(name)
+    }
+    this.#sweepAt = Math.max(64, 2 * this.#known.size)
+  }
+}
 
 /** Milliseconds of the option `refreshAfter`. */
 const refreshAge = (given: unknown): Effect.Effect<number, CredentialsError> => {
@@ -275,11 +322,12 @@ export const make = (options: Options): Effect.Effect<ProviderToken, Credentials
       (problem) => new CredentialsError(problem)
     )
     const clock = yield* Effect.clock
-    const ofClock = signers.get(clock) ?? new Map<string, Signer>()
+    const ofClock = signers.get(clock) ?? new Signers()
     signers.set(clock, ofClock)
     const name = `${sharing} ${identity}`
-    const signer = ofClock.get(name) ?? new Signer(clock, key, options.keyId, options.teamId, sharing)
-    ofClock.set(name, signer)
+    const existing = ofClock.get(name)
+    const signer = existing ?? new Signer(clock, key, options.keyId, options.teamId, sharing, ofClock.kept)
+    if (existing === undefined) ofClock.add(name, signer, clock.unsafeCurrentTimeMillis())
     signer.refreshAfter = Math.min(signer.refreshAfter, refreshAfter)
     return signer
   })

@@ -221,6 +221,10 @@ const makeSecureContext = (options: ConnectOptions): Effect.Effect<tls.SecureCon
         )
       }
     }
+    const known = contextsFor(credentials)
+    const name = ca === undefined ? "none" : `given ${typeof ca === "string" ? ca : ca.join("\0")}`
+    const existing = known.get(name)
+    if (existing !== undefined) return existing
     const authorities = ca === undefined ? undefined : (typeof ca === "string" ? [ca] : [...ca]).map(authority)
     if (authorities !== undefined && !authorities.every(isDefined)) {
       return yield* setupError(
@@ -229,7 +233,7 @@ const makeSecureContext = (options: ConnectOptions): Effect.Effect<tls.SecureCon
         "The certificate authority given as `ca` holds no readable certificate: pass PEM text, not the name of a file"
       )
     }
-    return yield* Effect.try({
+    const context = yield* Effect.try({
       try: () =>
         tls.createSecureContext({
           minVersion: "TLSv1.2",
@@ -240,7 +244,32 @@ const makeSecureContext = (options: ConnectOptions): Effect.Effect<tls.SecureCon
         }),
       catch: (cause) => setupError(endpoint, "Tls", "TLS could not be set up: load the credentials again", cause)
     })
+    const [oldest] = known.keys()
+    if (known.size >= maxContexts && oldest !== undefined) known.delete(oldest)
+    known.set(name, context)
+    return context
   })
+
+type Contexts = Map<string, tls.SecureContext>
+
+/** How many lists of authorities are remembered for the same credentials. */
+const maxContexts = 8
+
+const contextsWithoutCertificate: Contexts = new Map()
+const contextsByCertificate = new WeakMap<Credentials, Contexts>()
+
+/**
+ * TLS contexts by their authorities. Each takes tens of kilobytes outside of the JavaScript heap, which the garbage
+ * collector does not see and so is slow to free: connections with the same certificate and authorities share one.
+ */
+const contextsFor = (credentials: Credentials | undefined): Contexts => {
+  if (credentials === undefined || credentials._tag === "Token") return contextsWithoutCertificate
+  const existing = contextsByCertificate.get(credentials)
+  if (existing !== undefined) return existing
+  const contexts: Contexts = new Map()
+  contextsByCertificate.set(credentials, contexts)
+  return contexts
+}
 
 const isDefined = (text: string | undefined): text is string => text !== undefined
 

@@ -1,0 +1,92 @@
+import * as ProviderToken from "@effect-apns/core/ProviderToken"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Redacted, TestClock } from "effect"
+import * as crypto from "node:crypto"
+import * as v8 from "node:v8"
+import * as vm from "node:vm"
+
+v8.setFlagsFromString("--expose-gc")
+const collectGarbage: () => void = vm.runInNewContext("gc")
+
+const key = Redacted.make(
+  crypto.generateKeyPairSync("ec", {
+    namedCurve: "P-256",
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" }
+  }).privateKey
+)
+
+const teamId = (index: number) => index.toString(36).toUpperCase().padStart(10, "T")
+
+const ofTeam = (index: number, sharing: "processes" | "none") =>
+  ProviderToken.make({ key, keyId: "ABC123DEFG", teamId: teamId(index), sharing })
+
+/** What is only reachable weakly goes when the job that looked at it has ended. */
+const collected = Effect.promise(() => new Promise((resolve) => setImmediate(resolve))).pipe(
+  Effect.zipRight(Effect.sync(collectGarbage)),
+  Effect.repeatN(2)
+)
+
+const countAlive = (refs: ReadonlyArray<WeakRef<ProviderToken.ProviderToken>>) =>
+  refs.filter((ref) => ref.deref() !== undefined).length
+
+const used = (indices: ReadonlyArray<number>, sharing: "processes" | "none") =>
+  Effect.forEach(indices, (index) =>
+    Effect.gen(function*() {
+      const signer = yield* ofTeam(index, sharing)
+      if (sharing === "none") yield* signer.current
+      return new WeakRef(signer)
+    }))
+
+const range = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index)
+
+describe("the provider tokens of many tenants", () => {
+  it.effect("are forgotten when nothing uses them, whatever their number", () =>
+    Effect.gen(function*() {
+      for (const round of range(0, 3)) {
+        const refs = yield* used(range(round * 100, 100), "processes")
+        yield* collected
+        assert.isBelow(countAlive(refs), 5)
+      }
+    }))
+
+  it.effect("are the same while somebody uses them", () =>
+    Effect.gen(function*() {
+      const mine = yield* ofTeam(0, "processes")
+      yield* used(range(1, 140), "processes")
+      yield* collected
+      assert.strictEqual(yield* ofTeam(0, "processes"), mine)
+    }))
+
+  it.effect("are kept unused for the hour of a token that only this process can make, and forgotten after it", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(1_700_000_000_000)
+      const refs = yield* used(range(0, 100), "none")
+      yield* used(range(100, 100), "none")
+      yield* collected
+      assert.strictEqual(countAlive(refs), 100)
+      yield* TestClock.adjust("61 minutes")
+      // many others, so that the signers are looked through
+      yield* used(range(1_000, 220), "processes")
+      yield* collected
+      assert.isBelow(countAlive(refs), 5)
+    }))
+
+  it.effect("are kept for 20 minutes after a refusal, so that no second new token is made for it", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(1_700_000_000_000)
+      const refused = Effect.gen(function*() {
+        const signer = yield* ofTeam(0, "processes")
+        const token = yield* signer.current
+        yield* signer.expired(token)
+        return new WeakRef(signer)
+      })
+      const ref = yield* refused
+      yield* used(range(1, 140), "processes")
+      yield* collected
+      assert.isDefined(ref.deref())
+      const again = yield* ofTeam(0, "processes")
+      const error = yield* Effect.flip(Effect.flatMap(again.current, again.expired))
+      assert.strictEqual(error.reason, "SignedRecently")
+    }))
+})
