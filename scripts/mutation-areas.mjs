@@ -2,6 +2,7 @@
 // breaks: those that are about it, without storms, fuzzing and other servers, so that one file takes minutes.
 
 const http2 = ["Session", "Violations", "Edges", "SharedStreams"].map((name) => `packages/http2/test/${name}.test.ts`)
+const rooms = (...names) => names.map((name) => `packages/http2/test/internal/${name}.test.ts`)
 const hpack = ["Hpack", "Text"].map((name) => `packages/http2/test/${name}.test.ts`)
 const scenarios = (...names) => names.map((name) => `packages/pool/test/scenarios/${name}.test.ts`)
 
@@ -12,15 +13,15 @@ export const areas = {
   "packages/http2/src/internal/hpackEncoder.ts": hpack,
   "packages/http2/src/internal/huffman.ts": hpack,
   "packages/http2/src/Session.ts": http2,
-  "packages/http2/src/internal/allowance.ts": http2,
+  "packages/http2/src/internal/allowance.ts": [...rooms("Allowance"), ...http2],
   "packages/http2/src/internal/fields.ts": http2,
-  "packages/http2/src/internal/frameReader.ts": http2,
+  "packages/http2/src/internal/frameReader.ts": [...rooms("FrameReader"), ...http2],
   "packages/http2/src/internal/headerBlock.ts": http2,
-  "packages/http2/src/internal/output.ts": http2,
-  "packages/http2/src/internal/resets.ts": http2,
-  "packages/http2/src/internal/settings.ts": http2,
-  "packages/http2/src/internal/streamTable.ts": http2,
-  "packages/http2/src/internal/uploads.ts": http2,
+  "packages/http2/src/internal/output.ts": [...rooms("Output"), ...http2],
+  "packages/http2/src/internal/resets.ts": [...rooms("Resets"), ...http2],
+  "packages/http2/src/internal/settings.ts": [...rooms("Settings"), ...http2],
+  "packages/http2/src/internal/streamTable.ts": [...rooms("StreamTable"), ...http2],
+  "packages/http2/src/internal/uploads.ts": [...rooms("Uploads"), ...http2],
   "packages/core/src/internal/keepAlive.ts": ["packages/core/test/KeepAlive.test.ts"],
   "packages/core/src/internal/post.ts": ["packages/core/test/Connection.test.ts"],
   "packages/core/src/internal/providerToken.ts": [
@@ -35,7 +36,7 @@ export const areas = {
     ...scenarios("Clock", "Closing")
   ],
   "packages/pool/src/internal/roster.ts": [
-    "packages/pool/test/Engine.test.ts",
+    "packages/pool/test/Roster.test.ts",
     ...scenarios("BackOff", "Connecting", "Suspect")
   ],
   "packages/pool/src/internal/verdict.ts": ["packages/pool/test/Verdict.test.ts"],

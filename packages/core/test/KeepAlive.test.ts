@@ -25,6 +25,7 @@ const rows: Readonly<Record<string, ReadonlyArray<Event>>> = {
   ],
   "idle: the interval is counted from the last byte, not from the last look": [
     [50_000, "read"],
+    [50_000, "then", 60_000, false],
     [60_000, "look", 0, "wait"],
     [60_000, "then", 110_000, false],
     [110_000, "look", 0, "ping"]
@@ -146,6 +147,64 @@ const rows: Readonly<Record<string, ReadonlyArray<Event>>> = {
     [100_002, "then", 103_002, true],
     [103_002, "look", 1, "dead"]
   ],
+  "idle: a PONG that nobody asked for changes nothing": [
+    [100, "pong"],
+    [100, "then", 60_000, false]
+  ],
+  "idle: a look that comes up to a second late is no pause, any byte is an answer": [
+    [61_000, "look", 0, "ping"],
+    [61_001, "read"],
+    [61_001, "then", 63_001, false]
+  ],
+  "idle: a deadline that is looked at up to a second late is the end, later it asks once more": [
+    [60_000, "look", 0, "ping"],
+    [71_000, "look", 0, "dead"],
+    [71_001, "look", 0, "ping"]
+  ],
+  "busy: silence is counted from the first request that is in flight, not from those after it": [
+    [30_000, "request", 0, "yes"],
+    [31_500, "request", 1, "yes"],
+    [32_000, "look", 2, "ping"]
+  ],
+  "busy: after silence for as long as the interval any byte is an answer": [
+    [30_000, "read"],
+    [30_000, "request", 0, "yes"],
+    [90_000, "look", 1, "ping"],
+    [90_001, "read"],
+    [90_001, "then", 92_001, false]
+  ],
+  "busy: after silence for longer than the interval only the PONG is an answer": [
+    [30_000, "read"],
+    [30_000, "request", 0, "yes"],
+    [90_001, "look", 1, "ping"],
+    [90_002, "read"],
+    [90_002, "then", 93_001, true],
+    [90_003, "pong"],
+    [90_003, "then", 92_002, false]
+  ],
+  "busy: long after the opening any byte is an answer": [
+    [50_000, "read"],
+    [50_000, "request", 0, "yes"],
+    [52_000, "look", 1, "ping"],
+    [52_001, "read"],
+    [52_001, "then", 54_001, false]
+  ],
+  "a request that times out long after the opening: any byte is an answer": [
+    [50_000, "read"],
+    [60_000, "timeout", "ping"],
+    [60_001, "read"],
+    [60_001, "then", 62_001, false]
+  ],
+  "a request that times out after silence for as long as the interval: any byte is an answer": [
+    [60_000, "timeout", "ping"],
+    [60_001, "read"],
+    [60_001, "then", 62_001, false]
+  ],
+  "a request that times out after silence for longer than the interval: only the PONG is an answer": [
+    [60_001, "timeout", "ping"],
+    [60_002, "read"],
+    [60_002, "then", 63_001, true]
+  ],
   "a request that times out asks at once, and once": [
     [10_000, "request", 0, "yes"],
     [11_000, "timeout", "ping"],
@@ -154,7 +213,7 @@ const rows: Readonly<Record<string, ReadonlyArray<Event>>> = {
     [11_500, "then", 14_000, true]
   ],
   "a request within the interval is not held up": [
-    [59_999, "request", 0, "yes"],
+    [60_000, "request", 0, "yes"],
     [60_000, "look", 1, "wait"]
   ]
 }
@@ -193,6 +252,34 @@ describe("KeepAlive", () => {
   for (const [name, events] of Object.entries(rows)) {
     it(name, () => play(events))
   }
+
+  it("each PING has a payload of its own, counted from 1", () => {
+    const state = new KeepAlive(times, 0)
+    const payloads = [60_000, 120_000].map((at) => {
+      state.look(at, 0)
+      state.pong(state.payload)
+      state.read(at)
+      return state.payload
+    })
+    assert.deepStrictEqual(payloads, [1, 2])
+  })
+
+  it("says how long its PING could be answered: the deadline, or less where a request waits", () => {
+    const state = new KeepAlive(times, 0)
+    state.look(60_000, 0)
+    assert.strictEqual(state.patience, 10_000)
+    state.hasten(61_000)
+    assert.strictEqual(state.patience, 4_000)
+  })
+
+  it("tells of a pause only while the PING is out that was sent because of it", () => {
+    const state = new KeepAlive(times, 0)
+    assert.isFalse(state.paused)
+    state.admits(60_001, 0)
+    assert.isTrue(state.paused)
+    state.pong(state.payload)
+    assert.isFalse(state.paused)
+  })
 
   it("an infinite interval asks only while requests are in flight, or after one has timed out", () => {
     const state = new KeepAlive({ ...times, interval: Infinity }, 0)

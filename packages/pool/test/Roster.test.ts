@@ -6,8 +6,20 @@ import { ConnectError, type Connection, Endpoint, type Failure } from "@effect-a
 import type { Listener, Parts, Unsafe } from "@effect-apns/core/unstable/Connection"
 import * as Deadlines from "@effect-apns/core/unstable/Deadlines"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, ExecutionStrategy, Exit, Logger, LogLevel, Schedule, Scope } from "effect"
-import { type Member, type Owner, Roster } from "../src/internal/roster.js"
+import {
+  Deferred,
+  Duration,
+  Effect,
+  ExecutionStrategy,
+  Exit,
+  HashMap,
+  Logger,
+  LogLevel,
+  Option,
+  Schedule,
+  Scope
+} from "effect"
+import { Member, type Owner, Roster } from "../src/internal/roster.js"
 import { VirtualClock } from "./scenarios/VirtualClock.js"
 
 const refused: Failure.CloseCause = { _tag: "Dropped", code: "ECONNRESET" }
@@ -42,6 +54,11 @@ class Fake implements Unsafe {
   }
 
   constructor(private readonly listener: Listener) {}
+
+  get member(): Member {
+    if (this.listener instanceof Member) return this.listener
+    throw new Error("a member listens")
+  }
 
   exchange(): boolean {
     this.inFlight++
@@ -83,11 +100,32 @@ class Fake implements Unsafe {
   }
 }
 
-type Network = "opens" | "hangs" | "refuses"
+type Network = "opens" | "hangs" | "refuses" | "dies"
+
+const failedToConnect = new ConnectError.ConnectError({
+  reason: "Refused",
+  phase: "tcp",
+  endpoint: Endpoint.development,
+  message: "Nothing listens"
+})
 
 /** A roster of so many connections, and what it does. */
-const make = (size: number, reconnect: Schedule.Schedule<unknown> = Schedule.spaced("5 seconds")) =>
+const make = (
+  size: number,
+  reconnect: Schedule.Schedule<unknown> = Schedule.spaced("5 seconds"),
+  prepare: (fake: Fake) => void = () => {}
+) =>
   Effect.gen(function*() {
+    /** What was told to whoever counts, to the owner, and to the log; each once it was told. */
+    const told: Array<string> = []
+    const logger = Logger.make(({ annotations, logLevel, message }) => {
+      const text = Array.isArray(message) ? message.join(" ") : String(message)
+      const number = Option.match(HashMap.get(annotations, "connection"), {
+        onNone: () => "",
+        onSome: (n) => `#${n}: `
+      })
+      told.push(`${logLevel.label} ${number}${text}`)
+    })
     const clock = new VirtualClock(1_800_000_000_000)
     const network = { is: "opens" as Network, attempts: 0, given: 0 }
     const fakes: Array<Fake> = []
@@ -98,18 +136,14 @@ const make = (size: number, reconnect: Schedule.Schedule<unknown> = Schedule.spa
         if (listener === undefined) return Effect.dieMessage("no listener")
         switch (network.is) {
           case "refuses":
-            return Effect.fail(
-              new ConnectError.ConnectError({
-                reason: "Refused",
-                phase: "tcp",
-                endpoint: Endpoint.development,
-                message: "Nothing listens"
-              })
-            )
+            return Effect.fail(failedToConnect)
+          case "dies":
+            return Effect.dieMessage("a bug of the transport")
           case "hangs":
             return Effect.onInterrupt(Effect.never, () => Effect.sync(() => network.given++))
           case "opens": {
             const fake = new Fake(listener)
+            prepare(fake)
             fakes.push(fake)
             return Effect.succeed(fake.connection)
           }
@@ -128,7 +162,9 @@ const make = (size: number, reconnect: Schedule.Schedule<unknown> = Schedule.spa
           pump: () => {
             owner.pumped++
           },
-          updateAvailability: () => {},
+          updateAvailability: (down) => {
+            told.push(down ? "down" : "up")
+          },
           close: (cause) => {
             owner.closed = cause
             made.end(cause)
@@ -142,12 +178,16 @@ const make = (size: number, reconnect: Schedule.Schedule<unknown> = Schedule.spa
           yield* Effect.runtime(),
           scope,
           {},
-          { connectionOpened: () => {}, connectionFailed: () => {}, connectionClosed: () => {} }
+          {
+            connectionOpened: () => told.push("opened"),
+            connectionFailed: (reason) => told.push(`failed: ${reason}`),
+            connectionClosed: (cause) => told.push(`closed: ${cause}`)
+          }
         )
         yield* Effect.addFinalizer(() => Effect.sync(() => made.end({ _tag: "ScopeClosed" })))
         yield* made.start(size)
         return made
-      }),
+      }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)), Logger.withMinimumLogLevel(LogLevel.All)),
       clock
     )
     const pass = (millis: number) => Effect.promise(() => clock.advance(millis))
@@ -158,8 +198,22 @@ const make = (size: number, reconnect: Schedule.Schedule<unknown> = Schedule.spa
       owner.someWait = true
       if (roster.down) roster.onWaiting()
     }
-    return { fakes, network, owner, pass, roster, wait }
+    /** What was told since this was called last. */
+    const news = (): ReadonlyArray<string> => told.splice(0)
+    return { clock, fakes, network, news, owner, pass, roster, wait }
   })
+
+/** The connection brings its first answer. */
+const answer = (
+  { fakes, roster }: { readonly fakes: ReadonlyArray<Fake>; readonly roster: Roster },
+  number: number
+) => {
+  const fake = fakes[number]
+  if (fake === undefined) throw new Error("it is open")
+  const { member } = fake
+  member.used = true
+  roster.onUseful(member)
+}
 
 const quiet = Effect.provide(Logger.minimumLogLevel(LogLevel.None))
 
@@ -401,4 +455,581 @@ describe("when another connection is opened", () => {
       assert.strictEqual(owner.closed?._tag, "ConnectFailed")
       assert.strictEqual(network.attempts, 1 + 2)
     }).pipe(quiet))
+})
+
+describe("what a roster tells", () => {
+  it.scopedLive("of connections that open, drain and end: each is counted and logged once, with its number", () =>
+    Effect.gen(function*() {
+      const { fakes, news, owner, pass, roster } = yield* make(2)
+      assert.deepStrictEqual(news().toSorted(), [
+        "DEBUG #1: Connection to APNs opened",
+        "DEBUG #2: Connection to APNs opened",
+        "opened",
+        "opened",
+        "up"
+      ])
+      assert.strictEqual(owner.pumped, 2)
+      assert.deepStrictEqual(roster.counters, {
+        size: 2,
+        active: 2,
+        connecting: 0,
+        draining: 0,
+        connectionsOpened: 2,
+        connectionsFailed: 0,
+        connectionsLost: 0,
+        unreachable: undefined
+      })
+      answer({ fakes, roster }, 0)
+      const [fake] = fakes
+      if (fake === undefined) throw new Error("it is open")
+      fake.inFlight = 1
+      fake.retire(rotated)
+      yield* pass(0)
+      assert.deepStrictEqual(news(), [
+        "closed: Goaway",
+        "INFO #1: Connection to APNs retired: the server sent GOAWAY NO_ERROR, last-stream-id 9",
+        "opened",
+        "DEBUG #3: Connection to APNs opened"
+      ])
+      assert.deepInclude(roster.counters, { size: 2, active: 2, draining: 1, connectionsOpened: 3, connectionsLost: 1 })
+      fake.close(rotated)
+      yield* pass(0)
+      assert.deepStrictEqual(news(), [])
+      assert.deepInclude(roster.counters, { size: 2, active: 2, draining: 0, connectionsOpened: 3, connectionsLost: 1 })
+      roster.end({ _tag: "ScopeClosed" })
+      yield* pass(0)
+      assert.deepStrictEqual(news().toSorted(), [
+        "DEBUG #2: Connection to APNs retired: its scope was closed",
+        "DEBUG #3: Connection to APNs retired: its scope was closed",
+        "closed: ScopeClosed",
+        "closed: ScopeClosed",
+        "down"
+      ])
+    }))
+
+  const ends: ReadonlyArray<readonly [cause: Failure.CloseCause, level: string, text: string]> = [
+    [rotated, "INFO", "the server sent GOAWAY NO_ERROR, last-stream-id 9"],
+    [
+      { ...rotated, code: 11, codeName: "ENHANCE_YOUR_CALM" },
+      "WARN",
+      "the server sent GOAWAY ENHANCE_YOUR_CALM, last-stream-id 9"
+    ],
+    [{ _tag: "Dropped", code: undefined }, "DEBUG", "the server closed the connection"],
+    [refused, "WARN", "the connection was lost (ECONNRESET)"],
+    [silent, "WARN", "the server did not answer a PING within 3s"],
+    [
+      { _tag: "ProtocolError", code: 1, codeName: "PROTOCOL_ERROR", description: "nonsense" },
+      "WARN",
+      "the server broke the HTTP/2 protocol (PROTOCOL_ERROR: nonsense)"
+    ],
+    [{ _tag: "Retired" }, "DEBUG", "the connection was retired"],
+    [{ _tag: "Retired", timeouts: 5 }, "WARN", "the connection was retired: 5 requests in a row got no answer in time"],
+    [{ _tag: "HeadersRefused" }, "DEBUG", "the request's headers are larger"]
+  ]
+  for (const [cause, level, text] of ends) {
+    it.scopedLive(`of a connection that ends by ${cause._tag}, "${text}": ${level}`, () =>
+      Effect.gen(function*() {
+        const made = yield* make(1)
+        answer(made, 0)
+        made.news()
+        made.fakes[0]?.close(cause)
+        yield* made.pass(0)
+        const [line] = made.news().filter((line) => line.includes("retired: "))
+        assert.isTrue(line?.startsWith(`${level} #1: Connection to APNs retired: ${text}`), line)
+      }))
+  }
+
+  it.scopedLive("of many that end alike: one warning a minute, which says how many others there were; other causes have their own", () =>
+    Effect.gen(function*() {
+      const made = yield* make(1)
+      const warnings: Array<ReadonlyArray<string>> = []
+      const end = (cause: Failure.CloseCause) =>
+        Effect.gen(function*() {
+          answer(made, made.fakes.length - 1)
+          made.fakes.at(-1)?.close(cause)
+          yield* made.pass(500)
+          warnings.push(made.news().flatMap((line) => /(?<=^WARN .*retired: ).*/.exec(line)?.[0] ?? []))
+        })
+      yield* end(refused)
+      yield* end(refused)
+      yield* end(silent)
+      yield* end(refused)
+      yield* made.pass(57_999)
+      yield* end(refused)
+      yield* made.pass(1)
+      yield* end(refused)
+      yield* made.pass(59_500)
+      yield* end(refused)
+      assert.deepStrictEqual(warnings, [
+        ["the connection was lost (ECONNRESET)"],
+        [],
+        ["the server did not answer a PING within 3s"],
+        [],
+        [],
+        ["the connection was lost (ECONNRESET); and 3 others since the last warning"],
+        ["the connection was lost (ECONNRESET)"]
+      ])
+    }))
+
+  it.scopedLive("when it cannot connect: one warning, one more when nothing is left, and one line when it is over", () =>
+    Effect.gen(function*() {
+      const made = yield* make(2)
+      const said = () => made.news().filter((line) => /attempt|again|failed/.test(line))
+      made.network.is = "refuses"
+      for (const number of [0, 1]) answer(made, number)
+      made.fakes[0]?.close(rotated)
+      yield* made.pass(0)
+      const why = "no connection could be opened: Nothing listens"
+      assert.deepStrictEqual(said(), [
+        "failed: ConnectError",
+        "DEBUG An attempt to connect to APNs has failed",
+        `WARN A connection to APNs cannot be replaced: ${why}; next attempt in 5s; 1 of 2 are left`
+      ])
+      yield* made.pass(5_000)
+      assert.deepStrictEqual(said(), [
+        "failed: ConnectError",
+        "DEBUG An attempt to connect to APNs has failed",
+        `DEBUG Still not connected to APNs as it should be: ${why}; next attempt in 5s`
+      ])
+      assert.isUndefined(made.roster.counters.unreachable)
+      made.fakes[1]?.close(rotated)
+      yield* made.pass(5_000)
+      assert.deepStrictEqual(said(), [
+        "failed: ConnectError",
+        "DEBUG An attempt to connect to APNs has failed",
+        `WARN No connection to APNs: ${why}; next attempt in 5s`
+      ])
+      yield* made.pass(10_000)
+      assert.isTrue(said().every((line) => !line.startsWith("WARN")))
+      assert.deepStrictEqual(made.roster.counters.unreachable, {
+        sinceMillis: 1_800_000_005_000,
+        cause: { _tag: "ConnectFailed", error: failedToConnect }
+      })
+      made.network.is = "opens"
+      yield* made.pass(5_000)
+      assert.deepStrictEqual(said().filter((line) => line.includes("again")), [])
+      answer(made, 2)
+      answer(made, 2)
+      assert.deepStrictEqual(said(), ["INFO Connected to APNs again"])
+      assert.isUndefined(made.roster.counters.unreachable)
+      yield* made.pass(0)
+      assert.deepInclude(made.roster.counters, { active: 2, connectionsOpened: 4, connectionsFailed: 5 })
+    }))
+
+  it.scopedLive("of a transport that dies: an error in the log, and the next attempt comes", () =>
+    Effect.gen(function*() {
+      const made = yield* make(1)
+      made.network.is = "dies"
+      made.fakes[0]?.close(refused)
+      yield* made.pass(5_000)
+      const news = made.news()
+      assert.include(news, "failed: Defect")
+      assert.include(news, "ERROR Opening a connection to APNs has died")
+      assert.deepStrictEqual(made.roster.failure, { _tag: "Dropped", code: undefined })
+      made.network.is = "opens"
+      yield* made.pass(5_000)
+      assert.deepInclude(made.roster.counters, { active: 1, connectionsFailed: 1 })
+    }))
+
+  it.scopedLive("of a reconnect schedule that fails: an error in the log, and half a minute until the next attempt", () =>
+    Effect.gen(function*() {
+      const broken = Schedule.makeWithState<void, unknown, void>(
+        undefined,
+        () => Effect.dieMessage("a bug of the program")
+      )
+      const made = yield* make(1, broken)
+      made.fakes[0]?.close(refused)
+      yield* made.pass(29_999)
+      assert.include(made.news(), "ERROR The reconnect schedule has failed")
+      assert.strictEqual(made.network.attempts, 1)
+      yield* made.pass(1)
+      assert.strictEqual(made.network.attempts, 2)
+    }))
+})
+
+describe("whether a connection is of use", () => {
+  /** How long it takes until the next connection is attempted: 0, or the 5 seconds of the schedule. */
+  const waits = (live: (made: Made) => Effect.Effect<void>, prepare?: (fake: Fake) => void) =>
+    Effect.gen(function*() {
+      const made = yield* make(1, Schedule.spaced("5 seconds"), prepare)
+      yield* live(made)
+      yield* made.pass(0)
+      const atOnce = made.network.attempts
+      yield* made.pass(4_999)
+      assert.strictEqual(made.network.attempts, atOnce)
+      yield* made.pass(1)
+      return atOnce > 1 ? 0 : made.network.attempts > 1 ? 5_000 : Infinity
+    })
+  type Made = Effect.Effect.Success<ReturnType<typeof make>>
+  const end = ({ fakes }: Made, cause: Failure.CloseCause) => Effect.sync(() => fakes[0]?.close(cause))
+  const use = ({ fakes }: Made) =>
+    Effect.sync(() => {
+      const [fake] = fakes
+      if (fake !== undefined) fake.member.used = true
+    })
+
+  const rows: Readonly<
+    Record<
+      string,
+      readonly [expected: number, live: (made: Made) => Effect.Effect<void>, prepare?: (fake: Fake) => void]
+    >
+  > = {
+    "it ended within ten seconds, unused": [5_000, (made) => Effect.zipRight(made.pass(9_999), end(made, refused))],
+    "it was unused and lived for ten seconds": [0, (made) => Effect.zipRight(made.pass(10_000), end(made, refused))],
+    "it was used, and ended after a minute without an answer": [
+      5_000,
+      (made) => Effect.zipRight(Effect.zipRight(use(made), made.pass(60_000)), end(made, refused))
+    ],
+    "it ended within ten seconds, and had answered": [
+      0,
+      (made) => Effect.zipRight(Effect.sync(() => answer(made, 0)), end(made, refused))
+    ],
+    "it was unused, lived for a minute, and answered the last PING not but one before": [
+      0,
+      (made) => Effect.zipRight(made.pass(60_000), end(made, silent))
+    ],
+    "it was unused, lived for a minute, and has never answered a PING": [
+      5_000,
+      (made) => Effect.zipRight(made.pass(60_000), end(made, silent)),
+      (fake) => {
+        fake.proven = false
+      }
+    ],
+    "it was unused, unproven, lived for a minute, and the server closed it": [
+      0,
+      (made) => Effect.zipRight(made.pass(60_000), end(made, refused)),
+      (fake) => {
+        fake.proven = false
+      }
+    ],
+    "it asked for another one in good order before anybody used it": [5_000, (made) => end(made, rotated)],
+    "it was used, and asked with an error for another one": [
+      5_000,
+      (made) => Effect.zipRight(use(made), end(made, { ...rotated, code: 2, codeName: "INTERNAL_ERROR" }))
+    ],
+    "it was used, and asked for another one without having taken a request": [
+      5_000,
+      (made) => Effect.zipRight(use(made), end(made, { ...rotated, lastStreamId: 0 }))
+    ]
+  }
+  for (const [name, [expected, live, prepare]] of Object.entries(rows)) {
+    it.scopedLive(`${name}: the next one ${expected === 0 ? "comes at once" : "waits for the schedule"}`, () =>
+      Effect.gen(function*() {
+        assert.strictEqual(yield* waits(live, prepare), expected)
+      }))
+  }
+
+  it.scopedLive("it asked for another one in good order, and ended without the answers that it had promised: that is a failure", () =>
+    Effect.gen(function*() {
+      const made = yield* make(1)
+      yield* use(made)
+      const [fake] = made.fakes
+      if (fake === undefined) throw new Error("it is open")
+      fake.inFlight = 1
+      fake.retire(rotated)
+      yield* made.pass(0)
+      assert.strictEqual(made.network.attempts, 2)
+      const failure = () => made.roster.failure?._tag
+      assert.isUndefined(failure())
+      fake.close(refused)
+      yield* made.pass(0)
+      assert.strictEqual(failure(), "Dropped")
+    }))
+})
+
+describe("backing off", () => {
+  const growing = Schedule.exponential("1 second")
+  /** Ends connection `number`, which was of no use. */
+  const drop = (
+    { fakes }: { readonly fakes: ReadonlyArray<Fake> },
+    number: number,
+    cause: Failure.CloseCause = refused
+  ) => Effect.sync(() => fakes[number]?.close(cause))
+  type Made = Effect.Effect.Success<ReturnType<typeof make>>
+  /** The milliseconds until the next attempt. */
+  const wait = (made: Made) =>
+    Effect.gen(function*() {
+      const before = made.network.attempts
+      for (let passed = 0; passed <= 64_000; passed += 500) {
+        yield* made.pass(passed === 0 ? 0 : 500)
+        if (made.network.attempts > before) return passed
+      }
+      return Infinity
+    })
+  /** Two connections of no use, so that the second wait of the schedule is over. */
+  const twice = (prepare?: (fake: Fake) => void) =>
+    Effect.gen(function*() {
+      const made = yield* make(1, growing, prepare)
+      yield* drop(made, 0)
+      assert.strictEqual(yield* wait(made), 1_000)
+      yield* drop(made, 1)
+      assert.strictEqual(yield* wait(made), 2_000)
+      return made
+    })
+
+  it.scopedLive("an answer ends it, and the next trouble begins with the shortest wait", () =>
+    Effect.gen(function*() {
+      const made = yield* twice()
+      answer(made, 2)
+      yield* made.pass(20_000)
+      yield* drop(made, 2)
+      assert.strictEqual(yield* wait(made), 0)
+      yield* drop(made, 3)
+      assert.strictEqual(yield* wait(made), 1_000)
+    }))
+
+  it.scopedLive("ten seconds of life end it, too, but trouble within a minute goes on where it was", () =>
+    Effect.gen(function*() {
+      const made = yield* twice()
+      yield* made.pass(9_999)
+      assert.isDefined(made.roster.counters.unreachable)
+      yield* made.pass(1)
+      assert.isUndefined(made.roster.counters.unreachable)
+      yield* made.pass(50_000)
+      yield* drop(made, 2)
+      assert.strictEqual(yield* wait(made), 0)
+      yield* drop(made, 3)
+      assert.strictEqual(yield* wait(made), 4_000)
+    }))
+
+  it.scopedLive("trouble a minute after it was over begins with the shortest wait", () =>
+    Effect.gen(function*() {
+      const made = yield* twice()
+      yield* made.pass(10_000 + 60_000)
+      yield* drop(made, 2)
+      assert.strictEqual(yield* wait(made), 0)
+      yield* drop(made, 3)
+      assert.strictEqual(yield* wait(made), 1_000)
+    }))
+
+  it.scopedLive("ten seconds of life of a connection that has answered no PING do not end it", () =>
+    Effect.gen(function*() {
+      const made = yield* twice((fake) => {
+        fake.proven = false
+      })
+      const pumped = made.owner.pumped
+      assert.strictEqual(made.roster.pick(undefined)?.most, 8)
+      yield* made.pass(10_000)
+      assert.isDefined(made.roster.counters.unreachable)
+      // but it may carry more than 8 requests from now on
+      assert.strictEqual(made.roster.pick(undefined)?.most, Infinity)
+      assert.strictEqual(made.owner.pumped, pumped + 1)
+    }))
+
+  it.scopedLive("a connection that is draining after ten seconds has not shown anything", () =>
+    Effect.gen(function*() {
+      const made = yield* twice()
+      const [, , fake] = made.fakes
+      if (fake === undefined) throw new Error("it is open")
+      fake.inFlight = 1
+      made.network.is = "hangs"
+      fake.retire({ _tag: "Retired" })
+      yield* made.pass(10_000)
+      const { pumped } = made.owner
+      fake.member.onDue()
+      assert.strictEqual(made.owner.pumped, pumped)
+      assert.isDefined(made.roster.counters.unreachable)
+    }))
+
+  it.scopedLive("one connection at a time while it lasts, four when it is over; those that wait then do so no longer", () =>
+    Effect.gen(function*() {
+      const made = yield* make(10)
+      for (let i = 0; i < 10; i++) answer(made, i)
+      // the tenth one stays, nine have to be replaced
+      made.network.is = "hangs"
+      for (let i = 0; i < 9; i++) yield* drop(made, i, rotated)
+      yield* made.pass(0)
+      assert.strictEqual(made.network.attempts, 14)
+      assert.deepInclude(made.roster.counters, { size: 10, active: 1, connecting: 9 })
+      assert.isUndefined(made.roster.counters.unreachable)
+    }))
+
+  it.scopedLive("a failed attempt narrows the door to one; the first answer wakes who waits for the schedule", () =>
+    Effect.gen(function*() {
+      const made = yield* make(3)
+      for (let i = 0; i < 3; i++) answer(made, i)
+      made.network.is = "refuses"
+      yield* drop(made, 0, rotated)
+      yield* drop(made, 1, rotated)
+      yield* made.pass(0)
+      assert.strictEqual(made.network.attempts, 3 + 1)
+      yield* made.pass(4_999)
+      assert.strictEqual(made.network.attempts, 3 + 1)
+      yield* made.pass(1)
+      assert.strictEqual(made.network.attempts, 3 + 2)
+      made.network.is = "hangs"
+      yield* made.pass(1_000)
+      answer(made, 2)
+      yield* made.pass(0)
+      assert.strictEqual(made.network.attempts, 3 + 4)
+      assert.deepInclude(made.roster.counters, { size: 3, active: 1, connecting: 2, connectionsFailed: 2 })
+    }))
+
+  it.scopedLive("nothing can be connected: since when and why, on the clock of the world, not of the pool", () =>
+    Effect.gen(function*() {
+      const made = yield* make(1)
+      made.network.is = "refuses"
+      yield* made.pass(20_000)
+      // the system's clock is set back an hour
+      made.clock.jump(-3_600_000)
+      yield* drop(made, 0, silent)
+      yield* made.pass(0)
+      const { unreachable } = made.roster.counters
+      assert.strictEqual(unreachable?.sinceMillis, 1_800_000_020_000 - 3_600_000)
+    }))
+
+  it.scopedLive("connections that end while the pool is no larger than they are many are replaced twice a second", () =>
+    Effect.gen(function*() {
+      const made = yield* make(1)
+      const times: Array<number> = []
+      for (let i = 0; i < 4; i++) {
+        answer(made, i)
+        yield* drop(made, i)
+        times.push(yield* wait(made))
+      }
+      assert.deepStrictEqual(times, [0, 500, 500, 500])
+    }))
+})
+
+describe("credentials that APNs refuses", () => {
+  const told = (reason: string | undefined): Failure.CloseCause => ({ ...rotated, code: 0, reason })
+
+  it.scopedLive("in a GOAWAY: the owner is told to close, with the reason, whether the connection retires or has retired before", () =>
+    Effect.gen(function*() {
+      const expected = { _tag: "CredentialsRefused" as const, reason: "BadCertificate" }
+      const retiring = yield* make(2)
+      retiring.fakes[0]?.retire(told("BadCertificate"))
+      assert.deepStrictEqual(retiring.owner.closed, expected)
+      const before = yield* make(2)
+      const [fake] = before.fakes
+      if (fake === undefined) throw new Error("it is open")
+      fake.inFlight = 1
+      fake.retire(rotated)
+      yield* before.pass(0)
+      assert.isUndefined(before.owner.closed)
+      fake.close(told("BadCertificate"))
+      yield* before.pass(0)
+      assert.deepStrictEqual(before.owner.closed, expected)
+      const { attempts } = before.network
+      yield* before.pass(60_000)
+      assert.strictEqual(before.network.attempts, attempts)
+      assert.deepInclude(before.roster.counters, { active: 0, connecting: 0 })
+    }))
+
+  it.scopedLive("another reason, or none: it connects again", () =>
+    Effect.gen(function*() {
+      for (const reason of ["TooManyRequests", "Whatever", undefined]) {
+        const made = yield* make(1)
+        made.fakes[0]?.close(told(reason))
+        yield* made.pass(5_000)
+        assert.isUndefined(made.owner.closed)
+        assert.strictEqual(made.network.attempts, 2)
+      }
+    }))
+})
+
+describe("how many connections there are", () => {
+  it.scopedLive("fewer: those that carry nothing, or are not open yet, go first; answers of the others still come", () =>
+    Effect.gen(function*() {
+      const made = yield* make(3)
+      const [a, b, c] = made.fakes
+      if (a === undefined || b === undefined || c === undefined) throw new Error("they are open")
+      a.inFlight = 2
+      c.inFlight = 1
+      made.news()
+      yield* made.roster.resize(2)
+      yield* made.pass(0)
+      assert.deepStrictEqual([a.state, b.state, c.state], ["active", "closed", "active"])
+      yield* made.roster.resize(1)
+      yield* made.pass(0)
+      assert.deepStrictEqual([a.state, b.state, c.state], ["active", "closed", "draining"])
+      assert.deepInclude(made.roster.counters, { size: 1, active: 1, draining: 1, connecting: 0 })
+      assert.deepStrictEqual(made.news().filter((line) => line.startsWith("closed")), [
+        "closed: Retired",
+        "closed: Retired"
+      ])
+      c.close({ _tag: "Retired" })
+      yield* made.pass(60_000)
+      // that they went was the pool's own wish, and is no failure
+      assert.isUndefined(made.roster.failure)
+      assert.strictEqual(made.network.attempts, 3)
+      made.network.is = "hangs"
+      yield* made.roster.resize(2)
+      yield* made.pass(0)
+      assert.deepInclude(made.roster.counters, { size: 2, active: 1, connecting: 1 })
+      yield* made.roster.resize(1)
+      yield* made.pass(60_000)
+      assert.strictEqual(a.state, "active")
+      assert.deepInclude(made.roster.counters, { size: 1, active: 1, connecting: 0, draining: 0 })
+      assert.deepInclude(made.network, { attempts: 4, given: 1 })
+    }))
+
+  it.scopedLive("more are opened side by side; the same number changes nothing; none after the end", () =>
+    Effect.gen(function*() {
+      const made = yield* make(1)
+      yield* made.roster.resize(4)
+      yield* made.pass(0)
+      assert.deepInclude(made.roster.counters, { size: 4, active: 4 })
+      yield* made.roster.resize(4)
+      yield* made.pass(0)
+      assert.strictEqual(made.network.attempts, 4)
+      made.roster.end({ _tag: "ScopeClosed" })
+      yield* made.roster.resize(8)
+      yield* made.pass(60_000)
+      assert.deepInclude(made.roster.counters, { size: 4, active: 0, draining: 0 })
+      assert.strictEqual(made.network.attempts, 4)
+    }))
+
+  it.scopedLive("the end because the scope is closed closes all, the draining ones too; another end lets them finish", () =>
+    Effect.gen(function*() {
+      for (
+        const cause of [{ _tag: "ScopeClosed" }, { _tag: "CredentialsRefused", reason: "BadCertificate" }] as const
+      ) {
+        const made = yield* make(2)
+        for (const fake of made.fakes) fake.inFlight = 1
+        made.fakes[0]?.retire(rotated)
+        yield* made.pass(0)
+        made.roster.end(cause)
+        yield* made.pass(0)
+        const [first, second] = made.fakes
+        const state = cause._tag === "ScopeClosed" ? "closed" : "draining"
+        assert.deepStrictEqual([first?.state, second?.state], [state, state])
+        // which one could fail now no longer matters
+        assert.strictEqual(made.roster.failure?._tag, "Goaway")
+      }
+    }))
+})
+
+describe("a connection without a limit to what it takes", () => {
+  it.scopedLive("takes no request where the server allows none, and counts as down until it does", () =>
+    Effect.gen(function*() {
+      const made = yield* make(1)
+      const [fake] = made.fakes
+      if (fake === undefined) throw new Error("it is open")
+      made.news()
+      fake.limit = 0
+      fake.pong()
+      assert.isTrue(made.roster.down)
+      const { pumped } = made.owner
+      fake.limit = 100
+      fake.pong()
+      assert.isFalse(made.roster.down)
+      assert.deepStrictEqual(made.news(), ["down", "up"])
+      assert.strictEqual(made.owner.pumped, pumped + 1)
+    }))
+
+  it.scopedLive("the first PONG of a connection that was open before it counted lets it carry more than 8", () =>
+    Effect.gen(function*() {
+      const made = yield* make(1, Schedule.spaced("5 seconds"), (fake) => {
+        fake.proven = false
+      })
+      const member = made.roster.pick(undefined)
+      if (member === undefined) throw new Error("it is open")
+      assert.strictEqual(member.most, 8)
+      const { pumped } = made.owner
+      member.onProven()
+      member.onProven()
+      assert.strictEqual(member.most, Infinity)
+      assert.strictEqual(made.owner.pumped, pumped + 1)
+    }))
 })

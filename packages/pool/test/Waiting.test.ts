@@ -51,11 +51,11 @@ describe("those who wait for a stream", () => {
 
   it("whatever comes, comes back and leaves: each is served once, in its order, and no lane waits while others are served", () => {
     const command = fc.record({
-      what: fc.constantFrom("add", "add", "add", "shift", "return", "remove"),
+      what: fc.constantFrom("add", "add", "add", "shift", "shift", "return", "return", "remove"),
       lane: fc.nat(2),
       which: fc.nat(50)
     })
-    fc.assert(fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
+    fc.assert(fc.property(fc.array(command, { maxLength: 200, size: "max" }), (commands) => {
       const waiting = new Waiting()
       const lanes = [undefined, new Lane(), new Lane()]
       const inside = new Set<Item>()
@@ -90,6 +90,7 @@ describe("those who wait for a stream", () => {
           }
         }
         assert.strictEqual(waiting.size, inside.size)
+        assert.strictEqual(waiting.first === undefined, inside.size === 0)
         let visited = 0
         waiting.forEach(() => visited++)
         assert.strictEqual(visited, inside.size)
@@ -107,6 +108,50 @@ describe("those who wait for a stream", () => {
         assert.strictEqual(served.size, present.size)
       }
     }))
+  })
+
+  it("the next one can be looked at before it is taken out; nobody is next where nobody waits", () => {
+    const waiting = new Waiting()
+    assert.isUndefined(waiting.first)
+    const [never, back] = [new Item("never sent", 1), new Item("came back", 0)]
+    waiting.add(never)
+    assert.strictEqual(waiting.first, never)
+    waiting.addReturned(back)
+    assert.strictEqual(waiting.first, back)
+    assert.strictEqual(waiting.shift(), back)
+    assert.strictEqual(waiting.first, never)
+    assert.strictEqual(waiting.shift(), never)
+    assert.isUndefined(waiting.first)
+    assert.isUndefined(waiting.shift())
+  })
+
+  it("when the last one of a lane is taken out from the middle of the ring, whose turn it is stays", () => {
+    const waiting = new Waiting()
+    const [a, b, c] = [new Item("a", 0, new Lane()), new Item("b", 1, new Lane()), new Item("c", 2, new Lane())]
+    for (const item of [a, b, c]) waiting.add(item)
+    waiting.remove(b)
+    assert.deepStrictEqual(drain(waiting), ["a", "c"])
+  })
+
+  it("one that came back and was served can wait again among those that were never sent, and leave from there", () => {
+    const waiting = new Waiting()
+    const [first, again, last] = [new Item("first", 0), new Item("again", 1), new Item("last", 2)]
+    waiting.addReturned(again)
+    assert.strictEqual(waiting.shift(), again)
+    for (const item of [first, again, last]) waiting.add(item)
+    waiting.remove(again)
+    assert.strictEqual(waiting.size, 2)
+    assert.deepStrictEqual(drain(waiting), ["first", "last"])
+  })
+
+  it("hundreds that come back in any order, of which every third leaves: the others are served in the order of submission", () => {
+    const waiting = new Waiting()
+    // 37 has no divisor in common with 300: each order once
+    const items = Array.from({ length: 300 }, (_, i) => new Item(`${(i * 37) % 300}`, (i * 37) % 300))
+    for (const item of items) waiting.addReturned(item)
+    for (const [i, item] of items.entries()) if (i % 3 === 0) waiting.remove(item)
+    const left = items.filter((_, i) => i % 3 !== 0).sort((a, b) => a.at - b.at)
+    assert.deepStrictEqual(drain(waiting), left.map(({ name }) => name))
   })
 
   it("20,000 that come back in any order: a few steps for each, not a walk through the queue", () => {

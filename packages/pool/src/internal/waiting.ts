@@ -11,10 +11,10 @@ export class Lane {
   tail: Delivery | undefined = undefined
   /** @internal Came back: a heap. They come back in any order, and each may leave at any time. */
   readonly returned: Array<Delivery> = []
-  /** @internal The neighbors among the lanes in which somebody waits. */
-  nextLane: Lane | undefined = undefined
+  /** @internal The neighbors among the lanes in which somebody waits, which stand in a ring: itself where it is alone. */
+  nextLane: Lane = this
   /** @internal */
-  previousLane: Lane | undefined = undefined
+  previousLane: Lane = this
 
   /** Who is served next. */
   get first(): Delivery | undefined {
@@ -58,10 +58,9 @@ export class Waiting {
 
   /** Takes the first one out; the next lane's turn has come. */
   shift(): Delivery | undefined {
-    const { turn } = this
-    const first = turn?.first
-    if (turn === undefined || first === undefined) return undefined
-    this.turn = turn.nextLane
+    const { first } = this
+    if (first === undefined) return undefined
+    this.turn = this.turn?.nextLane
     this.remove(first)
     return first
   }
@@ -104,12 +103,10 @@ export class Waiting {
   private join(lane: Lane): void {
     const { turn } = this
     if (turn === undefined) {
-      lane.nextLane = lane
-      lane.previousLane = lane
       this.turn = lane
       return
     }
-    const last = turn.previousLane ?? turn
+    const last = turn.previousLane
     lane.nextLane = turn
     lane.previousLane = last
     last.nextLane = lane
@@ -118,12 +115,12 @@ export class Waiting {
 
   private leave(lane: Lane): void {
     const { nextLane, previousLane } = lane
-    lane.nextLane = undefined
-    lane.previousLane = undefined
-    if (nextLane === undefined || previousLane === undefined || nextLane === lane) {
+    if (nextLane === lane) {
       this.turn = undefined
       return
     }
+    lane.nextLane = lane
+    lane.previousLane = lane
     previousLane.nextLane = nextLane
     nextLane.previousLane = previousLane
     if (this.turn === lane) this.turn = nextLane
@@ -171,7 +168,7 @@ const removeFromHeap = (heap: Array<Delivery>, delivery: Delivery): void => {
   delivery.heapIndex = -1
   const last = heap.pop()
   if (last === undefined || last === delivery) return
-  const parent = heap[(i - 1) >>> 1]
-  if (i > 0 && parent !== undefined && parent.order > last.order) up(heap, i, last)
-  else down(heap, i, last)
+  // one that came from another branch may belong nearer to the root
+  down(heap, i, last)
+  up(heap, last.heapIndex, last)
 }
