@@ -13,17 +13,17 @@ export const areas = {
   "packages/http2/src/internal/hpackEncoder.ts": hpack,
   "packages/http2/src/internal/huffman.ts": hpack,
   "packages/http2/src/Session.ts": http2,
-  "packages/http2/src/internal/allowance.ts": [...rooms("Allowance"), ...http2],
-  "packages/http2/src/internal/fields.ts": http2,
-  "packages/http2/src/internal/frameReader.ts": [...rooms("FrameReader"), ...http2],
-  "packages/http2/src/internal/headerBlock.ts": http2,
-  "packages/http2/src/internal/output.ts": [...rooms("Output"), ...http2],
-  "packages/http2/src/internal/resets.ts": [...rooms("Resets"), ...http2],
-  "packages/http2/src/internal/settings.ts": [...rooms("Settings"), ...http2],
-  "packages/http2/src/internal/streamTable.ts": [...rooms("StreamTable"), ...http2],
-  "packages/http2/src/internal/uploads.ts": [...rooms("Uploads"), ...http2],
+  "packages/http2/src/internal/allowance.ts": rooms("Allowance"),
+  "packages/http2/src/internal/fields.ts": rooms("Fields"),
+  "packages/http2/src/internal/frameReader.ts": rooms("FrameReader"),
+  "packages/http2/src/internal/headerBlock.ts": rooms("Uploads"),
+  "packages/http2/src/internal/output.ts": rooms("Output"),
+  "packages/http2/src/internal/resets.ts": rooms("Resets"),
+  "packages/http2/src/internal/settings.ts": rooms("Settings"),
+  "packages/http2/src/internal/streamTable.ts": rooms("StreamTable"),
+  "packages/http2/src/internal/uploads.ts": rooms("Uploads"),
   "packages/core/src/internal/keepAlive.ts": ["packages/core/test/KeepAlive.test.ts"],
-  "packages/core/src/internal/post.ts": ["packages/core/test/Connection.test.ts"],
+  "packages/core/src/internal/post.ts": ["packages/core/test/Post.test.ts"],
   "packages/core/src/internal/providerToken.ts": [
     "packages/core/test/ProviderToken.test.ts",
     "packages/core/test/SharedToken.test.ts"
@@ -50,5 +50,8 @@ export const wanted = process.env["MUTATE"]?.split(",") ?? Object.keys(areas)
 for (const file of wanted) {
   if (!(file in areas)) throw new Error(`No tests are known for ${file}: add it to scripts/mutation-areas.mjs`)
 }
+
+/** What the report of a file is called in `reports/mutation`. */
+export const nameOf = (file) => file.replace(/^packages\/|\.ts$/g, "").replaceAll("/", "-")
 
 export const tests = [...new Set(wanted.flatMap((file) => areas[file]))]
