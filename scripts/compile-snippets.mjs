@@ -4,9 +4,10 @@
 //
 //   node scripts/compile-snippets.mjs [FILE...]
 import { existsSync, readdirSync, readFileSync } from "node:fs"
-import { dirname, extname, join, relative, resolve } from "node:path"
+import { dirname, join, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
+import { codeBlocks } from "./code-blocks.mjs"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
@@ -29,27 +30,10 @@ const everything = () => {
   ].filter((file) => existsSync(file)).sort()
 }
 
-/** The blocks of a file, each as text that has its lines where the file has them. */
-const blocksOf = (file) => {
-  const blocks = []
-  let open = undefined
-  const isSource = extname(file) === ".ts"
-  readFileSync(file, "utf8").split("\n").forEach((text, index) => {
-    const inside = isSource ? /^\s*\* ?(.*)$/.exec(text)?.[1] ?? "" : text
-    if (open === undefined) {
-      const fence = /^(\s*)```(\w*)\s*$/.exec(inside)
-      if (fence !== null) open = { language: fence[2], indent: fence[1].length, line: index + 1, lines: [] }
-    } else if (/^\s*```\s*$/.test(inside)) {
-      if (open.language === "ts") {
-        blocks.push({ file, line: open.line, text: "\n".repeat(open.line) + open.lines.join("\n") })
-      }
-      open = undefined
-    } else open.lines.push(inside.slice(open.indent))
-  })
-  return open === undefined
-    ? blocks
-    : [...blocks, { file, line: open.line, text: "", problem: "the fence is not closed" }]
-}
+/** The TypeScript of a file, each block as text that has its lines where the file has them. */
+const blocksOf = (file) =>
+  codeBlocks(file).filter(({ language, problem }) => language === "ts" || problem !== undefined)
+    .map((block) => ({ ...block, text: "\n".repeat(block.line) + block.text }))
 
 /** Relative links and images of a page that lead nowhere. */
 const brokenLinksOf = (file) => {
