@@ -25,6 +25,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { messageOf } from "./internal/connectFailure.js"
+import type { RequestSpec } from "./unstable/RequestSpec.js"
 
 /**
  * When a request whose fate is unknown may be sent again:
@@ -48,37 +49,14 @@ export const isRetransmit = (input: unknown): input is Retransmit | undefined =>
   input === undefined || input === "collapsible" || input === "always" || input === "never"
 
 /**
- * Everything about a request but its path. One notification for many tokens shares one.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Spec {
-  /** Method and the headers that many requests share; encoded once per connection. */
-  readonly head: Session.Head
-  /** Headers of this request alone, flat: name, value, name, value. */
-  readonly extra: ReadonlyArray<string> | undefined
-  readonly body: Uint8Array
-  /** Milliseconds to wait for the answer; waiting for a free stream behind other requests does not count. */
-  readonly timeoutMillis: number
-  /** Milliseconds since the UNIX epoch, `Infinity` for none. */
-  readonly deadlineMillis: number
-  /** `apns-expiration` in milliseconds since the UNIX epoch, `Infinity` where it sets no limit. */
-  readonly expirationMillis: number
-  /** Has an `apns-collapse-id`. */
-  readonly collapsible: boolean
-  /** `undefined`: as the pool is set up. */
-  readonly retransmit: Retransmit | undefined
-}
-
-/**
  * @since 0.1.0
  * @category models
  */
 export interface Request {
   readonly path: string
   readonly method: "GET" | "POST" | "DELETE"
-  readonly spec: Spec
+  /** Everything but the path, prepared for sending. Unstable: see `unstable/RequestSpec`. */
+  readonly spec: RequestSpec
 }
 
 /**
@@ -121,14 +99,12 @@ export class InvalidRequest extends Schemas.taggedError<InvalidRequest>()("Inval
 }
 
 /**
- * The default `timeout`, in milliseconds.
+ * The default `timeout`: 10 seconds.
  *
- * @since 0.1.0
+ * @since 1.0.0
  * @category constants
  */
-export const defaultTimeoutMillis = 10_000
-
-const defaultTimeout = Duration.millis(defaultTimeoutMillis)
+export const defaultTimeout: Duration.Duration = Duration.seconds(10)
 
 /**
  * Headers whose values differ from request to request: Apple asks to keep them out of the HPACK dynamic table (Apple:
@@ -321,7 +297,7 @@ export const make = (options: Options): Request => Either.getOrThrowWith(validat
  * @since 0.1.0
  * @category constructors
  */
-export const fromSpec = (path: string, spec: Spec): Request => ({ path, method: spec.head.method, spec })
+export const fromSpec = (path: string, spec: RequestSpec): Request => ({ path, method: spec.head.method, spec })
 
 /**
  * The request of an exchange, with its path in full.
@@ -329,7 +305,7 @@ export const fromSpec = (path: string, spec: Spec): Request => ({ path, method: 
  * @since 0.1.0
  * @category constructors
  */
-export const fromExchange = ({ path, spec }: { readonly path: string; readonly spec: Spec }): Request => {
+export const fromExchange = ({ path, spec }: { readonly path: string; readonly spec: RequestSpec }): Request => {
   const { headers, method, pathPrefix } = spec.head
   return pathPrefix === ""
     ? fromSpec(path, spec)

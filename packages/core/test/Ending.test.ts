@@ -301,7 +301,7 @@ describe("the end of an owner", () => {
       yield* until(() => server.waiting.length === 1)
       const closing = yield* Effect.forkDaemon(Scope.close(scope, Exit.void))
       yield* until(() => connection.unsafe.state === "draining")
-      yield* TestClock.adjust(Duration.millis(Request.defaultTimeoutMillis - 1))
+      yield* TestClock.adjust(Duration.subtract(Request.defaultTimeout, "1 millis"))
       assert.strictEqual(connection.unsafe.state, "draining")
       yield* TestClock.adjust("1 millis")
       assert.strictEqual(outcome(yield* Fiber.join(post)), "Closed unknown")

@@ -16,6 +16,7 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
+import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import * as Model from "./Model.js"
 
@@ -45,8 +46,8 @@ export class NotArrived extends Schema.TaggedError<NotArrived>()(
   "NotArrived",
   {
     filter: Model.Filter,
-    /** How long it was waited for, in milliseconds. */
-    timeout: Schema.Number,
+    /** How long it was waited for. In JSON: milliseconds. */
+    timeout: Schema.DurationFromMillis,
     /** How many pushes there were in all. */
     total: Schema.Number
   },
@@ -55,9 +56,9 @@ export class NotArrived extends Schema.TaggedError<NotArrived>()(
   override get message(): string {
     const wanted = Object.entries(this.filter).filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${name} ${JSON.stringify(value)}`).join(", ")
-    return `No push ${
-      wanted === "" ? "" : `with ${wanted} `
-    }came within ${this.timeout} ms; the inbox has received ${this.total} in all`
+    return `No push ${wanted === "" ? "" : `with ${wanted} `}came within ${
+      Duration.format(this.timeout)
+    }; the inbox has received ${this.total} in all`
   }
 }
 

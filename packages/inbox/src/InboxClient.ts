@@ -30,7 +30,7 @@ import * as Layer from "effect/Layer"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type { Access } from "./Inbox.js"
-import { InboxApi } from "./InboxApi.js"
+import { InboxApi, NotArrived } from "./InboxApi.js"
 
 /**
  * The inbox could not be asked, or its answer not be read; `message` says why.
@@ -119,7 +119,7 @@ export const make = (options: Options): Effect.Effect<InboxClient, InboxClientEr
             Effect.catchTag("NotArrived", (error) =>
               left > now
                 ? wait(left - now)
-                : Effect.fail(Object.assign(error, { timeout: total })))
+                : Effect.fail(new NotArrived({ ...error, timeout: Duration.millis(total) })))
           )
         }
         return wait(total)

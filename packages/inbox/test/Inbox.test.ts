@@ -1,11 +1,11 @@
 import { Credentials } from "@effect-apns/core"
-import { Inbox, InboxClient, Strings } from "@effect-apns/inbox"
+import { Inbox, InboxApi, InboxClient, Strings } from "@effect-apns/inbox"
 import { Notification } from "@effect-apns/models"
 import { ApnsPool, send } from "@effect-apns/pool"
 import type { Behavior } from "@effect-apns/testing"
 import { MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Either, Fiber, Redacted, TestClock } from "effect"
+import { Clock, Duration, Effect, Either, Equal, Fiber, Redacted, Schema, TestClock } from "effect"
 import { request } from "node:http"
 import { demo, other, token } from "./utils/demo.js"
 
@@ -393,9 +393,22 @@ describe("Inbox", () => {
         assert.strictEqual(error._tag, "NotArrived")
         assert.strictEqual(
           error.message,
-          "No push with text \"lunch\" came within 20 ms; the inbox has received 1 in all"
+          "No push with text \"lunch\" came within 20ms; the inbox has received 1 in all"
         )
+        assert.isTrue(Equal.equals(error.timeout, Duration.millis(20)))
       }))
+    it("NotArrived to JSON and back -> the same error, its timeout in milliseconds in between", () => {
+      const error = new InboxApi.NotArrived({ filter: { topic }, timeout: Duration.minutes(2), total: 3 })
+      const json: unknown = JSON.parse(JSON.stringify(Schema.encodeSync(InboxApi.NotArrived)(error)))
+      assert.deepStrictEqual(json, { _tag: "NotArrived", filter: { topic }, timeout: 120_000, total: 3 })
+      const back = Schema.decodeUnknownSync(InboxApi.NotArrived)(json)
+      assert.instanceOf(back, InboxApi.NotArrived)
+      assert.strictEqual(Duration.toMillis(back.timeout), 120_000)
+      assert.strictEqual(
+        back.message,
+        "No push with topic \"com.example.app\" came within 2m; the inbox has received 3 in all"
+      )
+    })
     it.scoped("times out by the current clock", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
@@ -790,7 +803,11 @@ describe("Inbox", () => {
         assert.strictEqual((yield* Effect.flip(client.get(99)))._tag, "NoSuchPush")
         const late = yield* Effect.flip(client.waitFor({ text: "Dinner" }, { timeout: "10 millis" }))
         assert.strictEqual(late._tag, "NotArrived")
-        assert.include(late.message, "Dinner")
+        assert.strictEqual(
+          late.message,
+          "No push with text \"Dinner\" came within 10ms; the inbox has received 1 in all"
+        )
+        assert.isTrue(late._tag === "NotArrived" && Equal.equals(late.timeout, Duration.millis(10)))
         const answer = yield* client.answer({ reason: "Unregistered", token, times: 1 })
         assert.deepStrictEqual(yield* client.answers, [answer])
         yield* client.removeAnswer(answer.id)

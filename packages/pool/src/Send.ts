@@ -23,6 +23,7 @@
  */
 import { Failure, Request } from "@effect-apns/core"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
+import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import type { Expiration, Priority, TimeSpan } from "@effect-apns/models"
 import {
   ApnsId,
@@ -144,7 +145,7 @@ export const errorOfFailure = (failure: Failure.PoolFailure, attempts: number): 
 class Sending extends Delivery {
   constructor(
     path: string,
-    spec: Request.Spec,
+    spec: RequestSpec,
     readonly pool: Unsafe,
     private readonly resume: (effect: Effect.Effect<Receipt, SendError>) => void
   ) {
@@ -193,9 +194,9 @@ const pathPrefix = "/3/device/"
 interface Known {
   readonly defaultTopic: string | undefined
   readonly options: Shared
-  readonly spec: Either.Either<Request.Spec, SendError>
+  readonly spec: Either.Either<RequestSpec, SendError>
   /** What notifications share that differ in nothing but their ids. */
-  readonly base: Request.Spec | undefined
+  readonly base: RequestSpec | undefined
 }
 
 const known = new Memo<Notification.Notification, Known>()
@@ -205,7 +206,7 @@ const sameButIds = (a: Shared, b: Shared): boolean =>
   a.deadline === b.deadline && a.retransmit === b.retransmit
 
 /** `undefined` where an id is none: {@link makeSpec} says what is wrong with it. */
-const withIds = (base: Request.Spec, apnsId: unknown, collapseId: unknown): Request.Spec | undefined => {
+const withIds = (base: RequestSpec, apnsId: unknown, collapseId: unknown): RequestSpec | undefined => {
   const extra = base.extra === undefined ? [] : base.extra.slice()
   if (collapseId !== undefined) {
     if (!CollapseId.is(collapseId)) return undefined
@@ -227,7 +228,7 @@ const withIds = (base: Request.Spec, apnsId: unknown, collapseId: unknown): Requ
   }
 }
 
-const baseOf = (spec: Either.Either<Request.Spec, SendError>, given: Shared): Request.Spec | undefined =>
+const baseOf = (spec: Either.Either<RequestSpec, SendError>, given: Shared): RequestSpec | undefined =>
   Either.isLeft(spec)
     ? undefined
     : {
@@ -245,7 +246,7 @@ const baseOf = (spec: Either.Either<Request.Spec, SendError>, given: Shared): Re
 export const specOf = (
   given: Shared,
   defaultTopic: string | undefined
-): Either.Either<Request.Spec, SendError> => {
+): Either.Either<RequestSpec, SendError> => {
   const hit = known.get(given.notification)
   if (hit !== undefined && hit.defaultTopic === defaultTopic && sameButIds(hit.options, given)) {
     const { apnsId, collapseId } = given
@@ -279,12 +280,12 @@ export const unreadable = (given: unknown): SendError => options.unreadable(give
 export const specOrRefusal = (
   given: Shared,
   defaultTopic: string | undefined
-): Either.Either<Request.Spec, SendError> => options.reading(given, names, () => specOf(given, defaultTopic))
+): Either.Either<RequestSpec, SendError> => options.reading(given, names, () => specOf(given, defaultTopic))
 
 const makeSpec = (
   given: Shared,
   defaultTopic: string | undefined
-): Either.Either<Request.Spec, SendError> => {
+): Either.Either<RequestSpec, SendError> => {
   const preparation = Notification.prepare(given.notification)
   if (Either.isLeft(preparation)) {
     const error = preparation.left
@@ -330,7 +331,7 @@ const makeSpec = (
   })
 }
 
-type Head = Either.Either<Request.Spec["head"], SendError>
+type Head = Either.Either<RequestSpec["head"], SendError>
 
 /** The head made last, and of what: most notifications have the same, whatever else differs. */
 let latest:
@@ -388,7 +389,7 @@ export const send = <const N extends Notification.Notification>(
   Effect.withFiberRuntime((fiber) => {
     const pool = Context.unsafeGet(fiber.getFiberRef(FiberRef.currentContext), ApnsPool.ApnsPool)
     let token: string
-    let spec: Either.Either<Request.Spec, SendError>
+    let spec: Either.Either<RequestSpec, SendError>
     try {
       token = options.token
       const invalidToken = tokenError(token)
@@ -407,7 +408,7 @@ export const send = <const N extends Notification.Notification>(
 const deliver = (
   pool: ApnsPool.ApnsPool,
   path: string,
-  spec: Request.Spec
+  spec: RequestSpec
 ): Effect.Effect<Receipt, SendError> =>
   Exchange.async((resume: (effect: Effect.Effect<Receipt, SendError>) => void) => {
     const sending = new Sending(path, spec, pool.unsafe, resume)

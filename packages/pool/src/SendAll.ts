@@ -24,7 +24,8 @@
  *
  * @since 0.1.0
  */
-import type { Failure, Request } from "@effect-apns/core"
+import type { Failure } from "@effect-apns/core"
+import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import type { Notification } from "@effect-apns/models"
 import type * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
@@ -91,7 +92,7 @@ const defaultConcurrency = 4000
 class Part<In, Out> extends Delivery {
   index = 0
 
-  constructor(token: string, spec: Request.Spec, public item: In, private readonly bulk: Bulk<In, Out, unknown>) {
+  constructor(token: string, spec: RequestSpec, public item: In, private readonly bulk: Bulk<In, Out, unknown>) {
     super(token, spec)
     this.lane = bulk.lane
   }
@@ -109,7 +110,7 @@ class Part<In, Out> extends Delivery {
 
 interface Source<in In, out Out> {
   readonly tokenOf: (item: In) => string
-  readonly specOf: (item: In) => Either.Either<Request.Spec, SendError>
+  readonly specOf: (item: In) => Either.Either<RequestSpec, SendError>
   readonly outcomeOf: (item: In, token: string, result: Either.Either<Receipt, SendError>) => Out
 }
 
@@ -141,7 +142,7 @@ class Bulk<In, Out, E> {
     while (this.position < input.length && underWay.length + outcomes.length < concurrency) {
       const item = input[this.position++] as In
       let token = ""
-      let spec: Either.Either<Request.Spec, SendError>
+      let spec: Either.Either<RequestSpec, SendError>
       try {
         token = source.tokenOf(item)
         const invalid = Send.tokenError(token)
@@ -163,7 +164,7 @@ class Bulk<In, Out, E> {
     if (this.position >= input.length) this.onHungry?.()
   }
 
-  private part(token: string, spec: Request.Spec, item: In): Part<In, Out> {
+  private part(token: string, spec: RequestSpec, item: In): Part<In, Out> {
     const part = this.idle.pop()
     if (part === undefined) return new Part(token, spec, item, this)
     part.reuse(token, spec)

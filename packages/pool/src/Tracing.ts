@@ -27,7 +27,8 @@
  *
  * @since 0.1.0
  */
-import type { Failure, Request, Response } from "@effect-apns/core"
+import type { Failure, Response } from "@effect-apns/core"
+import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import type { Rejection } from "@effect-apns/models"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -205,7 +206,7 @@ const attributesOf = (
 const nameOf = (operation: string, destination: string | undefined): string =>
   destination === undefined ? operation : `${operation} ${destination}`
 
-const headerOf = (spec: Request.Spec, name: string): string | undefined =>
+const headerOf = (spec: RequestSpec, name: string): string | undefined =>
   spec.head.headers.find(([known]) => known === name)?.[1]
 
 const describeFailure = (span: Tracer.Span, error: SendError | Rejection.Rejection): void => {
@@ -232,7 +233,7 @@ const describeSuccess = (
 /** The span of one notification. @internal */
 export const send = (
   pool: ApnsPool.ApnsPool,
-  spec: Request.Spec,
+  spec: RequestSpec,
   sending: Effect.Effect<Receipt, SendError>
 ): Effect.Effect<Receipt, SendError> => {
   const topic = headerOf(spec, "apns-topic")
@@ -256,7 +257,7 @@ export const call = <E extends Failure.PoolError | Rejection.Rejection>(
   pool: ApnsPool.ApnsPool,
   operation: string,
   bundleId: string,
-  spec: Request.Spec,
+  spec: RequestSpec,
   requestIdOf: (response: Response.Response) => string | undefined,
   calling: Effect.Effect<Response.Response, E>
 ): Effect.Effect<Response.Response, E> => {

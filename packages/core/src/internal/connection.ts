@@ -164,7 +164,7 @@ const spansOf = (
 const atLeastOne = (duration: Duration.Duration): number => Math.max(1, Duration.toMillis(duration))
 
 /** As long as the default timeout of a request: whatever is in flight can still be answered. */
-const defaultDrainTimeout = Duration.millis(Request.defaultTimeoutMillis)
+const defaultDrainTimeout = Request.defaultTimeout
 
 const defaultHandledLimit = 1000
 

@@ -33,8 +33,8 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import type { Connection } from "../Connection.js"
 import type { Failure } from "../Failure.js"
 import type { Token } from "../ProviderToken.js"
-import type { Spec } from "../Request.js"
 import type { Bucket, Entry } from "./Deadlines.js"
+import type { RequestSpec } from "./RequestSpec.js"
 
 /**
  * A request and, in the fields of {@link Session.Stream}, its response.
@@ -63,7 +63,7 @@ export abstract class Exchange extends Session.Stream implements Entry {
   constructor(
     /** What follows `spec.head.pathPrefix` in the `:path`. */
     public path: string,
-    public spec: Spec
+    public spec: RequestSpec
   ) {
     super()
   }

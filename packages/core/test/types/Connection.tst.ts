@@ -1,6 +1,7 @@
 import type { ConnectError, Failure, Response } from "@effect-apns/core"
-import { Connection, Credentials, Endpoint, ProviderToken, Proxy } from "@effect-apns/core"
+import { Connection, Credentials, Endpoint, ProviderToken, Proxy, Request } from "@effect-apns/core"
 import type * as Unstable from "@effect-apns/core/unstable/Connection"
+import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import type { FileSystem } from "@effect/platform"
 import type { ConfigError, DateTime, Layer, Scope } from "effect"
 import { Config, Context, Data, Duration, Effect, Redacted } from "effect"
@@ -68,6 +69,11 @@ describe("spans of time", () => {
     expect(Connection.make).type.not.toBeCallableWith({ ...given, connectTimeout: "5s" })
     expect(Connection.make).type.toBeCallableWith({ ...given, connectTimeout: "5 seconds" })
     expect(Connection.make).type.toBeCallableWith({ ...given, ping: { interval: Duration.minutes(2) } })
+    expect(Request.make).type.not.toBeCallableWith({ path: "/", timeout: 5 })
+    expect(Request.make).type.not.toBeCallableWith({ path: "/", deadline: 5 })
+    expect(Request.make).type.toBeCallableWith({ path: "/", timeout: "5 seconds" })
+    expect(Request.make).type.toBeCallableWith({ path: "/", timeout: Duration.seconds(5) })
+    expect(Request.defaultTimeout).type.toBe<Duration.Duration>()
     const key = { key: Redacted.make(""), keyId: "", teamId: "" }
     expect(ProviderToken.make).type.not.toBeCallableWith({ ...key, refreshAfter: 5 })
     expect(ProviderToken.make).type.toBeCallableWith({ ...key, refreshAfter: "30 minutes" })
@@ -96,6 +102,9 @@ describe("what others may build on is under unstable", () => {
     // @ts-expect-error Namespace
     expect((given: Connection.Parts) => given).type.not.toBe<string>()
     expect<Connection.Connection["unsafe"]>().type.toBe<Unstable.Unsafe>()
+    // @ts-expect-error Namespace
+    expect((given: Request.Spec) => given).type.not.toBe<string>()
+    expect<Request.Request["spec"]>().type.toBe<RequestSpec>()
   })
 })
 

@@ -164,7 +164,7 @@ const start = (
       }).pipe(
         Effect.timeoutFail({
           duration: timeout,
-          onTimeout: () => new NotArrived({ filter, timeout: Duration.toMillis(timeout), total: store.counts().total })
+          onTimeout: () => new NotArrived({ filter, timeout, total: store.counts().total })
         }),
         Effect.flatMap(detail)
       )

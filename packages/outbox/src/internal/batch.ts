@@ -2,7 +2,8 @@
  * A batch while a runner holds it: plain state and callbacks, as in the pool's engine. Nothing here is an effect.
  */
 import { Response } from "@effect-apns/core"
-import type { Failure, Request } from "@effect-apns/core"
+import type { Failure } from "@effect-apns/core"
+import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import { DeviceToken } from "@effect-apns/models"
 import type { ApnsPool } from "@effect-apns/pool/ApnsPool"
 import { Delivery } from "@effect-apns/pool/unstable/Delivery"
@@ -48,7 +49,7 @@ class Part extends Delivery {
   /** Where it stands among those of its batch that are in flight. */
   inBatch = 0
 
-  constructor(token: string, spec: Request.Spec, readonly batch: Batch, readonly index: number) {
+  constructor(token: string, spec: RequestSpec, readonly batch: Batch, readonly index: number) {
     super(token, spec)
   }
 
@@ -126,7 +127,7 @@ export class Batch {
     uniform: boolean,
     readonly retry: Retry,
     /** What all its notifications share; `undefined` where nothing can be sent. */
-    private readonly spec: Request.Spec | undefined,
+    private readonly spec: RequestSpec | undefined,
     private readonly collapsesAlone: boolean,
     readonly owner: Owner
   ) {

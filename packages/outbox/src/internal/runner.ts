@@ -1,4 +1,4 @@
-import type { Request } from "@effect-apns/core"
+import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import { TimeSpan } from "@effect-apns/models"
 import type { ApnsPool } from "@effect-apns/pool/ApnsPool"
 import * as Parts from "@effect-apns/pool/unstable/Send"
@@ -1138,7 +1138,7 @@ const isPoisoned = (db: Database, campaign: string, refusals: Batches.Refusals):
   })
 
 interface Prepared {
-  readonly spec: Request.Spec | undefined
+  readonly spec: RequestSpec | undefined
   readonly collapsesAlone: boolean
   readonly problem: string | undefined
 }

@@ -1,6 +1,7 @@
 import type { Failure, Request } from "@effect-apns/core"
 import { Failure as Failures, Response } from "@effect-apns/core"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
+import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import type { Rejection } from "@effect-apns/models"
 import { ApnsId } from "@effect-apns/models"
 import type * as Cause from "effect/Cause"
@@ -21,7 +22,7 @@ type Resume<R> = (effect: Effect.Effect<Response.Response, R | Failure.PoolError
 class Calling<R> extends Delivery {
   constructor(
     path: string,
-    spec: Request.Spec,
+    spec: RequestSpec,
     readonly pool: Unsafe,
     private readonly resume: Resume<R>,
     private readonly reject: errors.Reject<R>

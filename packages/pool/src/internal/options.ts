@@ -46,7 +46,7 @@ export const decoder = <A, I>(
   }
 }
 
-const defaultTimeout: Checked<number> = Either.right(Requests.defaultTimeoutMillis)
+const defaultTimeout: Checked<number> = Either.right(Duration.toMillis(Requests.defaultTimeout))
 
 export const timeoutMillis = (timeout: unknown): Checked<number> => {
   if (timeout === undefined) return defaultTimeout

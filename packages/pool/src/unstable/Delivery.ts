@@ -6,7 +6,7 @@
  *
  * @example
  * ```ts
- * import type { Failure, Request } from "@effect-apns/core"
+ * import type { Failure } from "@effect-apns/core"
  * import type { ApnsPool } from "@effect-apns/pool"
  * import * as Delivery from "@effect-apns/pool/unstable/Delivery"
  *
@@ -26,8 +26,9 @@
  *
  * @since 0.1.0
  */
-import type { Connection, Failure, Request, Response } from "@effect-apns/core"
+import type { Connection, Failure, Response } from "@effect-apns/core"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
+import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import type * as Cause from "effect/Cause"
 import type * as Either from "effect/Either"
 import type { Place } from "../internal/effects.js"
@@ -106,7 +107,7 @@ export abstract class Delivery extends Exchange.Exchange {
   /** What went wrong so far: nothing, for almost all. */
   trouble: Trouble | undefined = undefined
 
-  constructor(path: string, spec: Request.Spec) {
+  constructor(path: string, spec: RequestSpec) {
     super(path, spec)
     this.budget = spec.timeoutMillis
   }
@@ -157,7 +158,7 @@ export abstract class Delivery extends Exchange.Exchange {
    *
    * @internal
    */
-  reuse(path: string, spec: Request.Spec): void {
+  reuse(path: string, spec: RequestSpec): void {
     this.renew()
     this.path = path
     this.spec = spec

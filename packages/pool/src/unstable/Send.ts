@@ -14,7 +14,8 @@
  *
  * @since 1.0.0
  */
-import type { Failure, Request } from "@effect-apns/core"
+import type { Failure } from "@effect-apns/core"
+import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import type * as Either from "effect/Either"
 import * as internal from "../Send.js"
 import type { SendError, SendOptions } from "../Send.js"
@@ -30,7 +31,7 @@ export const specOf = (
   options: Omit<SendOptions, "token">,
   /** The topic of notifications that do not name one. */
   defaultTopic: string | undefined
-): Either.Either<Request.Spec, SendError> => internal.specOf(options, defaultTopic)
+): Either.Either<RequestSpec, SendError> => internal.specOf(options, defaultTopic)
 
 /**
  * The error that `send` fails with for a delivery that was answered with another status than 200.
