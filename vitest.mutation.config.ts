@@ -1,27 +1,30 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig, mergeConfig } from "vitest/config"
-import { tests } from "./scripts/mutation-areas.mjs"
+import { tests, wanted } from "./scripts/mutation-areas.mjs"
 import shared from "./vitest.shared.js"
 
-const packages = fileURLToPath(new URL("./packages/", import.meta.url))
+const fromHere = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+// The changed files are in a copy of the repository whose `node_modules` leads back to the original: without this, tests
+// that import a package by its name would run the unchanged files
+const alias = [
+  { find: /^@effect-apns\/([^/]+)$/, replacement: fromHere("./packages/$1/src/index.ts") },
+  { find: /^@effect-apns\/([^/]+)\/([^.]+)$/, replacement: fromHere("./packages/$1/src/$2.ts") }
+]
+
+// The tests of http2 need no Effect, and loading it for each change is half of what a change costs
+const plain = wanted.every((file) => file.startsWith("packages/http2/"))
 
 /** The tests of the files that are mutated, as one project: a mutation run cannot use several. */
 export default mergeConfig(
-  shared,
+  { ...shared, test: { ...shared.test, setupFiles: plain ? [] : [fromHere("./vitest.setup.ts")] } },
   defineConfig({
-    // The changed files are in a copy of the repository whose `node_modules` leads back to the original: without
-    // this, tests that import a package by its name would run the unchanged files
-    resolve: {
-      alias: [
-        { find: /^@effect-apns\/([^/]+)$/, replacement: `${packages}$1/src/index.ts` },
-        { find: /^@effect-apns\/([^/]+)\/([^.]+)$/, replacement: `${packages}$1/src/$2.ts` }
-      ]
-    },
+    resolve: { alias: plain ? [...alias, { find: "@effect/vitest", replacement: "vitest" }] : alias },
     test: {
       include: [...tests],
-      setupFiles: [fileURLToPath(new URL("./scripts/mutation-setup.mjs", import.meta.url))],
+      setupFiles: [fromHere("./scripts/mutation-setup.mjs")],
       // where a change makes a test wait for ever, it has noticed the change
-      testTimeout: 5_000
+      testTimeout: 20_000
     }
   })
 )

@@ -3,7 +3,7 @@
 
 const http2 = ["Session", "Violations", "Edges", "SharedStreams"].map((name) => `packages/http2/test/${name}.test.ts`)
 const rooms = (...names) => names.map((name) => `packages/http2/test/internal/${name}.test.ts`)
-const hpack = ["Hpack", "Text"].map((name) => `packages/http2/test/${name}.test.ts`)
+const hpack = ["Hpack"].map((name) => `packages/http2/test/${name}.test.ts`)
 const scenarios = (...names) => names.map((name) => `packages/pool/test/scenarios/${name}.test.ts`)
 
 /** @type {Readonly<Record<string, ReadonlyArray<string>>>} */

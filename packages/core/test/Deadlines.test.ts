@@ -36,7 +36,10 @@ class Entry extends Exchange.Exchange {
 class HandClock implements Clock.Clock {
   readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
   private sleeper: { readonly at: number; readonly wake: () => void } | undefined = undefined
-  private millis = 0
+  /** How long each sleep was to be. */
+  readonly sleeps: Array<number> = []
+  onSleep: () => void = () => {}
+  millis = 0
 
   unsafeCurrentTimeMillis(): number {
     return this.millis
@@ -48,6 +51,8 @@ class HandClock implements Clock.Clock {
   readonly currentTimeNanos = Effect.sync(() => this.unsafeCurrentTimeNanos())
 
   sleep(duration: Duration.Duration): Effect.Effect<void> {
+    this.sleeps.push(Duration.toMillis(duration))
+    this.onSleep()
     return Effect.async<void>((resume) => {
       const sleeper = { at: this.millis + Duration.toMillis(duration), wake: () => resume(Effect.void) }
       this.sleeper = sleeper
@@ -55,6 +60,13 @@ class HandClock implements Clock.Clock {
         if (this.sleeper === sleeper) this.sleeper = undefined
       })
     })
+  }
+
+  /** The sleep ends, whatever the time is. */
+  wake(): void {
+    const { sleeper } = this
+    this.sleeper = undefined
+    sleeper?.wake()
   }
 
   /** Lets `millis` pass, and whoever sleeps wake up. */
@@ -124,6 +136,8 @@ describe("Deadlines", () => {
       deadlines.set(early, 1500)
       yield* TestClock.adjust("500 millis")
       assert.deepStrictEqual([early.due, late.due], [[1500], []])
+      // that a sleep was broken off says nothing of the clock
+      assert.strictEqual(deadlines.ahead, 0)
       yield* TestClock.adjust("8500 millis")
       assert.deepStrictEqual(late.due, [10_000])
     }))
@@ -292,7 +306,7 @@ describe("Deadlines", () => {
       deadlines.set(later, 2000)
       yield* TestClock.adjust("3 seconds")
       assert.deepStrictEqual([same.due, later.due.length], [[1000], 1])
-      assert.lengthOf(messages, 1)
+      assert.deepStrictEqual(messages, [["A callback has thrown"]])
     }))
 
   it.effect("nothing is called after the scope has ended", () =>
@@ -304,6 +318,152 @@ describe("Deadlines", () => {
       yield* Scope.close(scope, Exit.void)
       yield* TestClock.adjust("1 hour")
       assert.lengthOf(entry.due, 0)
+    }))
+
+  it.scoped("a bucket is a millisecond wide up to a second away, then at most 1/512 of the distance, and at least half of that", () =>
+    Effect.gen(function*() {
+      const deadlines = yield* Effect.withClock(Deadlines.make, new HandClock())
+      const widths = [
+        1,
+        512,
+        1023,
+        1024,
+        1025,
+        2047,
+        2048,
+        4095,
+        2 ** 20 + 1,
+        2 ** 30 - 1,
+        2 ** 30,
+        2 ** 31,
+        2 ** 32 + 1,
+        2 ** 40 + 1
+      ]
+        .map((distance) => {
+          const entry = new Entry()
+          deadlines.set(entry, distance)
+          const width = distance < 1024 ? 1 : 2 ** (Math.floor(Math.log2(distance)) - 9)
+          assert.strictEqual(entry.dueBucket?.at, Math.floor(distance / width) * width, `${distance}`)
+          // the next point in time in the same bucket shares it, the first behind it does not
+          const [last, next] = [new Entry(), new Entry()]
+          const at = entry.dueBucket?.at ?? NaN
+          deadlines.set(last, at + width - 1)
+          deadlines.set(next, at + width)
+          if (distance >= 2048) assert.strictEqual(last.dueBucket, entry.dueBucket)
+          assert.notStrictEqual(next.dueBucket, entry.dueBucket)
+          return width
+        })
+      assert.deepStrictEqual(widths.slice(0, 6), [1, 1, 1, 2, 2, 2])
+    }))
+
+  it.scoped("where nothing is due nobody sleeps; many that are due at one time cost one sleep, of 24 days at most", () =>
+    Effect.gen(function*() {
+      const clock = new HandClock()
+      const deadlines = yield* Effect.withClock(Deadlines.make, clock)
+      yield* clock.advance(0)
+      assert.deepStrictEqual(clock.sleeps, [])
+      const far = new Entry()
+      deadlines.set(far, Infinity)
+      deadlines.set(far, NaN)
+      yield* clock.advance(0)
+      assert.deepStrictEqual(clock.sleeps, [])
+      for (let i = 0; i < 10; i++) {
+        deadlines.set(new Entry(), 500)
+        yield* clock.advance(0)
+      }
+      assert.deepStrictEqual(clock.sleeps, [500])
+      deadlines.set(far, 2 ** 40)
+      yield* clock.advance(500)
+      assert.strictEqual(clock.sleeps.at(-1), 2 ** 31 - 1)
+      assert.strictEqual(bucketsOf(deadlines), 1)
+    }))
+
+  it.scoped("what is set, or reported, just before a sleep begins is not slept over", () =>
+    Effect.gen(function*() {
+      const messages: Array<unknown> = []
+      const logger = Logger.make(({ message }) => void messages.push(message))
+      const clock = new HandClock()
+      const deadlines = yield* Effect.withClock(
+        Effect.provide(Deadlines.make, Logger.replace(Logger.defaultLogger, logger)),
+        clock
+      )
+      const [late, early] = [new Entry(), new Entry()]
+      clock.onSleep = () => {
+        clock.onSleep = () => {}
+        deadlines.set(early, 100)
+      }
+      deadlines.set(late, 1000)
+      yield* clock.advance(100)
+      assert.deepStrictEqual([early.due, late.due], [[100], []])
+      clock.onSleep = () => {
+        clock.onSleep = () => {}
+        deadlines.report("a bug")
+      }
+      deadlines.set(early, 200)
+      yield* clock.advance(0)
+      assert.lengthOf(messages, 1)
+      yield* clock.advance(900)
+      assert.deepStrictEqual([early.due, late.due], [[100, 200], [1000]])
+    }))
+
+  it.scoped("what is reported is logged at once, whatever is due", () =>
+    Effect.gen(function*() {
+      const messages: Array<unknown> = []
+      const logger = Logger.make(({ message }) => void messages.push(message))
+      const clock = new HandClock()
+      const deadlines = yield* Effect.withClock(
+        Effect.provide(Deadlines.make, Logger.replace(Logger.defaultLogger, logger)),
+        clock
+      )
+      const entry = new Entry()
+      yield* clock.advance(0)
+      deadlines.report("one")
+      yield* clock.advance(0)
+      assert.lengthOf(messages, 1)
+      deadlines.set(entry, 1000)
+      yield* clock.advance(0)
+      deadlines.report("two")
+      yield* clock.advance(0)
+      assert.lengthOf(messages, 2)
+      yield* clock.advance(1000)
+      assert.lengthOf(messages, 2)
+      assert.deepStrictEqual(entry.due, [1000])
+    }))
+
+  it.scoped("a sleep that goes on although its time is over by more than 20 ms is broken off by the next look at the clock", () =>
+    Effect.gen(function*() {
+      const clock = new HandClock()
+      const deadlines = yield* Effect.withClock(Deadlines.make, clock)
+      const entry = new Entry()
+      deadlines.set(entry, 1000)
+      yield* clock.advance(0)
+      clock.millis = 1020
+      deadlines.now()
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(() => setImmediate(resolve))))
+      assert.deepStrictEqual(entry.due, [])
+      clock.millis = 1021
+      deadlines.now()
+      // the sockets are read first: not before the next turn of the event loop
+      for (let i = 0; i < 100; i++) yield* Effect.promise(() => Promise.resolve())
+      assert.deepStrictEqual(entry.due, [])
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(() => setImmediate(resolve))))
+      assert.deepStrictEqual(entry.due, [1021])
+    }))
+
+  it.scoped("a sleep that ends up to 50 ms early says nothing of the clock; earlier, the clock was set back", () =>
+    Effect.gen(function*() {
+      for (const [early, ahead] of [[50, 0], [51, 51]] as const) {
+        const clock = new HandClock()
+        const deadlines = yield* Effect.withClock(Deadlines.make, clock)
+        const entry = new Entry()
+        deadlines.set(entry, 1000)
+        yield* clock.advance(0)
+        clock.millis = 1000 - early
+        clock.wake()
+        yield* clock.advance(0)
+        assert.strictEqual(deadlines.ahead, ahead)
+        assert.deepStrictEqual(entry.due, ahead === 0 ? [] : [1000])
+      }
     }))
 
   it.scoped("hundreds at different times, set in any order and half of them removed: called in the order of time", () =>

@@ -37,7 +37,7 @@ describe("writeAscii", () => {
           if (valid) assert.strictEqual(memory.bytes.toString("latin1", offset, offset + text.length), text)
         }
       ),
-      { numRuns: 2_000 }
+      { numRuns: 500 }
     )
   })
 
