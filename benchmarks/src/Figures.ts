@@ -87,6 +87,15 @@ const spreadOverFloor = (
   return Number.isNaN(result) ? undefined : result
 }
 
+const requeueFigures = (rows: ReadonlyArray<Summary>): ReadonlyArray<Figure> => {
+  const row = rows.find(({ name }) => name === "requeue")
+  const cpuSeconds = row === undefined ? undefined : row.cpuSecondsPer100k * row.count / 100_000
+  return [
+    atMost("requeue", "at most 3 s of CPU for 80,000, each refused once", cpuSeconds, 3, " s"),
+    atMost("requeue", "no stall over 200 ms", row?.details["stallMs"], 200, " ms", 0)
+  ]
+}
+
 const tenantsFigure = (details: Readonly<Record<string, number>> | undefined): Figure => {
   const goal = "the last 1,000 take at most 1.5 x the time and 1.2 x the memory of the first"
   if (details === undefined) return { goal, path: "10,000 tenants", ...unknown }
@@ -175,6 +184,7 @@ export const figures = ({ rows, scenarios, startUp, wide }: Sources): ReadonlyAr
     atMost("send-each", "at most 3 x send-all", ratio(rows, "send-each", "send-all"), 3, " x"),
     cheaper(rows, "send-each", "node-apn-each", 10),
     atMost("rejections", "at most 1.3 x send-all", ratio(rows, "rejections", "send-all"), 1.3, " x"),
+    ...requeueFigures(rows),
     ...["connection-post", "pool-post"].flatMap((row) => [
       atMost(row, "at most 3 µs above the Effect floor", above(rows, row), 3, " µs"),
       cheaper(rows, row, "node-http2", 4),

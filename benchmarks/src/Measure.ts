@@ -26,6 +26,8 @@ export interface Options {
   readonly waiting?: number | undefined
   /** Different tokens among those sent. Default: those of the workload. */
   readonly distinct?: number | undefined
+  /** Requests for each notification. Default 1. */
+  readonly attempts?: number | undefined
   readonly behavior?: Partial<Behavior> | undefined
   /** How long one run may take. Default 60 seconds. */
   readonly within?: Duration.DurationInput | undefined
@@ -115,6 +117,7 @@ export const measure = (
         const ran = yield* order({ type: "run", collectIds, count, first }, "ran")
         if (row.against === "nothing") return { ran, report: undefined }
         const expectation = {
+          attempts: options.attempts,
           count,
           distinct: options.distinct ?? Workload.distinctTokens,
           first,

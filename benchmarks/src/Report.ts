@@ -81,6 +81,22 @@ export const table = (rows: ReadonlyArray<Summary>): ReadonlyArray<ReadonlyArray
 ]
 
 /**
+ * What it costs that every notification is refused once, for all of them together.
+ *
+ * @since 1.0.0
+ * @category formatting
+ */
+export const requeueTable = (rows: ReadonlyArray<Summary>): ReadonlyArray<ReadonlyArray<string>> => [
+  ["row", "notifications", "CPU-s for all", "longest stall ms"],
+  ...rows.filter(({ name }) => name === "requeue").map(({ count, cpuSecondsPer100k, details, name }) => [
+    name,
+    number(count, 0),
+    figure(cpuSecondsPer100k * count / 100_000),
+    number(details["stallMs"] ?? Number.NaN, 0)
+  ])
+]
+
+/**
  * The conditions in prose.
  *
  * @since 0.1.0

@@ -25,6 +25,10 @@ export interface Row {
   readonly priority: "required" | "optional"
   /** How the sink treats this row, where it is not as usual. */
   readonly behavior?: Partial<Behavior> | undefined
+  /** Connections, where there is more than one. */
+  readonly connections?: number | undefined
+  /** Requests for each notification, where there is more than one: then each notification has a token of its own. */
+  readonly attempts?: number | undefined
   /** Measured with a 64 MB semi-space too: what costs fibers or objects that outlive a tick costs garbage collection. */
   readonly wide: boolean
 }
@@ -108,6 +112,18 @@ export const rows: ReadonlyArray<Row> = [
     behavior: { rejectEvery: 10 },
     count: 600_000,
     warmUp: 300_000
+  },
+  {
+    ...sending,
+    name: "requeue",
+    summary: "sendAll of all at once, each answered 503 once",
+    module: { path: "./rows/Requeue.js" },
+    behavior: { delayMs: 100, maxStreams: 250, refuseFirst: true },
+    connections: 4,
+    attempts: 2,
+    ids: false,
+    count: 80_000,
+    warmUp: 0
   },
   {
     ...sending,

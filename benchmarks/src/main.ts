@@ -68,16 +68,22 @@ const program = Effect.gen(function*() {
   const behavior = yield* floorBytes(bench)
 
   const scale = options.quick ? 0.2 : 1
-  const caseOf = (row: Run.Runnable, nodeFlags: ReadonlyArray<string>): Run.Case => ({
-    name: row.name,
-    options: {
-      behavior: { ...behavior, ...row.behavior },
-      count: Math.round(row.count * scale),
-      nodeFlags,
-      warmUp: Math.round(row.warmUp * scale)
-    },
-    row
-  })
+  const caseOf = (row: Run.Runnable, nodeFlags: ReadonlyArray<string>): Run.Case => {
+    const count = Math.round(row.count * scale)
+    return {
+      name: row.name,
+      options: {
+        attempts: row.attempts,
+        behavior: { ...behavior, ...row.behavior },
+        connections: row.connections,
+        count,
+        distinct: row.attempts === undefined ? undefined : count,
+        nodeFlags,
+        warmUp: Math.round(row.warmUp * scale)
+      },
+      row
+    }
+  }
   const wideRow = (row: Row) => row.wide && !options.quick
 
   const plain = yield* Run.interleave(bench, "round", options.rounds, runnable.map((row) => caseOf(row, [])))
@@ -101,6 +107,8 @@ const program = Effect.gen(function*() {
   }]
   const durable = Durable.table(plain)
   if (durable.length > 1) sections.push({ kind: "figures", title: "Durable delivery", table: durable })
+  const requeued = Report.requeueTable(plain)
+  if (requeued.length > 1) sections.push({ kind: "figures", title: "Refused once", table: requeued })
   if (wide.length > 0) {
     sections.push({ kind: "figures", title: "The same with node --max-semi-space-size=64", table: Report.table(wide) })
   }

@@ -30,15 +30,18 @@ const [dashCode, dashLength] = Huffman.codeOf("-")
  */
 export const maxAnswerBytes = 9 + 6 + 2 + 8 + 1 + 27
 
-const rejection = Buffer.from(JSON.stringify({ reason: "Unregistered", timestamp: 1_767_225_600_000 }), "latin1")
+const rejections = {
+  410: Buffer.from(JSON.stringify({ reason: "Unregistered", timestamp: 1_767_225_600_000 }), "latin1"),
+  503: Buffer.from(JSON.stringify({ reason: "ServiceUnavailable" }), "latin1")
+}
 
 /**
- * The most bytes that an answer of 410 takes.
+ * The most bytes that an answer with a reason takes.
  *
  * @since 1.0.0
  * @category constants
  */
-export const maxRejectionBytes = maxAnswerBytes + 9 + rejection.length
+export const maxRejectionBytes = maxAnswerBytes + 9 + rejections[410].length
 
 /**
  * The sum (mod 2^32) of the first eight digits of an `apns-id`, over which both sides agree that they mean the same ids.
@@ -87,15 +90,16 @@ export class AnswerWriter {
     this.state = (0x2545f491 ^ Math.imul(connection + 1, 0x9e3779b1)) | 1
   }
 
-  /** Writes a 410 with its reason to `streamId` at `at` and returns the offset after it. */
-  reject(target: Buffer, at: number, streamId: number): number {
-    at = this.write(target, at, streamId, 410)
+  /** Writes a 410 or 503 with its reason to `streamId` at `at` and returns the offset after it. */
+  reject(target: Buffer, at: number, streamId: number, status: 410 | 503): number {
+    const rejection = rejections[status]
+    at = this.write(target, at, streamId, status)
     at = frameHead(target, at, rejection.length, 0x0, 0x1, streamId)
     return at + rejection.copy(target, at)
   }
 
   /** Writes the answer to `streamId` at `at` and returns the offset after it. */
-  write(target: Buffer, at: number, streamId: number, status: 200 | 410 = 200): number {
+  write(target: Buffer, at: number, streamId: number, status: 200 | 410 | 503 = 200): number {
     const start = at
     at += 9
     if (status === 200) target[at++] = 0x88

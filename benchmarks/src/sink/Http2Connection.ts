@@ -121,6 +121,8 @@ export class Http2Connection {
   /** The stream opened last, while nothing of its body came: most clients send the body right after the headers. */
   private latest = 0
   private readonly canceled = new Set<number>()
+  /** Streams that are to be answered with 503. */
+  private readonly refused = new Set<number>()
   /** The first body, which the payload was compared with. */
   private body: Buffer | undefined
   private consumed = 0
@@ -244,6 +246,7 @@ export class Http2Connection {
       if (this.acknowledged) this.ledger.violation("more streams than allowed")
       return this.control(FrameType.Reset, 0, streamId, uint32(0x7))
     }
+    if (this.behavior.refuseFirst && this.ledger.firstOfToken) this.refused.add(streamId)
     this.active++
     if (this.active > this.ledger.peakStreams) this.ledger.peakStreams = this.active
     if ((flags & Flag.EndStream) !== 0) {
@@ -340,10 +343,11 @@ export class Http2Connection {
       this.out = Buffer.allocUnsafe(4_000)
     }
     const sum = this.answers.idSum
-    const { rejectEvery } = this.behavior
-    if (rejectEvery > 0 && ++this.answered % rejectEvery === 0) {
+    const { refuseFirst, rejectEvery } = this.behavior
+    const refused = refuseFirst && this.refused.delete(streamId)
+    if (refused || (rejectEvery > 0 && ++this.answered % rejectEvery === 0)) {
       this.ledger.rejected++
-      this.outLength = this.answers.reject(this.out, this.outLength, streamId)
+      this.outLength = this.answers.reject(this.out, this.outLength, streamId, refused ? 503 : 410)
     } else this.outLength = this.answers.write(this.out, this.outLength, streamId)
     this.ledger.idSum = (this.ledger.idSum + this.answers.idSum - sum) >>> 0
     return true

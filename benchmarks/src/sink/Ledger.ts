@@ -68,6 +68,8 @@ export class Ledger {
   peakStreams = 0
   idSum = 0
   rejected = 0
+  /** The request that was read last is the first one to its token. */
+  firstOfToken = false
 
   private bodies: Behavior["bodies"] = "same"
   /** The sums of the markers in bodies and in collapse ids, which have to be those of the tokens. */
@@ -210,6 +212,7 @@ export class Ledger {
       this.received = grown
     }
     const before = this.received[index] ?? 0
+    this.firstOfToken = before === 0
     if (before === 0) this.distinct++
     this.received[index] = before + 1
   }
@@ -245,9 +248,8 @@ export class Ledger {
   report(expectation: Expectation): Report {
     const violations = [...this.violations].slice(0, maxTold).map(([message, times]) => `${message} (${times} times)`)
     if (this.violations.size > maxTold) violations.push(`${this.violations.size - maxTold} more kinds of violations`)
-    if (this.requests !== expectation.count) {
-      violations.push(`${this.requests} requests instead of ${expectation.count}`)
-    }
+    const requests = expectation.count * (expectation.attempts ?? 1)
+    if (this.requests !== requests) violations.push(`${this.requests} requests instead of ${requests}`)
     if (!expectation.floor) violations.push(...this.wrongTokens(expectation))
     if (this.bodies === "each") violations.push(...this.wrongMarkers(expectation))
     const cpu = process.cpuUsage(this.cpu)
@@ -281,11 +283,11 @@ export class Ledger {
     ]
   }
 
-  private wrongTokens({ count, distinct, first }: Expectation): Array<string> {
+  private wrongTokens({ attempts = 1, count, distinct, first }: Expectation): Array<string> {
     let wrong = 0
     let example = ""
     for (let index = 0; index < Math.max(distinct, this.received.length); index++) {
-      const expected = index < distinct ? expectedAt(index, first, count, distinct) : 0
+      const expected = index < distinct ? attempts * expectedAt(index, first, count, distinct) : 0
       const received = this.received[index] ?? 0
       if (received === expected) continue
       if (wrong++ === 0) example = `token ${index}: ${received} requests instead of ${expected}`

@@ -17,6 +17,8 @@ export interface Behavior {
   readonly maxStreams: number
   /** Every so many-th request of a connection is answered with 410 Unregistered; 0 accepts all. */
   readonly rejectEvery: number
+  /** The first request to each token is answered with 503 ServiceUnavailable, the later ones are accepted. */
+  readonly refuseFirst: boolean
   /**
    * `"each"`: every notification carries its marker (see `Workload.marker`) in its text, in its `order` and as its
    * collapse id; `"same"`: every notification is the same.
@@ -37,6 +39,7 @@ export const defaultBehavior: Behavior = {
   floorAnswerBytes: 38,
   floorRequestBytes: 254,
   maxStreams: 1_000,
+  refuseFirst: false,
   rejectEvery: 0
 }
 
@@ -50,6 +53,8 @@ export interface Expectation {
   readonly first: number
   readonly count: number
   readonly distinct: number
+  /** Requests for each notification. Default 1. */
+  readonly attempts?: number | undefined
   /** Connections that speak no HTTP/2: only the number of requests and their bytes can be checked. */
   readonly floor: boolean
 }
@@ -110,7 +115,7 @@ export interface Report {
   readonly connections: number
   /** The most streams open at a time on one connection. */
   readonly peakStreams: number
-  /** Requests that were answered with 410. */
+  /** Requests that were answered with 410 or 503. */
   readonly rejected: number
   /** The sum of the ids answered with, see `addId`. */
   readonly idSum: number

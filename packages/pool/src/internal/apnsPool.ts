@@ -11,6 +11,7 @@ import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import { NodeInspectSymbol } from "effect/Inspectable"
+import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as ApnsMetrics from "../ApnsMetrics.js"
@@ -145,7 +146,7 @@ const retransmits: ReadonlyArray<unknown> = ["collapsible", "always", "never"] s
 const checkPolicy = (
   options: ApnsPool.PoolOptions,
   endpoint: Endpoint.Endpoint | undefined
-): Effect.Effect<Policy, ApnsPool.InvalidPoolOptions> =>
+): Effect.Effect<Policy & { readonly metrics: ApnsMetrics.PoolMetrics }, ApnsPool.InvalidPoolOptions> =>
   Effect.gen(function*() {
     const retransmit = options.retransmit === undefined ? "collapsible" : options.retransmit
     if (!retransmits.includes(retransmit)) {
@@ -202,7 +203,8 @@ const buildEmpty = (
     const policy = yield* checkPolicy(options, endpoint)
     const deadlines = yield* Deadlines.make
     const scope = yield* Scope.make(ExecutionStrategy.parallel)
-    const engine = new Engine(connect, policy, deadlines, token, yield* Effect.runtime(), scope)
+    const seed = yield* Random.nextInt
+    const engine = new Engine(connect, policy, deadlines, token, yield* Effect.runtime(), scope, seed)
     yield* Effect.addFinalizer((exit) =>
       Effect.uninterruptible(Effect.zipRight(engine.shutdown, Scope.close(scope, exit)))
     )

@@ -13,13 +13,21 @@ import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import type { PoolMetrics } from "../ApnsMetrics.js"
+import * as Utils from "effect/Utils"
 import type { Stats } from "../ApnsPool.js"
 import type { Delivery } from "../unstable/Delivery.js"
-import { log, run, step } from "./effects.js"
-import { type Connect, type Member, type Owner, Roster } from "./roster.js"
+import { log, run } from "./effects.js"
+import { type Connect, type Counts, type Member, type Owner, Roster } from "./roster.js"
+import { Schedules } from "./schedules.js"
 import * as Verdict from "./verdict.js"
 import { Waiting } from "./waiting.js"
+
+/** What is counted of requests, too. */
+export interface Metrics extends Counts {
+  answered(status: number, millis: number): void
+  rejected(reason: string | undefined): void
+  failed(tag: string): void
+}
 
 export interface Policy {
   readonly retransmit: "collapsible" | "always" | "never"
@@ -33,7 +41,14 @@ export interface Policy {
   readonly drainTimeout: Duration.Duration
   /** What every log line of the pool says. */
   readonly annotations: Readonly<Record<string, string>>
-  readonly metrics: PoolMetrics
+  readonly metrics: Metrics
+}
+
+/** A request whose provider token was refused. */
+interface Refused {
+  readonly delivery: Delivery
+  /** Gives it the answer that it has. */
+  readonly settle: () => void
 }
 
 const reasonOf = (answer: Delivery["answer"]): string | undefined =>
@@ -51,6 +66,11 @@ export class Engine implements Owner {
   private readonly roster: Roster
   private readonly waiting = new Waiting()
   private readonly parked = new Set<Delivery>()
+  private readonly schedules: Schedules
+  /** Requests whose provider token was refused and is being signed anew, by that token. */
+  private readonly resigning = new Map<ProviderToken.Token, Array<Refused>>()
+  /** When the provider token was last said to be kept. */
+  private keptAt = -Infinity
   private inFlight = 0
   private completed = 0
   private failedCount = 0
@@ -69,8 +89,10 @@ export class Engine implements Owner {
     private readonly deadlines: Deadlines.Deadlines,
     private readonly token: ProviderToken.ProviderToken | undefined,
     private readonly runtime: Runtime.Runtime<never>,
-    scope: Scope.CloseableScope
+    scope: Scope.CloseableScope,
+    seed: number
   ) {
+    this.schedules = new Schedules(runtime, new Utils.PCGRandom(seed))
     this.roster = new Roster(
       this,
       connect,
@@ -164,9 +186,7 @@ export class Engine implements Owner {
         return this.resign(delivery, settle)
       case "keepToken":
         delivery.inTrouble().resigned = true
-        if (this.token !== undefined && delivery.token !== undefined) {
-          run(this.runtime, this.token.tooManyUpdates(delivery.token))
-        }
+        if (delivery.token !== undefined) this.keepToken(delivery.token, now)
         return this.backoff(delivery, response, settle)
       case "repeat":
         return this.repeat(delivery)
@@ -267,14 +287,32 @@ export class Engine implements Owner {
   /** Exactly one new signature however many requests the old one failed; each of them is sent once more. */
   private resign(delivery: Delivery, settle: () => void): void {
     const { token } = delivery
-    if (this.token === undefined || token === undefined) return settle()
+    const signer = this.token
+    if (signer === undefined || token === undefined) return settle()
     delivery.inTrouble().resigned = true
     this.park(delivery, Infinity)
-    run(this.runtime, this.token.expired(token), (exit) => {
-      if (delivery.phase !== "retrying") return
-      if (Exit.isFailure(exit)) return settle()
-      this.requeue(delivery)
-    })
+    const others = this.resigning.get(token)
+    if (others !== undefined) return void others.push({ delivery, settle })
+    const refused = [{ delivery, settle }]
+    this.resigning.set(token, refused)
+    // many are refused in one tick: one question for all of them
+    process.nextTick(() =>
+      run(this.runtime, signer.expired(token), (exit) => {
+        this.resigning.delete(token)
+        for (const { delivery, settle } of refused) {
+          if (delivery.phase !== "retrying") continue
+          if (Exit.isFailure(exit)) settle()
+          else this.requeue(delivery)
+        }
+      })
+    )
+  }
+
+  /** Lets no other token be signed for a while; once a millisecond, however many answers ask for it. */
+  private keepToken(token: ProviderToken.Token, now: number): void {
+    if (this.token === undefined || this.keptAt === now) return
+    this.keptAt = now
+    run(this.runtime, this.token.tooManyUpdates(token))
   }
 
   /** Sends it again at once, elsewhere if it can. */
@@ -303,17 +341,23 @@ export class Engine implements Owner {
     input: In,
     then: (at: number | undefined) => void
   ): void {
-    const known = delivery.trouble?.schedule
+    const now = this.deadlines.now()
+    const trouble = delivery.inTrouble()
+    const before = trouble.schedule?.kind === kind ? trouble.schedule.place : undefined
+    const place = this.schedules.compute(schedule, now, before)
+    if (place !== undefined) {
+      trouble.schedule = { kind, place }
+      return then(place.at)
+    }
     // a schedule of the caller's may take its time: the delivery keeps its deadline, and a pool that closes finds it
     this.park(delivery, Infinity)
-    const place = known?.kind === kind ? known.place : undefined
-    run(this.runtime, step(schedule, this.deadlines.now(), input, place), (exit) => {
+    this.schedules.ask(schedule, now, input, before, (exit) => {
       if (delivery.phase !== "retrying") return
       if (Exit.isFailure(exit)) {
         this.report(`The ${kind} schedule has failed`, exit.cause)
         return then(undefined)
       }
-      delivery.inTrouble().schedule = { kind, place: exit.value }
+      trouble.schedule = { kind, place: exit.value }
       then(exit.value.at)
     })
   }

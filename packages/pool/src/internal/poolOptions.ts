@@ -1,8 +1,9 @@
 import type { Refusal } from "@effect-apns/core/unstable/Connection"
 import * as Schemas from "@effect-apns/models/unstable/Schemas"
-import * as Schedule from "effect/Schedule"
+import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as ApnsPool from "../ApnsPool.js"
+import { exponential } from "./schedules.js"
 
 export const TypeId: ApnsPool.TypeId = "~@effect-apns/pool/ApnsPool"
 
@@ -60,17 +61,20 @@ export class InvalidPoolOptions extends Schemas.taggedError<InvalidPoolOptions>(
   }
 }
 
-export const retrySchedule: Schedule.Schedule<unknown> = Schedule.exponential("1 millis", Math.sqrt(10)).pipe(
-  Schedule.union(Schedule.spaced("1 second")),
-  Schedule.jittered
-)
+export const retrySchedule: Schedule.Schedule<unknown> = exponential({
+  firstMillis: 1,
+  factor: Math.sqrt(10),
+  maxMillis: 1_000
+})
 
-export const backoffSchedule: Schedule.Schedule<unknown> = Schedule.exponential("1 second", 2).pipe(
-  Schedule.union(Schedule.spaced("1 minute")),
-  Schedule.jittered
-)
+export const backoffSchedule: Schedule.Schedule<unknown> = exponential({
+  firstMillis: 1_000,
+  factor: 2,
+  maxMillis: 60_000
+})
 
-export const reconnectSchedule: Schedule.Schedule<unknown> = Schedule.exponential("100 millis", 2).pipe(
-  Schedule.union(Schedule.spaced("30 seconds")),
-  Schedule.jittered
-)
+export const reconnectSchedule: Schedule.Schedule<unknown> = exponential({
+  firstMillis: 100,
+  factor: 2,
+  maxMillis: 30_000
+})
