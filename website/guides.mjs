@@ -23,15 +23,21 @@ export const guides = [
     items: [
       { text: "Production", link: "/production" },
       { text: "Credentials, endpoints, proxies", link: "/credentials" },
-      { text: "Pool and many tenants", link: "/pool" },
-      { text: "Outbox: durable and scheduled", link: "/outbox" },
       { text: "Observability", link: "/observability" },
       { text: "Troubleshooting", link: "/troubleshooting" },
       { text: "Performance", link: "/performance" }
     ]
   },
   {
-    text: "Tools",
+    text: "Many tenants",
+    items: [{ text: "Pool and many tenants", link: "/pool" }]
+  },
+  {
+    text: "Durable delivery",
+    items: [{ text: "Outbox: durable and scheduled", link: "/outbox" }]
+  },
+  {
+    text: "Try and test",
     items: [
       { text: "Testing", link: "/testing" },
       { text: "Inbox: see your pushes", link: "/inbox" },

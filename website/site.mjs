@@ -5,7 +5,7 @@
 //   npm run site -- --serve      builds, then serves it on http://127.0.0.1:4173
 //   npm run site -- --no-api     leaves out the reference, which takes most of the time
 import { spawnSync } from "node:child_process"
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build, serve } from "vitepress"
@@ -56,13 +56,8 @@ const writeReference = () => {
     const file = join(folder, name)
     if (!name.endsWith(".md")) continue
     const text = escapeVue(readFileSync(file, "utf8"))
-    if (name === "README.md") {
-      rmSync(file)
-      writeFileSync(
-        join(folder, "index.md"),
-        `${text}\n`
-      )
-    } else writeFileSync(file, text.replaceAll("README.md", "index.md"))
+    rmSync(file)
+    writeFileSync(file.replace(/README\.md$/, "index.md"), text.replaceAll("README.md", "index.md"))
   }
 }
 
@@ -70,7 +65,11 @@ rmSync(pages, { recursive: true, force: true })
 mkdirSync(pages, { recursive: true })
 copyGuides()
 cpSync(join(website, "index.md"), join(pages, "index.md"))
-if (existsSync(join(website, "public"))) cpSync(join(website, "public"), join(pages, "public"), { recursive: true })
+// what is linked to or shown under its own name, and not by a page that the builder reads
+const publish = (from, name) => cpSync(join(root, from), join(pages, "public", name), { recursive: true })
+publish("docs/benchmark.svg", "benchmark.svg")
+publish("docs/telemetry", "telemetry")
+publish("packages/inbox/page/icon.svg", "icon.svg")
 if (process.argv.includes("--no-api")) {
   mkdirSync(join(pages, "reference"), { recursive: true })
   writeFileSync(join(pages, "reference", "index.md"), "# API reference\n\nLeft out of this build.\n")

@@ -29,7 +29,10 @@ export default defineConfig({
   cleanUrls: false,
   lastUpdated: false,
   // neither fonts nor scripts from elsewhere: the site works offline
-  head: [["meta", { name: "color-scheme", content: "light dark" }]],
+  head: [
+    ["meta", { name: "color-scheme", content: "light dark" }],
+    ["link", { rel: "icon", type: "image/svg+xml", href: `${process.env.SITE_BASE ?? "/"}icon.svg` }]
+  ],
   markdown: { theme: { light: "github-light", dark: "github-dark" } },
   themeConfig: {
     search: { provider: "local", options: { detailedView: true } },

@@ -156,4 +156,38 @@ describe.skipIf(missing !== undefined)(`the website${missing === undefined ? "" 
         assert.strictEqual((yield* Effect.promise(() => fetch(`${url}${link}`))).status, 200, link)
       }
     }))
+
+  it("no link, picture or script of any page leads to a file that is not there", () => {
+    const pages = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".html"))
+    assert.isAbove(pages.length, 60)
+    const dead = pages.flatMap((page) => {
+      const html = readFileSync(join(dist, page), "utf8")
+      const targets = Array.from(html.matchAll(/\s(?:href|src)="([^"]+)"/g), ([, target = ""]) => target)
+      return targets.filter((target) => {
+        const { origin, pathname } = new URL(target, `http://site/${page}`)
+        return origin === "http://site" && fileOf(decodeURIComponent(pathname)) === undefined
+      }).map((target) => `${page}: ${target}`)
+    })
+    assert.deepStrictEqual(dead, [])
+  })
+
+  it.scopedLive("the home page shows the benchmark's chart, and finds its icon", () =>
+    Effect.gen(function*() {
+      const url = yield* server
+      const { page } = yield* open(yield* browser, 1280, 900, `${url}/`)
+      const width = yield* Effect.promise(() =>
+        page.evaluate<number>("document.querySelector('.image-src').naturalWidth")
+      )
+      assert.isAbove(width, 0)
+      const icon = yield* Effect.promise(() => page.getAttribute("link[rel=icon]", "href"))
+      assert.strictEqual((yield* Effect.promise(() => fetch(`${url}${icon}`))).status, 200)
+    }))
+
+  it("the reference has the modules of every package", () => {
+    const packages = readdirSync(fileURLToPath(new URL("../../packages", import.meta.url)))
+    assert.deepStrictEqual(
+      readdirSync(join(dist, "reference")).filter((name) => !name.includes(".")).sort(),
+      packages.sort()
+    )
+  })
 })
