@@ -2,8 +2,7 @@ import { LibsqlFile, Outbox, OutboxRunner } from "@effect-apns/outbox"
 import { SqlClient } from "@effect/sql"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
-import { execFileSync } from "node:child_process"
-import { closeSync, openSync, rmSync, writeSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { join } from "node:path"
 import * as codec from "../src/internal/codec.js"
 import * as Databases from "../src/internal/database.js"
@@ -315,7 +314,7 @@ describe("a libSQL file", () => {
   it.live("whose disk is full loses nothing, and goes on when there is room", (context) =>
     Effect.gen(function*() {
       const path = yield* T.folder
-      const mounted = yield* smallDisk(path, "24m")
+      const mounted = yield* T.smallDisk(path, "24m")
       if (!mounted) return context.skip("a small disk needs root and tmpfs")
       yield* T.listen((lines) =>
         Effect.gen(function*() {
@@ -323,7 +322,7 @@ describe("a libSQL file", () => {
           const { asked, pool } = yield* T.pool(() => T.rejected(400, "DeviceTokenNotForTopic"))
           yield* outbox.enqueue({ id: "a", tokens: T.tokens(6000), notification: T.alert })
           const ballast = join(path, "ballast")
-          fill(ballast)
+          T.fillDisk(ballast)
           const refused = yield* Effect.flip(
             outbox.enqueue({ id: "b", tokens: T.tokens(20_000), notification: T.alert })
           )
@@ -346,38 +345,6 @@ describe("a libSQL file", () => {
       )
     }).pipe(Effect.scoped))
 })
-
-/** A file system of so many bytes, where this process may make one. */
-const smallDisk = (path: string, size: string) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.option(
-        Effect.try(() =>
-          execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path], { stdio: "ignore" })
-        )
-      ),
-      (mounted) => mounted._tag === "Some"
-        ? Effect.sync(() => execFileSync("umount", ["-l", path], { stdio: "ignore" }))
-        : Effect.void
-    ),
-    (mounted) => mounted._tag === "Some"
-  )
-
-/** Writes until nothing more can be written. */
-const fill = (file: string): void => {
-  const descriptor = openSync(file, "w")
-  try {
-    for (let size = 65_536; size >= 1; size = size / 16) {
-      try {
-        while (true) writeSync(descriptor, Buffer.alloc(size))
-      } catch {
-        // full, for pieces of this size
-      }
-    }
-  } finally {
-    closeSync(descriptor)
-  }
-}
 
 describe.skipIf(Postgres.binaries === undefined)("a PostgreSQL that is away", () => {
   it.live("is waited for, at the start and later, and nothing is sent twice", () =>

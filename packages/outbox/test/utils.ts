@@ -6,7 +6,8 @@ import { LibsqlFile, Outbox, OutboxRunner } from "@effect-apns/outbox"
 import { ApnsPool } from "@effect-apns/pool"
 import { SqlClient } from "@effect/sql"
 import { Cause, Effect, Exit, HashMap, Layer, Logger, Queue, Scope } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe } from "vitest"
@@ -174,3 +175,35 @@ export const said = (lines: ReadonlyArray<Line>, level: string, text: string) =>
     }),
     Effect.orDie
   )
+
+/** A file system of so many bytes, where this process may make one. */
+export const smallDisk = (path: string, size: string) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.option(
+        Effect.try(() =>
+          execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path], { stdio: "ignore" })
+        )
+      ),
+      (mounted) => mounted._tag === "Some"
+        ? Effect.sync(() => execFileSync("umount", ["-l", path], { stdio: "ignore" }))
+        : Effect.void
+    ),
+    (mounted) => mounted._tag === "Some"
+  )
+
+/** Writes until nothing more can be written. */
+export const fillDisk = (file: string): void => {
+  const descriptor = openSync(file, "w")
+  try {
+    for (let size = 65_536; size >= 1; size = size / 16) {
+      try {
+        while (true) writeSync(descriptor, Buffer.alloc(size))
+      } catch {
+        // full, for pieces of this size
+      }
+    }
+  } finally {
+    closeSync(descriptor)
+  }
+}
