@@ -83,7 +83,10 @@ export const make: Effect.Effect<Postgres, never, Scope.Scope> = Effect.gen(func
       "-c",
       `unix_socket_directories=${path}`,
       "-c",
-      "max_connections=200"
+      "max_connections=200",
+      // no test takes the power away, and what was committed survives a restart of the server without it
+      "-c",
+      "fsync=off"
     ], { ...options, stdio: "ignore" })
     while (!(yield* ready)) yield* Effect.sleep("50 millis")
   })

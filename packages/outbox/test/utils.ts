@@ -27,9 +27,15 @@ export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireR
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
-/** A file of its own for each test. */
+/**
+ * A file of its own for each test. No test takes the power away: waiting for the disk at each commit would be most of the
+ * time that they take. The tests of `LibsqlFile` and the crash storm keep to the default.
+ */
 const libsql: Layer.Layer<SqlClient.SqlClient> = Layer.unwrapScoped(
-  Effect.map(folder, (path) => Layer.orDie(LibsqlFile.layer({ file: join(path, "outbox.db") })))
+  Effect.map(
+    folder,
+    (path) => Layer.orDie(LibsqlFile.layer({ file: join(path, "outbox.db"), durability: "process" }))
+  )
 )
 
 let databases = 0

@@ -7,10 +7,12 @@ import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import { DeviceToken } from "@effect-apns/models"
 import type { ApnsPool } from "@effect-apns/pool/ApnsPool"
 import { Delivery } from "@effect-apns/pool/unstable/Delivery"
+import * as Either from "effect/Either"
 import type { Retry } from "./campaign.js"
 import { Bits, cut } from "./codec.js"
 import type { Entry, FailedReason } from "./codec.js"
 import * as ids from "./ids.js"
+import * as Options from "./options.js"
 import * as Verdict from "./verdict.js"
 import type { Window } from "./window.js"
 
@@ -45,6 +47,9 @@ export interface Owner {
   readonly stop: (batch: Batch, reason: string) => void
 }
 
+/** Longer than any campaign has to wait, and what the database can count with, whatever a server says. */
+const maxDelayMillis = 366 * 86_400_000
+
 class Part extends Delivery {
   /** Where it stands among those of its batch that are in flight. */
   inBatch = 0
@@ -62,6 +67,15 @@ class Part extends Delivery {
     const { collapsible, retransmit } = this.spec
     const mayRepeat = retransmit === "always" || (retransmit !== "never" && collapsible)
     this.batch.onVerdict(this, Verdict.ofFailure(failure, mayRepeat))
+  }
+}
+
+/** A pool that throws, as one that is none does, is one that cannot send: nobody else waits for it. */
+const submit = (pool: ApnsPool, part: Part): void => {
+  try {
+    pool.unsafe.submit(part)
+  } catch (cause) {
+    part.batch.onThrown(part, cause)
   }
 }
 
@@ -200,7 +214,7 @@ export class Batch {
       )
       part.inBatch = this.inFlight.length
       this.inFlight.push(part)
-      pool.unsafe.submit(part)
+      submit(pool, part)
     }
     return sent
   }
@@ -269,6 +283,19 @@ export class Batch {
         this.stopSending("pool")
         return
     }
+  }
+
+  /** Submitting it threw. */
+  onThrown(part: Part, cause: unknown): void {
+    if (this.inFlight[part.inBatch] !== part) return
+    const text = Options.guarded(() => cut(String(cause)))
+    this.onVerdict(part, {
+      _tag: "Retry",
+      obstacle: "unreachable",
+      retryAfterMillis: 0,
+      description: `the pool threw: ${Either.isRight(text) ? text.right : "an error that throws when it is read"}`
+    })
+    this.stopSending("pool")
   }
 
   private refused(reason: string): void {
@@ -376,7 +403,10 @@ export class Batch {
       failed: this.failed,
       chunks: this.chunks,
       release: over
-        ? { finished, dueInMillis: this.retried > 0 ? Math.ceil(this.retryMillis * jitter) : undefined }
+        ? {
+          finished,
+          dueInMillis: this.retried > 0 ? Math.min(maxDelayMillis, Math.ceil(this.retryMillis * jitter)) : undefined
+        }
         : undefined,
       lastError: this.lastError,
       refusals

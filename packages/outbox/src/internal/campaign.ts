@@ -1,8 +1,8 @@
 /**
  * What a campaign says: from options to rows, and back.
  */
-import { DeviceToken, Notification, TimeSpan } from "@effect-apns/models"
-import type { Expiration, Priority, PushType } from "@effect-apns/models"
+import { DeviceToken, Notification } from "@effect-apns/models"
+import type { Expiration, Priority, PushType, TimeSpan } from "@effect-apns/models"
 import type { SendOptions } from "@effect-apns/pool/Send"
 import * as Parts from "@effect-apns/pool/unstable/Send"
 import * as DateTime from "effect/DateTime"
@@ -13,11 +13,29 @@ import * as Schema from "effect/Schema"
 import type { CampaignOptions } from "../Outbox.js"
 import { InvalidCampaign } from "../OutboxError.js"
 import * as ids from "./ids.js"
+import * as Options from "./options.js"
 
 const Text = (max: number) => Schema.String.pipe(Schema.minLength(1), Schema.maxLength(max))
 
-// PostgreSQL takes no NUL in its text
-const Id = Text(1024).pipe(Schema.filter((text) => !text.includes("\0") || "it must not hold NUL characters"))
+/** What is wrong with a text for a database: PostgreSQL takes no NUL, and half of a pair of surrogates is lost in UTF-8. */
+const textProblem = (text: string): string | undefined =>
+  text.includes("\0")
+    ? "it must not hold NUL characters"
+    : /\p{Surrogate}/u.test(text)
+    ? "it must be text that UTF-8 can express: it holds half of a surrogate pair"
+    : undefined
+
+// PostgreSQL takes no more than 2704 bytes into an index
+const maxIdBytes = 2048
+
+const Id = Text(1024).pipe(
+  Schema.filter((text) =>
+    textProblem(text) ??
+      (Buffer.byteLength(text) <= maxIdBytes || `it must take no more than ${maxIdBytes} bytes in UTF-8`)
+  )
+)
+
+export const isId = Schema.is(Id)
 
 const Instant = Schema.Union(Schema.DateTimeUtcFromSelf, Schema.DateTimeZonedFromSelf, Schema.ValidDateFromSelf)
 
@@ -37,7 +55,7 @@ const RetryOptions = Schema.Struct({
   attempts: Schema.optional(Schema.Int.pipe(Schema.between(1, 1_000_000)))
 })
 
-const Options = Schema.Struct({
+const Fields = Schema.Struct({
   id: Id,
   tenant: Schema.optional(Id),
   notification: Schema.Unknown,
@@ -82,7 +100,7 @@ const Request = Schema.Struct({
 
 type Request = typeof Request.Type
 
-const validate = ParseResult.validateEither(Options, { onExcessProperty: "error", errors: "first" })
+const validate = ParseResult.validateEither(Fields, { onExcessProperty: "error", errors: "first" })
 
 export const invalid = (path: ReadonlyArray<string | number>, description: string): InvalidCampaign =>
   new InvalidCampaign({ path: [...path], description })
@@ -141,12 +159,7 @@ const span = (
   input: TimeSpan.TimeSpan | undefined
 ): Either.Either<number | undefined, InvalidCampaign> => {
   if (input === undefined) return Either.right(undefined)
-  const decoded = TimeSpan.decode(input)
-  if (Either.isLeft(decoded)) return Either.left(invalid(name.split("."), decoded.left))
-  const millis = Duration.toMillis(decoded.right)
-  return millis > 0 && Number.isFinite(millis)
-    ? Either.right(millis)
-    : Either.left(invalid(name.split("."), "it must be longer than 0, and end"))
+  return Either.mapLeft(Options.spanMillis(input), (description) => invalid(name.split("."), description))
 }
 
 const defined = <A extends object>(input: A): A => {
@@ -157,8 +170,31 @@ const defined = <A extends object>(input: A): A => {
   return out
 }
 
-/** Judges everything but the tokens. */
+/** Checks everything but the tokens. What throws when it is read is refused like anything else. */
 export const make = (options: CampaignOptions): Either.Either<Campaign, InvalidCampaign> =>
+  Either.flatMap(readable(options), () =>
+    Either.getOrElse(
+      Options.guarded(() => judge(options)),
+      () => Either.left(invalid([], "the campaign cannot be read: something in it throws"))
+    ))
+
+/** Names the option that cannot be read, before any of them is looked at. */
+const readable = (options: unknown): Either.Either<void, InvalidCampaign> => {
+  if (typeof options !== "object" || options === null) {
+    return Either.left(invalid([], `a campaign must be an object, not ${Options.show(options)}`))
+  }
+  for (const name of Object.keys(Fields.fields)) {
+    const printed = Options.guarded(() => {
+      const value: unknown = Reflect.get(options, name)
+      // what an error would show
+      return name === "tokens" || typeof value !== "object" ? "" : String(Object.prototype.toString.call(value))
+    })
+    if (Either.isLeft(printed)) return Either.left(invalid([name], Options.throwsWhenRead))
+  }
+  return Either.right(undefined)
+}
+
+const judge = (options: CampaignOptions): Either.Either<Campaign, InvalidCampaign> =>
   Either.gen(function*() {
     yield* Either.mapLeft(validate(options), (issue) => fromIssue(issue))
     const prepared = yield* Either.mapLeft(
@@ -223,6 +259,38 @@ const sendOptions = (options: CampaignOptions): Omit<SendOptions, "token"> => {
   const { collapseId, expiration, notification, priority, retransmit, topic } = options
   return { notification, topic, priority, expiration, collapseId, retransmit }
 }
+
+/** What is wrong with a token whatever it is sent as: the database could not keep it. */
+export const tokenProblem = (token: unknown): string | undefined =>
+  typeof token !== "string"
+    ? `it must be a string, not ${Options.show(token)}`
+    : token.length > maxTokenLength
+    ? `it must be at most ${maxTokenLength} characters long`
+    : undefined
+
+/** Longer than any text that is taken for a token, valid or not. */
+const maxTokenLength = 8192
+
+/** The tokens, in an array that nobody else changes. */
+export const tokens = (input: unknown): Either.Either<ReadonlyArray<string>, InvalidCampaign> =>
+  Either.getOrElse(
+    Options.guarded((): Either.Either<ReadonlyArray<string>, InvalidCampaign> => {
+      if (!Array.isArray(input)) {
+        return Either.left(invalid(["tokens"], `they must be an array of strings, not ${Options.show(input)}`))
+      }
+      const tokens: Array<string> = []
+      for (let i = 0; i < input.length; i++) {
+        const token: unknown = input[i]
+        const problem = tokenProblem(token)
+        if (problem !== undefined || typeof token !== "string") {
+          return Either.left(invalid(["tokens", i], problem ?? ""))
+        }
+        tokens.push(token)
+      }
+      return Either.right(tokens)
+    }),
+    () => Either.left(invalid(["tokens"], "they throw when they are read"))
+  )
 
 /** Where the first text stands that is no device token, and why it is none. */
 export const invalidToken = (tokens: ReadonlyArray<unknown>): InvalidCampaign | undefined => {

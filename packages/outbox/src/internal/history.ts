@@ -16,6 +16,7 @@ import * as codec from "./codec.js"
 import { bytesOf, numberOf, optionalText, textOf } from "./codec.js"
 import type { Database, Row } from "./database.js"
 import { places } from "./database.js"
+import * as Options from "./options.js"
 import * as Outcomes from "./outcome.js"
 
 /**
@@ -156,6 +157,24 @@ const restOf = (value: unknown): FailedReason | undefined =>
 const describeRest = (rest: FailedReason): string =>
   rest === "Cancelled" ? "The campaign was cancelled before it was sent" : "The campaign ended before it was sent"
 
+const isText: Options.Check = (value) =>
+  typeof value !== "string"
+    ? `it must be a string, not ${Options.show(value)}`
+    : Campaigns.isId(value)
+    ? undefined
+    : "there can be none of this name"
+
+const checks: Readonly<Record<keyof OutcomesOptions, Options.Check>> = {
+  since: Options.optional((value) =>
+    typeof value === "string" && cursorPattern.test(value)
+      ? undefined
+      : "it must be the cursor of an outcome, as this stream gave it"
+  ),
+  campaign: Options.optional(isText),
+  tenant: Options.optional(isText),
+  follow: Options.optional(Options.span())
+}
+
 const cursorPattern = /^(\d{1,15})\.(\d{1,9})$/
 
 const rowsAtOnce = 16
@@ -165,15 +184,18 @@ export const outcomes = (
   options: OutcomesOptions
 ): Stream.Stream<Outcome.Outcome, InvalidCampaign | SqlError> =>
   Stream.suspend((): Stream.Stream<Outcome.Outcome, InvalidCampaign | SqlError> => {
+    const problem = Options.problemOf(options, checks)
+    if (problem !== undefined) {
+      return Stream.fail(
+        Campaigns.invalid(problem.field === "options" ? [] : [problem.field], problem.description)
+      )
+    }
     let seq = 0
     let place = -1
     if (options.since !== undefined) {
       const match = cursorPattern.exec(options.since)
-      if (match === null) {
-        return Stream.fail(Campaigns.invalid(["since"], "it must be the cursor of an outcome, as this stream gave it"))
-      }
-      seq = Number(match[1])
-      place = Number(match[2])
+      seq = Number(match?.[1])
+      place = Number(match?.[2])
     }
     const cache = new TokenCache(db)
     const { campaign, follow, tenant } = options

@@ -6,15 +6,16 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
-import { type FileHandle, open as openFile } from "node:fs/promises"
+import { type FileHandle, open as openFile, stat } from "node:fs/promises"
 import { hostname } from "node:os"
 import { dirname, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
-import type { Options } from "../LibsqlFile.js"
-import { DatabaseFileError, DatabaseFileInUse, InvalidOutboxOptions } from "../OutboxError.js"
+import type * as LibsqlFile from "../LibsqlFile.js"
+import type { InvalidOutboxOptions } from "../OutboxError.js"
+import { DatabaseFileError, DatabaseFileInUse } from "../OutboxError.js"
 import { cut, numberOf, textOf } from "./codec.js"
 import { commitFailures, libsqlFiles, OutsideLibsqlFile } from "./database.js"
-import { positiveMillis } from "./options.js"
+import * as Options from "./options.js"
 
 export { SqlClient }
 
@@ -211,23 +212,34 @@ const durable = (sql: SqlClient, disk: Disk | undefined): SqlClient["withTransac
     })
 }
 
+const isFolder = (path: string): Promise<boolean> => stat(path).then((found) => found.isDirectory(), () => false)
+
+const isPath: Options.Check = (file) =>
+  typeof file !== "string"
+    ? `it must be the path of a file, not ${Options.show(file)}`
+    : file === "" || file.includes("\0")
+    ? "it must be the path of a file: not empty, and without NUL characters"
+    : /^:memory:|^[a-z][a-z+.-]+:/i.test(file)
+    ? `it must be the path of a file, such as "outbox.db", and no URL or ":memory:": what is in memory is lost with the process`
+    : undefined
+
 export const make = (
-  options: Options
+  options: LibsqlFile.Options
 ): Effect.Effect<SqlClient, DatabaseFileInUse | DatabaseFileError | InvalidOutboxOptions, Scope.Scope> =>
   Effect.gen(function*() {
-    const { file } = options
+    const { busyTimeout = "5 seconds", durability, file } = yield* Options.checked(options, {
+      file: isPath,
+      busyTimeout: Options.optional(Options.span()),
+      durability: Options.optional(Options.oneOf("machine", "process"))
+    })
     const broken = (cause: unknown): DatabaseFileError => new DatabaseFileError({ file, description: messageOf(cause) })
     const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, DatabaseFileError> =>
       Effect.tryPromise({ try: run, catch: broken })
     const libsql = yield* attempt(() => import("@libsql/client"))
     const { make } = yield* attempt(() => import("@effect/sql-libsql/LibsqlClient"))
-    const timeout = Math.ceil(yield* positiveMillis("busyTimeout", options.busyTimeout ?? "5 seconds"))
-    if (options.durability !== undefined && options.durability !== "machine" && options.durability !== "process") {
-      return yield* new InvalidOutboxOptions({
-        field: "durability",
-        description: `it must be "machine" or "process", not ${JSON.stringify(options.durability)}`
-      })
-    }
+    // SQLite counts in 32 bits
+    const timeout = Math.min(2 ** 31 - 1, Math.ceil(yield* Options.positiveMillis("busyTimeout", busyTimeout)))
+    if (yield* Effect.promise(() => isFolder(file))) return yield* broken(new Error("it is a folder"))
     const open = (path: string, timeout: number) =>
       Effect.acquireRelease(
         Effect.try({
@@ -288,7 +300,7 @@ export const make = (
     const client = yield* open(file, timeout)
     yield* attempt(() => client.execute("PRAGMA journal_mode = WAL"))
     yield* attempt(() => client.execute("PRAGMA synchronous = NORMAL"))
-    const disk = options.durability === "process"
+    const disk = durability === "process"
       ? undefined
       : yield* Effect.acquireRelease(
         attempt(async () => {

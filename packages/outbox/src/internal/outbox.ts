@@ -9,8 +9,8 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import type * as Outbox from "../Outbox.js"
-import type { InvalidCampaign, SchemaMismatch } from "../OutboxError.js"
-import { CampaignBusy, CampaignConflict, CampaignNotFound, InvalidOutboxOptions } from "../OutboxError.js"
+import type { InvalidCampaign, InvalidOutboxOptions, SchemaMismatch } from "../OutboxError.js"
+import { CampaignBusy, CampaignConflict, CampaignNotFound } from "../OutboxError.js"
 import type * as Outcome from "../Outcome.js"
 import * as Campaigns from "./campaign.js"
 import type { Campaign } from "./campaign.js"
@@ -21,7 +21,7 @@ import * as Databases from "./database.js"
 import { rows } from "./database.js"
 import * as History from "./history.js"
 import * as ids from "./ids.js"
-import { positiveMillis } from "./options.js"
+import * as Options from "./options.js"
 import * as Schemas from "./schema.js"
 import * as typeIds from "./typeIds.js"
 
@@ -37,33 +37,38 @@ const inlineBytes = 600
 /** A writer that has not been heard of for this long is dead. */
 const writerMillis = 30_000
 
-export const database = (
-  prefix: string = defaultPrefix
-): Effect.Effect<Database, InvalidOutboxOptions, SqlClient.SqlClient> =>
-  /^[a-z_][a-z0-9_]{0,39}$/.test(prefix)
-    ? Databases.make(prefix)
-    : Effect.fail(
-      new InvalidOutboxOptions({
-        field: "prefix",
-        description: `a prefix has lower-case letters, digits and underscores, at most 40, not ${
-          JSON.stringify(prefix)
-        }`
-      })
-    )
+export const database = (prefix: string = defaultPrefix): Effect.Effect<Database, never, SqlClient.SqlClient> =>
+  Databases.make(prefix)
 
 export const make = (
   options: Outbox.Options
 ): Effect.Effect<Outbox.Outbox, InvalidOutboxOptions | SchemaMismatch | SqlError, SqlClient.SqlClient> =>
   Effect.gen(function*() {
-    const db = yield* database(options.prefix)
-    const lifetime = yield* positiveMillis("lifetime", options.lifetime ?? defaultLifetime)
+    const { lifetime = defaultLifetime, prefix } = yield* Options.checked(options, {
+      prefix: Options.optional(Options.prefix),
+      lifetime: Options.optional(Options.span())
+    })
+    const db = yield* database(prefix)
+    const lifetimeMillis = yield* Options.positiveMillis("lifetime", lifetime)
     yield* Schemas.migrate(db)
-    return new Writer(db, lifetime)
+    return new Writer(db, lifetimeMillis)
   })
 
 /** An Either is not run as if it were an Effect: in Effect 4 it is none. */
 const eitherOf = <A, E>(either: Either.Either<A, E>): Effect.Effect<A, E> =>
   Either.isRight(either) ? Effect.succeed(either.right) : Effect.fail(either.left)
+
+const isStream = (input: unknown): boolean =>
+  Either.getOrElse(
+    Options.guarded(() => typeof input === "object" && input !== null && Stream.StreamTypeId in input),
+    () => false
+  )
+
+/** The id of a campaign that there may be. */
+const possible = (id: unknown): Effect.Effect<string, CampaignNotFound> =>
+  typeof id === "string" && Campaigns.isId(id)
+    ? Effect.succeed(id)
+    : Effect.fail(new CampaignNotFound({ id: typeof id === "string" ? id : Options.show(id) }))
 
 /** Milliseconds as a statement takes them. */
 const whole = (millis: number): number => Math.trunc(millis)
@@ -108,10 +113,7 @@ class Writer implements Outbox.Outbox {
   ): Effect.Effect<Outbox.Enqueued, InvalidCampaign | CampaignConflict | CampaignBusy | SqlError> =>
     Effect.gen(this, function*() {
       const campaign = yield* eitherOf(Campaigns.make(options))
-      const { tokens } = options
-      if (!Array.isArray(tokens) || !tokens.every((token) => typeof token === "string")) {
-        return yield* Campaigns.invalid(["tokens"], "they must be an array of strings")
-      }
+      const tokens = yield* eitherOf(Campaigns.tokens(options.tokens))
       const bad = options.invalidTokens === "report" ? undefined : Campaigns.invalidToken(tokens)
       if (bad !== undefined) return yield* bad
       return yield* this.write(campaign, tokens)
@@ -325,6 +327,12 @@ class Writer implements Outbox.Outbox {
     Effect.gen(this, function*() {
       const campaign = yield* eitherOf(Campaigns.make(options))
       const { batchSize = defaultBatchSize, invalidTokens = "report", tokens } = options
+      if (!isStream(tokens)) {
+        return yield* Campaigns.invalid(
+          ["tokens"],
+          `they must be a Stream, as Stream.fromIterable makes one, not ${Options.show(tokens)}`
+        )
+      }
       const writer = ids.unique()
       const known = yield* this.beginFilling(campaign, writer)
       if (known !== undefined) return known
@@ -335,8 +343,10 @@ class Writer implements Outbox.Outbox {
         Stream.runForEachChunk((chunk) =>
           Effect.gen(this, function*() {
             const part = Chunk.toReadonlyArray(chunk)
-            const bad = part.findIndex((token) => typeof token !== "string")
-            if (bad >= 0) return yield* Campaigns.invalid(["tokens", total + bad], "it must be a string")
+            const bad = part.findIndex((token) => Campaigns.tokenProblem(token) !== undefined)
+            if (bad >= 0) {
+              return yield* Campaigns.invalid(["tokens", total + bad], Campaigns.tokenProblem(part[bad]) ?? "")
+            }
             const problem = invalidTokens === "refuse" ? Campaigns.invalidToken(part) : undefined
             if (problem !== undefined) {
               return yield* Campaigns.invalid(["tokens", total + Number(problem.path[1])], problem.description)
@@ -452,7 +462,10 @@ class Writer implements Outbox.Outbox {
   }
 
   readonly progress = (id: string): Effect.Effect<Outbox.Progress, CampaignNotFound | SqlError> =>
-    Effect.flatMap(
+    Effect.flatMap(possible(id), (id) => this.progressOf(id))
+
+  private progressOf(id: string): Effect.Effect<Outbox.Progress, CampaignNotFound | SqlError> {
+    return Effect.flatMap(
       this.db.run(
         `SELECT c.id, c.tenant, c.status, c.reason, c.total, c.send_at, c.expires_at, c.finished_at, @now AS now,
            CASE WHEN c.finished_at IS NULL THEN b.accepted ELSE c.accepted END AS accepted,
@@ -473,6 +486,7 @@ class Writer implements Outbox.Outbox {
       ),
       ([row]) => row === undefined ? Effect.fail(new CampaignNotFound({ id })) : Effect.succeed(progressOf(row))
     )
+  }
 
   readonly cancel = (id: string): Effect.Effect<Outbox.Progress, CampaignNotFound | SqlError> =>
     this.changed(
@@ -533,8 +547,11 @@ class Writer implements Outbox.Outbox {
     id: string,
     change: Effect.Effect<Outbox.Progress | void, SqlError>
   ): Effect.Effect<Outbox.Progress, CampaignNotFound | SqlError> {
-    return this.db.transaction(
-      Effect.flatMap(change, (progress) => progress === undefined ? this.progress(id) : Effect.succeed(progress))
+    return Effect.zipRight(
+      possible(id),
+      this.db.transaction(
+        Effect.flatMap(change, (progress) => progress === undefined ? this.progress(id) : Effect.succeed(progress))
+      )
     )
   }
 

@@ -1,6 +1,6 @@
 import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import { TimeSpan } from "@effect-apns/models"
-import type { ApnsPool } from "@effect-apns/pool/ApnsPool"
+import { type ApnsPool, TypeId as PoolTypeId } from "@effect-apns/pool/ApnsPool"
 import * as Parts from "@effect-apns/pool/unstable/Send"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -20,7 +20,8 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { hostname } from "node:os"
-import { InvalidOutboxOptions, SchemaMismatch } from "../OutboxError.js"
+import type { InvalidOutboxOptions } from "../OutboxError.js"
+import { SchemaMismatch } from "../OutboxError.js"
 import * as OutboxMetrics from "../OutboxMetrics.js"
 import type * as Runner from "../OutboxRunner.js"
 import type { Outcome } from "../Outcome.js"
@@ -33,7 +34,7 @@ import type { Database, Parameter, Row } from "./database.js"
 import { places, rows } from "./database.js"
 import * as History from "./history.js"
 import * as ids from "./ids.js"
-import { positiveMillis } from "./options.js"
+import * as Options from "./options.js"
 import { database } from "./outbox.js"
 import * as Rates from "./rates.js"
 import * as Schemas from "./schema.js"
@@ -85,11 +86,6 @@ interface Settings {
   readonly detailsMillis: number
   readonly campaignsMillis: number
 }
-
-const wholeNumber = (field: string, value: number): Effect.Effect<number, InvalidOutboxOptions> =>
-  Number.isSafeInteger(value) && value >= 1
-    ? Effect.succeed(value)
-    : Effect.fail(new InvalidOutboxOptions({ field, description: `it must be a whole number from 1, not ${value}` }))
 
 /** Batches of one tenant on their way. */
 class Unit {
@@ -1206,13 +1202,44 @@ interface PoolProblem {
 }
 
 const problemOf = (cause: Cause.Cause<unknown>): PoolProblem => {
-  const error = Cause.squash(cause)
-  const tag = typeof error === "object" && error !== null && "_tag" in error ? error._tag : undefined
+  const description = textOfError(Cause.squash(cause))
+  const tag = Options.guarded(() => {
+    const error = Cause.squash(cause)
+    return typeof error === "object" && error !== null && "_tag" in error ? error._tag : undefined
+  })
   return {
-    isPermanent: tag === "CredentialsError" || tag === "InvalidPoolOptions",
-    description: cut(error instanceof Error ? error.message : String(error), 500)
+    isPermanent: Either.isRight(tag) && (tag.right === "CredentialsError" || tag.right === "InvalidPoolOptions"),
+    description
   }
 }
+
+/** What somebody threw, which may be anything. */
+const textOfError = (error: unknown): string =>
+  Either.getOrElse(
+    Options.guarded(() => cut(error instanceof Error ? error.message : String(error), 500)),
+    () => "an error that throws when it is read"
+  )
+
+const textOfCause = (cause: Cause.Cause<unknown>): string =>
+  Either.getOrElse(Options.guarded(() => cut(Cause.pretty(cause), 1000)), () => textOfError(Cause.squash(cause)))
+
+/** What a function of the caller gives, which without types may be a promise. */
+const effectOf = <A, E, R>(name: string, make: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    try {
+      const effect = make()
+      return Effect.isEffect(effect) ? effect : Effect.dieMessage(`\`${name}\` must return an Effect`)
+    } catch (cause) {
+      // Effect itself looks at what is thrown, and would stop for ever where that throws
+      return Effect.die(Options.guarded(() => cause instanceof Error)._tag === "Right" ? cause : textOfError(cause))
+    }
+  })
+
+const isPool = (pool: unknown): boolean =>
+  Either.getOrElse(
+    Options.guarded(() => typeof pool === "object" && pool !== null && PoolTypeId in pool),
+    () => false
+  )
 
 /** The caller's `rate`: where it throws or gives none that can be kept to, nothing of that tenant is sent. */
 class Rated {
@@ -1234,17 +1261,35 @@ class Rated {
     try {
       const rate = this.rate?.(tenant)
       if (rate === undefined) return undefined
+      if (typeof rate !== "object" || rate === null) return `it must be an object, not ${Options.show(rate)}`
       if (!(Number.isFinite(rate.limit) && rate.limit >= 1)) {
-        return `limit must be 1 at least, not ${String(rate.limit)}`
+        return `limit must be 1 at least, not ${Options.show(rate.limit)}`
       }
       const window = TimeSpan.decode(rate.window)
       if (Either.isLeft(window)) return `window: ${window.left}`
       const millis = Duration.toMillis(window.right)
       return millis > 0 && Number.isFinite(millis) ? rate : "window must be longer than 0, and end"
     } catch (cause) {
-      return cut(String(cause))
+      return textOfError(cause)
     }
   }
+}
+
+const checks: { readonly [K in keyof Runner.Options]-?: Options.Check } = {
+  pool: Options.callable,
+  onOutcomes: Options.optional(Options.callable),
+  onOutcomesTimeout: Options.optional(Options.span()),
+  prefix: Options.optional(Options.prefix),
+  concurrency: Options.optional(Options.whole),
+  rate: Options.optional(Options.callable),
+  checkpointInterval: Options.optional(Options.span()),
+  pollInterval: Options.optional(Options.span()),
+  lock: Options.optional(Options.span(1000)),
+  maxDeaths: Options.optional(Options.whole),
+  drainTimeout: Options.optional(Options.span()),
+  retention: Options.optional(
+    Options.record({ details: Options.optional(Options.span()), campaigns: Options.optional(Options.span()) })
+  )
 }
 
 /** Waits in an interrupted fiber too: what is interrupted there is another one. */
@@ -1261,35 +1306,31 @@ export const make = <PE, PR, OE, OR>(
   SqlClient.SqlClient | Scope.Scope | Exclude<PR, Scope.Scope> | OR
 > =>
   Effect.gen(function*() {
+    yield* Options.checked(options, checks)
+    const { retention } = options
+    const millis = Options.positiveMillis
     const db = yield* database(options.prefix)
     const settings: Settings = {
-      concurrency: yield* wholeNumber("concurrency", options.concurrency ?? 4000),
-      maxDeaths: yield* wholeNumber("maxDeaths", options.maxDeaths ?? 5),
-      checkpointMillis: yield* positiveMillis("checkpointInterval", options.checkpointInterval ?? "25 millis"),
-      pollMillis: yield* positiveMillis("pollInterval", options.pollInterval ?? "250 millis"),
-      lockMillis: Math.ceil(yield* positiveMillis("lock", options.lock ?? "10 seconds")),
-      drainMillis: yield* positiveMillis("drainTimeout", options.drainTimeout ?? "10 seconds"),
-      detailsMillis: Math.ceil(yield* positiveMillis("retention.details", options.retention?.details ?? "7 days")),
-      campaignsMillis: Math.ceil(
-        yield* positiveMillis("retention.campaigns", options.retention?.campaigns ?? "30 days")
-      )
+      concurrency: options.concurrency ?? 4000,
+      maxDeaths: options.maxDeaths ?? 5,
+      checkpointMillis: yield* millis("checkpointInterval", options.checkpointInterval ?? "25 millis"),
+      pollMillis: yield* millis("pollInterval", options.pollInterval ?? "250 millis"),
+      lockMillis: Math.ceil(yield* millis("lock", options.lock ?? "10 seconds")),
+      drainMillis: yield* millis("drainTimeout", options.drainTimeout ?? "10 seconds"),
+      detailsMillis: Math.ceil(yield* millis("retention", retention?.details ?? "7 days")),
+      campaignsMillis: Math.ceil(yield* millis("retention", retention?.campaigns ?? "30 days"))
     }
-    if (settings.lockMillis < 1000) {
-      return yield* new InvalidOutboxOptions({ field: "lock", description: "it must be at least 1 second" })
-    }
-    const timeout = Duration.millis(
-      yield* positiveMillis("onOutcomesTimeout", options.onOutcomesTimeout ?? "1 minute")
-    )
+    const timeout = Duration.millis(yield* millis("onOutcomesTimeout", options.onOutcomesTimeout ?? "1 minute"))
     const pools = yield* Effect.context<Exclude<PR, Scope.Scope>>()
     const tellers = yield* Effect.context<OR>()
     const { onOutcomes } = options
     const tell = onOutcomes === undefined
       ? undefined
       : (outcomes: ReadonlyArray<Outcome>) =>
-        Effect.suspend(() => onOutcomes(outcomes)).pipe(
+        effectOf("onOutcomes", () => onOutcomes(outcomes)).pipe(
           Effect.asVoid,
           Effect.catchAllCause((cause) =>
-            Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.fail(cut(Cause.pretty(cause), 1000))
+            Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.fail(textOfCause(cause))
           ),
           Effect.provide(tellers)
         )
@@ -1300,7 +1341,8 @@ export const make = <PE, PR, OE, OR>(
       yield* Effect.clock,
       (tenant) =>
         rates.problem(tenant) ?? Effect.flatMap(Effect.scope, (scope) =>
-          Scope.extend(Effect.suspend(() => options.pool(tenant)), scope).pipe(
+          Scope.extend(effectOf("pool", () => options.pool(tenant)), scope).pipe(
+            Effect.filterOrDieMessage(isPool, "`pool` must give an ApnsPool, and gave something else"),
             Effect.mapInputContext((_: Context.Context<never>) => pools),
             Effect.catchAllCause((cause) => Effect.fail(problemOf(cause)))
           )),
