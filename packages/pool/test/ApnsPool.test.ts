@@ -36,7 +36,7 @@ const answer = (status: number, reason?: string, headers?: Record<string, string
   Effect.succeed(Response.make({ status, headers, ...(reason === undefined ? {} : { body: { reason } }) }))
 
 describe("ApnsPool without a socket", () => {
-  it.effect("answers", () =>
+  it.effect("a request is answered -> the response", () =>
     Effect.gen(function*() {
       const response = yield* post()
       assert.strictEqual(response.status, 200)
@@ -51,7 +51,7 @@ describe("ApnsPool without a socket", () => {
       })
     }).pipe(Effect.provide(ApnsPool.layerTest(() => Effect.succeed(Response.make())))))
 
-  it.effect("times out when the answer does not come, and frees the stream", () =>
+  it.effect("no answer comes -> Timeout, and the stream is free again", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(Effect.either(post()))
       yield* TestClock.adjust("9999 millis")
@@ -66,7 +66,7 @@ describe("ApnsPool without a socket", () => {
       assert.strictEqual((yield* stats).inFlight, 0)
     }).pipe(Effect.provide(ApnsPool.layerTest(() => Effect.never))))
 
-  it.effect("waiting for a free stream does not count against the timeout", () =>
+  it.effect("the time spent waiting for a free stream does not count against the timeout", () =>
     Effect.gen(function*() {
       const first = yield* Effect.fork(Effect.either(post({ timeout: "10 seconds" })))
       const second = yield* Effect.fork(Effect.either(post({ timeout: "10 seconds" })))
@@ -82,7 +82,7 @@ describe("ApnsPool without a socket", () => {
       )
     ))
 
-  it.effect("a deadline holds in the queue, where nothing was sent", () =>
+  it.effect("the deadline passes in the queue -> Timeout, not processed", () =>
     Effect.gen(function*() {
       yield* Effect.fork(post({ timeout: "1 hour" }))
       yield* TestClock.adjust(0)
@@ -92,7 +92,7 @@ describe("ApnsPool without a socket", () => {
       assert.deepInclude(error, { _tag: "Timeout", processed: "no", limit: "deadline", attempts: 0 })
     }).pipe(Effect.provide(ApnsPool.layerTest(() => Effect.never, { streams: 1 }))))
 
-  it.effect("the notification's own expiration is a deadline", () =>
+  it.effect("apns-expiration passes -> Timeout, as with a deadline", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(
         Effect.flip(post({ headers: { "apns-expiration": "3" }, timeout: "10 seconds" }))
@@ -107,7 +107,7 @@ describe("ApnsPool without a socket", () => {
       assert.strictEqual(response.status, 200)
     }).pipe(Effect.provide(ApnsPool.layerTest(() => Effect.succeed(Response.make())))))
 
-  it.effect("serves those who wait in the order they came", () =>
+  it.effect("queued requests are sent in the order of submission", () =>
     Effect.gen(function*() {
       const order: Array<number> = []
       const fibers = yield* Effect.forEach([1, 2, 3, 4, 5], (n) =>
@@ -122,7 +122,7 @@ describe("ApnsPool without a socket", () => {
       )
     ))
 
-  it.effect("what the server refused is sent again, at once and then by the schedule, and counted", () => {
+  it.effect("REFUSED_STREAM -> sent again, first at once and then by the schedule, and counted", () => {
     const { handler, seen } = scripted(refused, refused, refused, refused)
     return Effect.gen(function*() {
       const fiber = yield* Effect.fork(post())
@@ -134,7 +134,7 @@ describe("ApnsPool without a socket", () => {
     }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
   })
 
-  it.effect("a caller's own schedule decides about retries", () => {
+  it.effect("retrySchedule: Schedule.stop -> no retry after the two immediate ones", () => {
     const { handler, seen } = scripted(refused, refused, refused, refused)
     return Effect.gen(function*() {
       const error = yield* Effect.flip(post())
@@ -143,7 +143,7 @@ describe("ApnsPool without a socket", () => {
     }).pipe(Effect.provide(ApnsPool.layerTest(handler, { retrySchedule: Schedule.stop })))
   })
 
-  it.effect("an unknown fate is not repeated unless the policy allows it", () => {
+  it.effect("an unknown fate -> sent again only if the policy allows it", () => {
     const one = scripted(dropped)
     const two = scripted(dropped)
     const three = scripted(dropped)
@@ -163,7 +163,7 @@ describe("ApnsPool without a socket", () => {
     })
   })
 
-  it.effect("a failure after a doubtful attempt never claims that nothing was processed", () => {
+  it.effect("an attempt with unknown fate, then another failure -> the error says that it may have been processed", () => {
     const { handler } = scripted(dropped, refused, refused, refused, refused)
     return Effect.gen(function*() {
       const fiber = yield* Effect.fork(Effect.flip(post({ retransmit: "always" })))
@@ -189,7 +189,7 @@ describe("ApnsPool without a socket", () => {
     }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
   })
 
-  it.effect("503 whose Retry-After is beyond the deadline is the answer, at once", () => {
+  it.effect("503 with a Retry-After beyond the deadline -> fails with the 503 at once", () => {
     const { handler, seen } = scripted(answer(503, "ServiceUnavailable", { "retry-after": "60" }))
     return Effect.gen(function*() {
       const response = yield* post()
@@ -198,7 +198,7 @@ describe("ApnsPool without a socket", () => {
     }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
   })
 
-  it.effect("503 then 400: the 400 is returned after two attempts", () => {
+  it.effect("503, then 400 -> the 400, after two attempts", () => {
     const { handler } = scripted(
       answer(503, "ServiceUnavailable", { "retry-after": "1" }),
       answer(400, "BadDeviceToken")
@@ -210,7 +210,7 @@ describe("ApnsPool without a socket", () => {
     }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
   })
 
-  it.effect("429 TooManyRequests holds that request back and no other", () => {
+  it.effect("429 TooManyRequests -> only that request is delayed", () => {
     const { handler } = scripted(answer(429, "TooManyRequests"))
     return Effect.gen(function*() {
       const throttled = yield* Effect.fork(post())
@@ -222,7 +222,7 @@ describe("ApnsPool without a socket", () => {
     }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
   })
 
-  describe("an error tells the last answer, and none of those before", () => {
+  describe("an error has the last answer, not an earlier one", () => {
     const notification = Notification.alert({ alert: "Lunch" })
     const token = "0123456789abcdef"
     const topic = "com.example.app"
@@ -255,7 +255,7 @@ describe("ApnsPool without a socket", () => {
     }
   })
 
-  it.effect("what Apple says not to retry is not retried", () => {
+  it.effect("a reason that Apple says not to retry -> not retried", () => {
     const { handler, seen } = scripted(answer(410, "Unregistered"))
     return Effect.gen(function*() {
       assert.deepInclude(yield* post(), { status: 410, attempts: 1 })
@@ -263,7 +263,7 @@ describe("ApnsPool without a socket", () => {
     }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
   })
 
-  it.effect("an error body that is not JSON is a malformed response", () =>
+  it.effect("an error body that is not JSON -> MalformedResponse", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(post())
       assert.deepInclude(error, { _tag: "MalformedResponse", processed: "yes", status: 400 })
@@ -273,7 +273,7 @@ describe("ApnsPool without a socket", () => {
       ))
     ))
 
-  it.effect("interruption takes a request out of the queue or off the wire, and the counters stay exact", () =>
+  it.effect("interruption in the queue or in flight -> the request is removed or cancelled, and the counters are exact", () =>
     Effect.gen(function*() {
       const sent = yield* Effect.fork(post())
       const waiting = yield* Effect.fork(post())
@@ -285,7 +285,7 @@ describe("ApnsPool without a socket", () => {
       assert.deepInclude(yield* stats, { inFlight: 0, queued: 0, retrying: 0, interrupted: 2, completed: 0, failed: 0 })
     }).pipe(Effect.provide(ApnsPool.layerTest(() => Effect.never, { streams: 1 }))))
 
-  it.effect("closing the scope lets answers come in, then fails the rest", () =>
+  it.effect("the scope is closed -> requests in flight get their answers until the drain timeout, then the rest fails", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const context = yield* Effect.scope.pipe(
@@ -317,7 +317,7 @@ describe("ApnsPool without a socket", () => {
       assert.isTrue(Either.isLeft(last))
     }).pipe(Effect.scoped))
 
-  it.effect("after the scope has ended a pool is closed, in a typed way", () =>
+  it.effect("a request after the scope has ended -> Closed", () =>
     Effect.gen(function*() {
       const pool = yield* ApnsPool.ApnsPool.pipe(
         Effect.provide(ApnsPool.layerTest(() => Effect.succeed(Response.make())))
@@ -327,7 +327,7 @@ describe("ApnsPool without a socket", () => {
       assert.strictEqual((yield* pool.stats).state, "closed")
     }))
 
-  it.effect("a size that is not a whole number from 1 is refused", () =>
+  it.effect("a size that is not a whole number of at least 1 -> refused", () =>
     Effect.gen(function*() {
       for (const size of [0, -1, 1.5, NaN, Infinity]) {
         const exit = yield* Effect.exit(

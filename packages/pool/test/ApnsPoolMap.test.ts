@@ -63,7 +63,7 @@ const stats = Effect.flatMap(ApnsPoolMap.ApnsPoolMap, (pools) => pools.stats)
 const settle = TestClock.adjust(0)
 
 describe("ApnsPoolMap", () => {
-  it.effect("opens a pool when it is needed, keeps it while it is used, and closes it when it was idle for long enough", () => {
+  it.effect("a pool is opened on first use, kept while used, and closed after the idle time", () => {
     const { layer, seen } = counted({ idleTimeToLive: "5 minutes" })
     return Effect.gen(function*() {
       const tenant = tenantAt(yield* tenantsOf(1), 0)
@@ -90,7 +90,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("each idle pool has its own time", () => {
+  it.effect("each idle pool has its own idle timer", () => {
     const { layer, seen } = counted({ idleTimeToLive: "10 seconds" })
     return Effect.gen(function*() {
       const tenants = yield* tenantsOf(3)
@@ -116,7 +116,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("keys by endpoint and credentials: the same are the same pool, whatever their topic", () => {
+  it.effect("the same endpoint and credentials -> the same pool, also with another topic", () => {
     const { layer, seen } = counted({ topic: "com.example.default" })
     return Effect.gen(function*() {
       const [first, second] = yield* tenantsOf(2)
@@ -134,7 +134,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.scoped, Effect.provide(layer))
   })
 
-  it.effect("keeps to its budget under 300 tenants, serves them all, and the one that waits longest first", () => {
+  it.effect("300 tenants -> never more connections than maxConnections; all are served, the one that waits longest first", () => {
     const { layer, seen } = counted({ size: 3, maxConnections: 20 }, Effect.sleep("1 second"))
     return Effect.gen(function*() {
       const tenants = yield* tenantsOf(300)
@@ -162,7 +162,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("takes from the largest pool what a newcomer needs, and gives it back when it is free", () => {
+  it.effect("a new tenant and no free connection -> one is taken from the largest pool, and given back when it is free", () => {
     const { layer, seen } = counted({ size: 4, maxConnections: 5, idleTimeToLive: "1 minute" })
     return Effect.gen(function*() {
       const [first, second, third] = yield* tenantsOf(3)
@@ -187,7 +187,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.scoped, Effect.provide(layer))
   })
 
-  it.effect("closes the pool that was idle longest, not one that is used", () => {
+  it.effect("no free connection -> the pool that was idle longest is closed, not one that is used", () => {
     const { layer, seen } = counted({ maxConnections: 3 })
     return Effect.gen(function*() {
       const tenants = yield* tenantsOf(4)
@@ -202,7 +202,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.scoped, Effect.provide(layer))
   })
 
-  it.effect("a tenant that gave up waiting takes nothing of the budget", () => {
+  it.effect("a tenant stops waiting -> it holds no connection", () => {
     const { layer, seen } = counted({ maxConnections: 1 })
     return Effect.gen(function*() {
       const tenants = yield* tenantsOf(3)
@@ -222,7 +222,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("a grant that meets an interruption is not lost", () => {
+  it.effect("a connection is granted at the moment of an interruption -> the next tenant gets it", () => {
     const { layer } = counted({ maxConnections: 1 })
     return Effect.gen(function*() {
       const tenants = yield* tenantsOf(3)
@@ -237,7 +237,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("one who is interrupted leaves the pool to the others", () => {
+  it.effect("one of several users of a pool is interrupted -> the others keep the pool", () => {
     const { layer, seen } = counted({ maxConnections: 1 }, Effect.sleep("1 second"))
     return Effect.gen(function*() {
       const tenant = tenantAt(yield* tenantsOf(1), 0)
@@ -251,7 +251,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("forgets a pool that it is told to forget", () => {
+  it.effect("invalidate -> the pool is closed, and the next use opens a new one", () => {
     const { layer, seen } = counted({})
     return Effect.gen(function*() {
       const tenant = tenantAt(yield* tenantsOf(1), 0)
@@ -264,7 +264,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("closing closes every pool; whoever waits for the budget was not processed", () => {
+  it.effect("the scope is closed -> every pool is closed; requests that wait for a connection fail, not processed", () => {
     const { layer, seen } = counted({ maxConnections: 2, drainTimeout: "1 second" }, Effect.sleep("1 hour"))
     return Effect.gen(function*() {
       const scope = yield* Scope.make()
@@ -284,7 +284,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.scoped)
   })
 
-  it.effect("two that never stop sending, and a third with two seconds: everybody gets a turn", () => {
+  it.effect("two tenants that never stop sending, and a third with a timeout of two seconds -> all are served", () => {
     const { layer, seen } = counted({ maxConnections: 2, drainTimeout: "0 seconds" }, Effect.sleep("100 millis"))
     return Effect.gen(function*() {
       const tenants = yield* tenantsOf(4)
@@ -309,7 +309,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("waiting for the budget: timeout and deadline end it, and nothing was processed", () => {
+  it.effect("the timeout or the deadline passes while waiting for a free connection -> Timeout, not processed", () => {
     const { layer } = counted({ maxConnections: 1, drainTimeout: "0 seconds" }, Effect.sleep("1 hour"))
     return Effect.gen(function*() {
       const [first, second] = yield* tenantsOf(2)
@@ -332,7 +332,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("a pool that is invalidated while somebody waits in it: they wait on, and are served", () => {
+  it.effect("a pool is invalidated while requests wait in it -> they are still served", () => {
     const { layer } = counted({ maxConnections: 1 }, Effect.sleep("500 millis"))
     return Effect.gen(function*() {
       const [first, second] = yield* tenantsOf(2)
@@ -347,7 +347,7 @@ describe("ApnsPoolMap", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("says what is wrong with its options", () =>
+  it.effect("invalid options -> an error that names the option", () =>
     Effect.gen(function*() {
       const none = yield* Effect.flip(Effect.scoped(ApnsPoolMap.make({ maxConnections: 0 })))
       assert.deepInclude(none, { _tag: "InvalidPoolOptions", field: "maxConnections" })
@@ -355,7 +355,7 @@ describe("ApnsPoolMap", () => {
       assert.deepInclude(half, { _tag: "InvalidPoolOptions", field: "size" })
     }))
 
-  it.effect("a pool that cannot be opened fails whoever asks for it, and takes nothing of the budget", () =>
+  it.effect("a pool cannot be opened -> the tenant gets the error, and no connection is held", () =>
     Effect.gen(function*() {
       const good = tenantAt(yield* tenantsOf(1), 0)
       const { credentials } = good
@@ -387,7 +387,7 @@ describe("ApnsPoolMap over the network", () => {
       MockApns.layer()
     )
 
-  it.scopedLive("two teams never share a connection", () =>
+  it.scopedLive("two teams -> never one connection", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const tenants = yield* Effect.all([
@@ -413,7 +413,7 @@ describe("ApnsPoolMap over the network", () => {
       assert.deepInclude(yield* stats, { pools: 3 })
     }).pipe(Effect.provide(pools({ size: 2 }))))
 
-  it.scopedLive("sends streams for a tenant, and keeps to its budget while it moves between them", () =>
+  it.scopedLive("sendAll for several tenants in turn -> never more connections than maxConnections", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const tenants = yield* Effect.all([team("AAAAAAAAAA", "TEAMAAAAAA"), team("BBBBBBBBBB", "TEAMBBBBBB")])

@@ -17,7 +17,7 @@ const goal = (channelId: string, options: Partial<Broadcast.Options> = {}) =>
   Broadcast.send({ channelId, notification: update, priority: 5, expiration: "none", ...options })
 
 describe("Broadcast.send", () => {
-  it.scopedLive("reaches a channel with everything that Apple wants to be told", () =>
+  it.scopedLive("a broadcast reaches its channel with every header that Apple requires", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const channelId = yield* apns.createChannel(bundleId, 1)
@@ -46,7 +46,7 @@ describe("Broadcast.send", () => {
       })
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1 }))))
 
-  it.scopedLive("says \"none\" and priority 10 where nothing else was said, and hands on the id that APNs made", () =>
+  it.scopedLive("no expiration and priority given -> \"none\" and 10 are sent; the receipt has the id that APNs made", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const channelId = yield* apns.createChannel(bundleId)
@@ -56,7 +56,7 @@ describe("Broadcast.send", () => {
       assert.deepInclude(received?.headers, { "apns-priority": "10", "apns-expiration": "0" })
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1 }))))
 
-  it.scopedLive("fails with the error of each reason", () =>
+  it.scopedLive("each reason -> its error", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const unstored = yield* apns.createChannel(bundleId, 0)
@@ -80,7 +80,7 @@ describe("Broadcast.send", () => {
       }
     }))))
 
-  it.scopedLive("sends nothing that APNs would not take", () =>
+  it.scopedLive("input that APNs would refuse -> an error, and nothing is sent", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const wrong: ReadonlyArray<readonly [Partial<Broadcast.Options>, string]> = [
@@ -98,7 +98,7 @@ describe("Broadcast.send", () => {
       assert.strictEqual(yield* apns.receivedCount, 0)
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1 }))))
 
-  it.scopedLive("takes 5120 bytes, which no notification to a device may have", () =>
+  it.scopedLive("a body of 5120 bytes, more than a device push may have -> accepted", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const channelId = yield* apns.createChannel(bundleId)
@@ -107,7 +107,7 @@ describe("Broadcast.send", () => {
       assert.strictEqual((yield* apns.received)[0]?.body.length, 5120)
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1 }))))
 
-  it.scopedLive("is sent again where APNs did not process it, and not where it may have", () =>
+  it.scopedLive("not processed -> sent again; possibly processed -> not sent again", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const channelId = yield* apns.createChannel(bundleId)
@@ -132,7 +132,7 @@ const service = (mock: MockApns.Options = {}) =>
 
 describe("Channels", () => {
   for (const messageStoragePolicy of ["no-message-stored", "most-recent-message-stored"] as const) {
-    it.scopedLive(`creates, reads, lists and deletes: ${messageStoragePolicy}`, () =>
+    it.scopedLive(`a channel is created, read, listed and deleted: ${messageStoragePolicy}`, () =>
       Effect.gen(function*() {
         const channels = yield* Channels.Channels
         const created = yield* channels.create({ messageStoragePolicy, requestId })
@@ -167,7 +167,7 @@ describe("Channels", () => {
       assert.deepStrictEqual([...channelIds].sort(), ids.sort())
     }).pipe(Effect.provide(service())))
 
-  it.scopedLive("fails with the error of each reason, and for input that APNs does not take", () =>
+  it.scopedLive("each reason -> its error; input that APNs would refuse -> an error, and nothing is sent", () =>
     Effect.gen(function*() {
       const channels = yield* Channels.Channels
       const messageStoragePolicy = "no-message-stored"
@@ -182,7 +182,7 @@ describe("Channels", () => {
       assert.strictEqual((yield* Effect.flip(channels.delete({ channelId: "" })))._tag, "ParseError")
     }).pipe(Effect.provide(service({ maxChannels: 1, broadcastEnabled: [bundleId] }))))
 
-  it.scopedLive("says that an answer makes no sense, and whose it is", () =>
+  it.scopedLive("an answer that cannot be parsed -> MalformedResponse with its status", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const channels = yield* Channels.Channels
@@ -203,7 +203,7 @@ describe("Channels", () => {
       assert.deepInclude(nameless, { _tag: "MalformedResponse", status: 201 })
     }).pipe(Effect.provide(service())))
 
-  it.scopedLive("never creates a second channel where the fate of the first is unknown, but asks again for what it reads", () =>
+  it.scopedLive("unknown fate -> create is not repeated, read is", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const channels = yield* Channels.Channels
@@ -216,7 +216,7 @@ describe("Channels", () => {
       assert.deepStrictEqual((yield* apns.received).map(({ method }) => method), ["POST", "GET", "GET"])
     }).pipe(Effect.provide(service())))
 
-  it.scopedLive("works over a pool that sends notifications too", () =>
+  it.scopedLive("channel management on a pool that also sends notifications works", () =>
     Effect.gen(function*() {
       const channels = yield* Channels.Channels
       const { channelId } = yield* channels.create({ messageStoragePolicy: "no-message-stored" })
@@ -225,7 +225,7 @@ describe("Channels", () => {
       assert.strictEqual((yield* apns.stats).openConnections, 1)
     }).pipe(Effect.provide(Layer.provideMerge(Channels.layerWithoutPool, MockApns.layerPool({ size: 1 })))))
 
-  it("manages where Apple says, and anywhere else where it was told", () => {
+  it("Apple's endpoints -> Apple's ports for channel management; any other endpoint -> used as given", () => {
     const own = Endpoint.unsafeMake("https://localhost:2197")
     assert.strictEqual(
       Channels.endpointOf(Endpoint.production).origin,
@@ -241,7 +241,7 @@ describe("Channels", () => {
     assert.strictEqual(Channels.endpointOf(own), own)
   })
 
-  it.effect("tells a pool's failures as they are", () =>
+  it.effect("a failure of the pool -> the same error from channel management", () =>
     Effect.gen(function*() {
       const channels = yield* Channels.Channels
       const fiber = yield* Effect.fork(Effect.flip(channels.list({ bundleId, timeout: "3 seconds" })))

@@ -36,8 +36,8 @@ const tokenOf = ({ key, keyId, teamId }: ProviderKey.ProviderKey) =>
 
 const dropped: Failure.CloseCause = { _tag: "Dropped", code: "ECONNRESET" }
 
-describe("a bound for those who wait", () => {
-  it.effect("the next one fails at once, typed, and was not processed; there is room again when one is served", () =>
+describe("maxQueued and the other options of an engine", () => {
+  it.effect("the queue is full -> the next request fails at once, not processed; there is room again when one is served", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const program = Effect.gen(function*() {
@@ -66,7 +66,7 @@ describe("a bound for those who wait", () => {
       )
     }))
 
-  it.scoped("what is no number of requests, a duration or a schedule is refused with the option's name", () =>
+  it.scoped("an option that is not a number of requests, a duration or a schedule -> refused, with its name", () =>
     Effect.gen(function*() {
       const wrong: ReadonlyArray<readonly [string, ReadonlyArray<unknown>]> = [
         ["size", [NaN, 0, -1, 1.5, "4", null, {}, Infinity]],
@@ -93,7 +93,7 @@ describe("a bound for those who wait", () => {
       }
     }))
 
-  it.scoped("a span of time that is none is refused with the option's name, before anything connects", () =>
+  it.scoped("an invalid span of time -> refused with the option's name, before anything connects", () =>
     Effect.gen(function*() {
       const credentials = yield* tokenOf(yield* ProviderKey.make())
       for (const name of ["connectTimeout", "drainTimeout", "ping.interval", "ping.deadline", "ping.busyDeadline"]) {
@@ -113,7 +113,7 @@ describe("a bound for those who wait", () => {
       assert.strictEqual(ofMap.field, "idleTimeToLive")
     }))
 
-  it.live("any options make a pool, or one typed error", () =>
+  it.live("any options -> a pool or one typed error", () =>
     Effect.promise(() =>
       FastCheck.assert(
         FastCheck.asyncProperty(
@@ -146,7 +146,7 @@ describe("a bound for those who wait", () => {
     ), 60_000)
 })
 
-describe("what may have been processed", () => {
+describe("a request that may have been processed", () => {
   const losing = (count: { attempts: number }) => (parts: Parts) =>
     Effect.gen(function*() {
       let connection: Connection.Connection | undefined = undefined
@@ -171,7 +171,7 @@ describe("what may have been processed", () => {
       1
     ]] as const
   ) {
-    it.scoped(`is sent again ${what}: ${attempts} times in all, then its fate is unknown`, () =>
+    it.scoped(`maxRetransmits ${what} -> ${attempts} attempts in all, then an error with processed: unknown`, () =>
       Effect.gen(function*() {
         const count = { attempts: 0 }
         const pool = yield* UnstableApnsPool.makeWith(losing(count), {
@@ -199,7 +199,7 @@ describe("callers' code that throws", () => {
     }
   }
 
-  it.effect("callbacks: they are logged, and the pool lives; so do deadlines", () => {
+  it.effect("a callback throws -> logged; the pool and its deadlines keep working", () => {
     const lines: Array<unknown> = []
     const logger = Logger.make(({ message }) => {
       lines.push(message)
@@ -237,7 +237,7 @@ describe("callers' code that throws", () => {
     })
   }
   for (const [what, schedule] of Object.entries(schedules)) {
-    it.effect(`a schedule that ${what}: what came stands, and the pool lives`, () => {
+    it.effect(`a backoff schedule that ${what} -> the last answer is the result, and the pool keeps working`, () => {
       let busy = true
       return Effect.gen(function*() {
         const pool = yield* ApnsPool.ApnsPool
@@ -255,7 +255,7 @@ describe("callers' code that throws", () => {
       )
     })
 
-    it.scoped(`a reconnect schedule that ${what}: the pool connects again, later`, () =>
+    it.scoped(`a reconnect schedule that ${what} -> the pool connects again after a wait`, () =>
       Effect.gen(function*() {
         let attempts = 0
         const pool = yield* UnstableApnsPool.makeWith(
@@ -288,7 +288,7 @@ describe("callers' code that throws", () => {
       ["dies", () => Effect.die(new Error("a bug in a handler"))]
     ] as const
   ) {
-    it.effect(`a handler of layerTest that ${what}: its own caller gets the defect, the others their answers`, () => {
+    it.effect(`a handler of layerTest that ${what} -> its caller gets the defect, the others their answers`, () => {
       let bad = true
       return Effect.gen(function*() {
         const exit = yield* Effect.exit(hello)
@@ -302,7 +302,7 @@ describe("callers' code that throws", () => {
     })
   }
 
-  it.scoped("opening a connection that throws: the next attempt comes", () =>
+  it.scoped("opening a connection throws -> another attempt follows", () =>
     Effect.gen(function*() {
       let attempts = 0
       const pool = yield* UnstableApnsPool.makeWith((parts) => {
@@ -313,7 +313,7 @@ describe("callers' code that throws", () => {
       assert.strictEqual((yield* pool.post(request)).status, 200)
     }).pipe(Effect.provide(silent)))
 
-  it.scoped("a logger that throws: the pool connects all the same", () =>
+  it.scoped("a logger throws -> the pool still connects", () =>
     Effect.gen(function*() {
       let attempts = 0
       const pool = yield* UnstableApnsPool.makeWith((parts) => {
@@ -330,7 +330,7 @@ describe("callers' code that throws", () => {
     ))))
 })
 
-describe("servers that replace their connections by GOAWAY", () => {
+describe("servers that rotate connections by GOAWAY", () => {
   for (const answered of [true, false]) {
     it.live(`every 100 requests, GOAWAY that includes them, ${answered ? "answered" : "not yet answered"}: nobody waits`, () =>
       Effect.gen(function*() {
@@ -404,9 +404,9 @@ const held = (parts: Parts) =>
     return { made, waiting }
   })
 
-describe("a connection that has shown nothing of itself", () => {
+describe("a connection that is not proven yet", () => {
   for (const proof of ["an answer", "a PONG", "ten seconds of life"] as const) {
-    it.scoped(`carries 8 requests until ${proof} comes, then as many as the server allows`, () =>
+    it.scoped(`at most 8 requests in flight before ${proof}, then as many as the server allows`, () =>
       Effect.gen(function*() {
         let answer = (): void => {}
         let pong = (): void => {}
@@ -434,8 +434,8 @@ describe("a connection that has shown nothing of itself", () => {
   }
 })
 
-describe("a single send beside two bulks", () => {
-  it.scoped("gets one of the next three free streams; the bulks share the others evenly", () =>
+describe("a single send and two bulks on one pool", () => {
+  it.scoped("the single send gets one of the next three free streams; the bulks share the others evenly", () =>
     Effect.gen(function*() {
       let serve: ReadonlyArray<() => void> = []
       const pool = yield* UnstableApnsPool.makeWith(

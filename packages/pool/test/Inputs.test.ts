@@ -19,7 +19,7 @@ const headersOf = ({ spec }: Request.Request): Record<string, string> => {
 }
 
 describe("send", () => {
-  it.effect("takes a receipt's own apns-id back, whatever its case, and sends it in lower case", () => {
+  it.effect("an apns-id in upper or lower case -> sent in lower case", () => {
     const requests: Array<Request.Request> = []
     return Effect.gen(function*() {
       const options = { token: "00", topic: "com.example.app", notification: Notification.alert({ alert: "Hello" }) }
@@ -32,7 +32,7 @@ describe("send", () => {
     }).pipe(Effect.provide(recorded(requests)))
   })
 
-  it.effect("takes a device token of 4,096 digits", () => {
+  it.effect("a device token of 4,096 digits -> accepted", () => {
     const requests: Array<Request.Request> = []
     return Effect.gen(function*() {
       const token = "ab".repeat(2048)
@@ -41,7 +41,7 @@ describe("send", () => {
     }).pipe(Effect.provide(recorded(requests)))
   })
 
-  it.scopedLive("brings a device token of 4,096 digits to the server", () =>
+  it.scopedLive("a device token of 4,096 digits -> reaches the server", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const token = "0123456789abcdef".repeat(256)
@@ -49,7 +49,7 @@ describe("send", () => {
       assert.deepStrictEqual((yield* apns.received).map((request) => request.token), [token])
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1 }))))
 
-  it.effect("sends a raw notification of a push type that it does not know, with its own topic suffix", () => {
+  it.effect("a raw notification with an unknown push type and its own topic suffix -> sent", () => {
     const requests: Array<Request.Request> = []
     return Effect.gen(function*() {
       const notification = Notification.raw({
@@ -71,7 +71,7 @@ describe("send", () => {
     }).pipe(Effect.provide(recorded(requests)))
   })
 
-  it.effect("refuses a topic that its suffix makes longer than a header value should be", () =>
+  it.effect("a topic that is too long with its suffix -> refused", () =>
     Effect.gen(function*() {
       const notification = Notification.raw({
         pushType: "newtype",

@@ -66,7 +66,7 @@ const secrets = ({ credentials: { key, keyId, teamId } }: MockApns.MockApns) => 
 }
 
 describe("credentials as an Effect", () => {
-  it.scopedLive("a pool runs it once for all its connections, and sends", () =>
+  it.scopedLive("a pool runs it once for all its connections", () =>
     Effect.gen(function*() {
       const { ca, endpoint, ...mock } = yield* MockApns.make()
       const { asked, credentials, live } = secrets({ ca, endpoint, ...mock })
@@ -78,7 +78,7 @@ describe("credentials as an Effect", () => {
       assert.strictEqual(yield* mock.acceptedCount, 5)
     }))
 
-  it.scopedLive("a connection, channel management and a pool by tenant take it too", () =>
+  it.scopedLive("Connection, Channels and ApnsPoolMap take it too", () =>
     Effect.gen(function*() {
       const mock = yield* MockApns.make()
       const { ca, endpoint } = mock
@@ -102,7 +102,7 @@ describe("credentials as an Effect", () => {
       assert.strictEqual(asked.times, 4, "once for each layer, and once for each use of a tenant")
     }))
 
-  it.scopedLive("what it fails with is what the layer, or the use of the tenant, fails with", () =>
+  it.scopedLive("it fails -> the layer, or the use of the tenant, fails with the same error", () =>
     Effect.gen(function*() {
       const mock = yield* MockApns.make()
       const { endpoint } = mock
@@ -125,7 +125,7 @@ describe("credentials as an Effect", () => {
 })
 
 describe("a proxy as an Effect", () => {
-  it.scopedLive("an unusable one fails the layer; none at all is no proxy", () =>
+  it.scopedLive("it fails -> the layer fails; it gives Option.none -> no proxy", () =>
     Effect.gen(function*() {
       const mock = yield* MockApns.make()
       const { ca, endpoint } = mock
@@ -147,7 +147,7 @@ describe("a proxy as an Effect", () => {
       )
     }))
 
-  it.scopedLive("a pool goes through the one that it gives", () =>
+  it.scopedLive("it gives a proxy -> the pool connects through it", () =>
     Effect.gen(function*() {
       const mock = yield* MockApns.make()
       const { ca, endpoint } = mock
@@ -177,7 +177,7 @@ describe("a proxy as an Effect", () => {
 })
 
 describe("layerConfig", () => {
-  it.scopedLive("takes each option from where the program keeps it", () =>
+  it.scopedLive("each option can be a Config of its own", () =>
     Effect.gen(function*() {
       const mock = yield* MockApns.make()
       const { credentials: { key, keyId, teamId } } = mock
@@ -231,7 +231,7 @@ describe("layerFromEnv", () => {
     APNS_TOPIC: topic
   })
 
-  it.scopedLive("channel management and pools by tenant read the same variables as a pool", () =>
+  it.scopedLive("Channels and ApnsPoolMap read the same variables as a pool", () =>
     Effect.gen(function*() {
       const mock = yield* MockApns.make()
       const { endpoint } = mock
@@ -254,7 +254,7 @@ describe("layerFromEnv", () => {
       assert.strictEqual(connections, 2)
     }))
 
-  it.scopedLive("what is given takes the place of the variable, and what is given as undefined does not", () =>
+  it.scopedLive("an option in code replaces the variable; undefined does not", () =>
     Effect.gen(function*() {
       const mock = yield* MockApns.make()
       const credentials = yield* Effect.provide(secrets(mock).credentials, secrets(mock).live)
@@ -307,7 +307,7 @@ describe("layerFromEnv", () => {
       }
     }).pipe(Effect.scoped, Effect.provide(environment(variables)), Effect.provide(files({})))
 
-  it.live.each(["", "  "])("a variable that is %j counts as one that is not set", (empty) =>
+  it.live.each(["", "  "])("a variable that is %j -> treated as not set", (empty) =>
     Effect.gen(function*() {
       const unset = yield* optionsOf({})
       const { pool, pools } = yield* optionsOf(Object.fromEntries(names.map((name) => [name, empty])))

@@ -53,7 +53,7 @@ const make = (options: { readonly maxQueued?: number; readonly reachable: boolea
   })
 
 describe(`${count.toLocaleString("en-US")} requests at once`, () => {
-  it.scopedLive("with maxQueued: so many wait, all others fail at once and were not processed; those that wait are served", () =>
+  it.scopedLive("with maxQueued -> that many wait and are served, all others fail at once, not processed", () =>
     Effect.gen(function*() {
       const { gate, pass, pool } = yield* make({ maxQueued: 2_000, reachable: true })
       const heard = outcomes()
@@ -67,7 +67,7 @@ describe(`${count.toLocaleString("en-US")} requests at once`, () => {
       assert.deepInclude(yield* pool.stats, { queued: 0, inFlight: 0 })
     }))
 
-  it.scopedLive("without a bound, and nothing is connected: all fail when their timeout is over, and were not processed", () =>
+  it.scopedLive("without maxQueued and without a connection -> all fail after their timeout, not processed", () =>
     Effect.gen(function*() {
       const { pass, pool } = yield* make({ reachable: false })
       const heard = outcomes()
@@ -80,7 +80,7 @@ describe(`${count.toLocaleString("en-US")} requests at once`, () => {
       assert.deepInclude(yield* pool.stats, { queued: 0, failed: count })
     }))
 
-  it.scopedLive("without a bound: each takes less than 1 kB while it waits, and time runs for those alone that are in flight", () =>
+  it.scopedLive("without maxQueued -> less than 1 kB each while waiting, and only requests in flight time out", () =>
     Effect.gen(function*() {
       const { pass, pool } = yield* make({ reachable: true })
       const heard = outcomes()

@@ -103,7 +103,7 @@ const countOf = (reason: string) => ApnsMetrics.total(ApnsMetrics.rejections, { 
 const gaugeOf = (gauge: Metric.Metric.Gauge<number>, state: string) => ApnsMetrics.total(gauge, { state })
 
 describe("metrics", () => {
-  it.scopedLive("count rejections by reason, and nothing that a server makes up", () =>
+  it.scopedLive("rejections are counted by reason; reasons that Apple does not document get one common tag", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.unregister(dead)
@@ -120,7 +120,7 @@ describe("metrics", () => {
       assert.deepStrictEqual(after.map((count, i) => count - (before[i] ?? 0)), [1, 2, 1])
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1 }))))
 
-  it.effect("gauges tell what pools are doing when they are read, all pools together, and forget those that are closed", () =>
+  it.effect("gauges are computed when read, sum all pools, and leave out closed ones", () =>
     Effect.gen(function*() {
       const gauges = Effect.all({
         queued: gaugeOf(ApnsMetrics.poolRequests, "queued"),
@@ -153,7 +153,7 @@ describe("metrics", () => {
       assert.deepStrictEqual(yield* gauges, none)
     }))
 
-  it.scopedLive("tell pools apart by endpoint and name, and count latency in seconds", () =>
+  it.scopedLive("tags distinguish pools by endpoint and name; latency is in seconds", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const endpoint = apns.endpoint.origin
@@ -177,7 +177,7 @@ describe("metrics", () => {
       assert.isBelow(state.sum, 20)
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1, name: "acme" }))))
 
-  it.scopedLive("count every connection that was opened as closed, whatever ended it", () =>
+  it.scopedLive("every opened connection is counted as closed, whatever ended it", () =>
     Effect.gen(function*() {
       const count = (event: string) => ApnsMetrics.total(ApnsMetrics.connections, { event })
       const before = [yield* count("opened"), yield* count("closed")] as const
@@ -202,7 +202,7 @@ describe("metrics", () => {
 })
 
 describe("logs", () => {
-  it.scopedLive("say what becomes of connections, at a level that fits, and nothing of notifications", () => {
+  it.scopedLive("connection events are logged, each at its level; nothing about notifications is logged", () => {
     const { layer, lines } = logging()
     return Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
@@ -239,7 +239,7 @@ describe("logs", () => {
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1 })), Effect.provide(layer))
   })
 
-  it.scopedLive("warn once, with the number, when requests without an answer retire a connection", () => {
+  it.scopedLive("unanswered requests retire a connection -> one warning with their number", () => {
     const { layer, lines } = logging()
     return Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
@@ -260,7 +260,7 @@ describe("logs", () => {
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1 })), Effect.provide(layer))
   })
 
-  it.live("one warning when ten connections cannot be opened, again and again; one line when the pool is back", () => {
+  it.live("ten connections repeatedly fail to open -> one warning; the pool recovers -> one line", () => {
     const { layer, lines } = logging()
     return Effect.gen(function*() {
       const clock = new VirtualClock(1_800_000_000_000)
@@ -298,7 +298,7 @@ describe("logs", () => {
     }).pipe(Effect.scoped, Effect.provide(layer))
   })
 
-  it.scopedLive("call for help when APNs refuses the credentials", () => {
+  it.scopedLive("APNs refuses the credentials -> an error in the log", () => {
     const { layer, lines } = logging()
     return Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
@@ -313,7 +313,7 @@ describe("logs", () => {
 })
 
 describe("spans", () => {
-  it.scopedLive("of a notification: what it was, who took it, what became of it", () => {
+  it.scopedLive("a send -> a span with the notification, the connection and the outcome", () => {
     const { layer, spans } = tracing()
     return Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
@@ -353,7 +353,7 @@ describe("spans", () => {
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1, spans: true })), Effect.provide(layer))
   })
 
-  it.scopedLive("of a bulk: one, with the numbers", () => {
+  it.scopedLive("a bulk -> one span, with the counts", () => {
     const { layer, spans } = tracing()
     return Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
@@ -370,7 +370,7 @@ describe("spans", () => {
     }).pipe(Effect.provide(MockApns.layerPool({ size: 1, spans: true })), Effect.provide(layer))
   })
 
-  it.scopedLive("of broadcasts and channels", () => {
+  it.scopedLive("broadcasts and channel requests -> spans", () => {
     const { layer, spans } = tracing()
     return Effect.gen(function*() {
       const channels = yield* Channels.Channels
@@ -395,7 +395,7 @@ describe("spans", () => {
     )
   })
 
-  it.effect("only when asked for, by the pool or for one effect", () => {
+  it.effect("spans only if turned on, for the pool or for one effect", () => {
     const { layer, spans } = tracing()
     const answer = ApnsPool.layerTest(() => Effect.succeed(Response.make()))
     const asked = ApnsPool.layerTest(() => Effect.succeed(Response.make()), { spans: true })
@@ -416,7 +416,7 @@ describe("spans", () => {
 })
 
 describe("redaction", () => {
-  it.scopedLive("no device token, key, JWT, passphrase or password is in anything that can be printed", () => {
+  it.scopedLive("no log, error, span or metric contains a device token, key, JWT, passphrase or password", () => {
     const traced = tracing()
     const logged = logging()
     const shown: Array<readonly [what: string, text: string]> = []

@@ -62,9 +62,9 @@ const eachOf: (items: Stream.Stream<unknown>) => Stream.Stream<SendAll.ItemOutco
 
 const accepted = ApnsPool.layerTest(() => Effect.succeed(Response.make()))
 
-describe("options that are none", () => {
+describe("options of the wrong type", () => {
   for (const [index, { given, option }] of strange.entries()) {
-    it.effect(`send refuses ${option} and names it (${index})`, () =>
+    it.effect(`send: wrong ${option} -> an error that names it (${index})`, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(untyped(send)(given()))
         assert.strictEqual(error._tag, "ParseError")
@@ -73,7 +73,7 @@ describe("options that are none", () => {
       }).pipe(Effect.provide(accepted)))
   }
 
-  it.effect("sendEach answers each such item with the same error, sends the others, and ends", () =>
+  it.effect("sendEach: items with wrong options -> that error for each, the others are sent", () =>
     Effect.gen(function*() {
       const items = strange.flatMap(({ given }) => [good, given()])
       const outcomes = yield* Stream.runCollect(eachOf(Stream.fromIterable(items)))
@@ -85,7 +85,7 @@ describe("options that are none", () => {
       assert.sameMembers(refused.flatMap((error) => [...new Set(pathsOf(error))]), strange.map(({ option }) => option))
     }).pipe(Effect.provide(accepted)))
 
-  it.effect("sendAll answers each token with the same error", () =>
+  it.effect("sendAll: wrong options -> the same error for each token", () =>
     Effect.forEach(strange.filter(({ option }) => option !== "token"), ({ given, option }) =>
       Effect.gen(function*() {
         const outcomes = yield* Stream.runCollect(
@@ -99,7 +99,7 @@ describe("options that are none", () => {
       })).pipe(Effect.provide(accepted)))
 
   it.effect.each([null, undefined, 7, "text"])(
-    "no object at all (%j) is a ParseError too",
+    "%j in place of the options -> ParseError",
     (given) =>
       Effect.gen(function*() {
         assert.strictEqual((yield* Effect.flip(untyped(send)(given)))._tag, "ParseError")
@@ -128,10 +128,10 @@ describe("options that are none", () => {
     }).pipe(Effect.provide(accepted)))
 })
 
-describe("a token that is none", () => {
+describe("a token that is not valid", () => {
   const bad = ["../4242", "", "xyz", "42 42", "abc", null, undefined, 42, {}]
 
-  it.effect("is a BadDeviceToken found before anything was sent, for send and sendEach", () =>
+  it.effect("send and sendEach -> BadDeviceToken with origin local, nothing is sent", () =>
     Effect.forEach(bad, (token) =>
       Effect.gen(function*() {
         const given = { ...good, token }
@@ -146,7 +146,7 @@ describe("a token that is none", () => {
         }
       })).pipe(Effect.provide(accepted)))
 
-  it.effect("among others in sendAll keeps its place in the outcome and stops none of them", () =>
+  it.effect("sendAll -> BadDeviceToken in the place of that token, the others are sent", () =>
     Effect.gen(function*() {
       const outcomes = Chunk.toReadonlyArray(
         yield* Stream.runCollect(
@@ -158,11 +158,11 @@ describe("a token that is none", () => {
     }).pipe(Effect.provide(accepted)))
 })
 
-describe("reasons that do not belong", () => {
+describe("reasons of another kind of request", () => {
   const answers = (reason: string) =>
     ApnsPool.layerTest(() => Effect.succeed(Response.make({ status: 400, body: { reason } })))
 
-  it.effect("a reason of channels is an UnknownReason for a device, and the other way round", () =>
+  it.effect("a reason of channels for a device push, or the reverse -> UnknownReason", () =>
     Effect.gen(function*() {
       const device = yield* Effect.flip(Effect.provide(send(good), answers("ChannelNotRegistered")))
       assert.deepInclude(device, { _tag: "UnknownReason", reason: "ChannelNotRegistered", status: 400 })
@@ -176,7 +176,7 @@ describe("reasons that do not belong", () => {
 
 describe("sendAll and sendEach", () => {
   it.effect.each([Number.NaN, 0, -1, "many", null, {}])(
-    "a concurrency that is none (%j) is the default",
+    "concurrency %j, which is not a positive number -> the default",
     (concurrency) =>
       Effect.gen(function*() {
         const given = { notification, topic: "com.example.app", concurrency }
@@ -198,7 +198,7 @@ describe("sendAll and sendEach", () => {
       }).pipe(Effect.provide(accepted), Logger.withMinimumLogLevel(LogLevel.None))
   )
 
-  it.effect("are pipeable, with options and without", () =>
+  it.effect("work in a pipe, with options and without", () =>
     Effect.gen(function*() {
       const tokens = Stream.make(DeviceToken.DeviceToken.make(token))
       const all = yield* tokens.pipe(sendAll({ notification, topic: "com.example.app" }), Stream.runCollect)

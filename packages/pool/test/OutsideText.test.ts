@@ -39,11 +39,11 @@ const failed = (handler: (request: Request.Request) => Effect.Effect<Response.Re
     return error
   }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
 
-describe("text from outside", () => {
+describe("untrusted text from servers", () => {
   for (const text of hostile) {
     const name = JSON.stringify(text.slice(0, 20))
 
-    it.live(`stands on one short line in the message: reason and apns-id ${name}`, () =>
+    it.live(`reason and apns-id ${name} -> one short line in the message`, () =>
       Effect.gen(function*() {
         const error = yield* failed(() =>
           Effect.succeed(Response.make({ status: 400, body: { reason: text }, apnsId: text }))
@@ -51,7 +51,7 @@ describe("text from outside", () => {
         assert.isTrue(Rejection.isRejection(error))
       }))
 
-    it.live(`stands on one short line in the message: GOAWAY ${name}`, () =>
+    it.live(`GOAWAY debug data ${name} -> one short line in the message`, () =>
       failed(() =>
         Effect.fail(Failure.toError(
           Failure.closed("unknown", {
@@ -66,7 +66,7 @@ describe("text from outside", () => {
         ))
       ))
 
-    it.live(`stands on one short line in the message: an answer that cannot be understood ${name}`, () =>
+    it.live(`a malformed answer ${name} -> one short line in the message`, () =>
       failed(() =>
         Effect.fail(
           Failure.toError({ _tag: "MalformedResponse", processed: "yes", status: 400, description: text }, 1)
@@ -74,7 +74,7 @@ describe("text from outside", () => {
       ))
   }
 
-  it.scopedLive("of a real server stands on short lines in messages and logs", () =>
+  it.scopedLive("text of a real server -> short lines in messages and logs", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const keep = Logger.make((entry) => {

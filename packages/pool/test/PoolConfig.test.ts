@@ -38,7 +38,7 @@ const tokenOf = (mock: MockApns.MockApns) => ({
 const hello = send({ token: "00", notification: Notification.alert({ alert: "Hello" }) })
 
 describe("PoolConfig", () => {
-  it.scopedLive("a pool from the environment sends", () =>
+  it.scopedLive("a pool made from the environment sends", () =>
     Effect.gen(function*() {
       const mock = yield* MockApns.make()
       const program = Effect.gen(function*() {
@@ -56,7 +56,7 @@ describe("PoolConfig", () => {
       assert.strictEqual(yield* mock.acceptedCount, 1)
     }))
 
-  it.scopedLive("a client certificate, and a key from the environment itself, send too", () =>
+  it.scopedLive("a client certificate, or a key in a variable instead of a file -> it sends", () =>
     Effect.gen(function*() {
       const mock = yield* MockApns.make()
       const { APNS_KEY_FILE: _, ...token } = tokenOf(mock)
@@ -83,7 +83,7 @@ describe("PoolConfig", () => {
       Effect.provide(files({ "client.p12": p12 }))
     )
 
-  it.effect("a PKCS#12 file with its passphrase; production unless told otherwise; no secret is shown", () =>
+  it.effect("a PKCS#12 file with its passphrase -> credentials; the default endpoint is production; no secret is printed", () =>
     Effect.gen(function*() {
       const options = yield* optionsOf({ APNS_P12_FILE: "client.p12", APNS_CERT_PASSPHRASE: passphrase })
       assert.strictEqual(options.credentials._tag, "Pkcs12")
@@ -95,7 +95,7 @@ describe("PoolConfig", () => {
       assert.notInclude(Inspectable.toStringUnknown(options.credentials), passphrase)
     }))
 
-  it.effect("a proxy by its URL, or the one of the usual variables", () =>
+  it.effect("APNS_PROXY with a URL -> that proxy; with env -> the one of the usual proxy variables", () =>
     Effect.gen(function*() {
       const p12 = { APNS_P12_FILE: "client.p12", APNS_CERT_PASSPHRASE: passphrase }
       assert.strictEqual((yield* optionsOf({ ...p12, APNS_PROXY: "env" })).proxy, "env")
@@ -132,7 +132,7 @@ describe("PoolConfig", () => {
     ["APNS_MAX_QUEUED", "hunter2"]
   ]
   for (const [name, value] of secrets) {
-    it.effect(`${name}=${value} is refused with its name, and nothing of a secret in it is repeated`, () =>
+    it.effect(`${name}=${value} -> refused, with the name of the variable and without any secret`, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(PoolConfig.config).pipe(
           Effect.withConfigProvider(ConfigProvider.fromMap(new Map([[name, value]])))
@@ -146,7 +146,7 @@ describe("PoolConfig", () => {
       }))
   }
 
-  it.effect("reads variables in the quotes that docker --env-file leaves around them", () =>
+  it.effect("values in the quotes that docker --env-file keeps -> read without the quotes", () =>
     Effect.gen(function*() {
       const found = yield* PoolConfig.config.pipe(
         Effect.withConfigProvider(ConfigProvider.fromMap(

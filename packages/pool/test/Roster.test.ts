@@ -224,8 +224,8 @@ const pick = (made: { readonly roster: Roster; readonly fakes: ReadonlyArray<Fak
 }
 
 for (const size of [1, 2, 10]) {
-  describe(`every connection of ${size} is suspect`, () => {
-    it.scopedLive("after a pause of the process: another one is opened at once for those who wait, and replaces the first that ends", () =>
+  describe(`every connection of a pool of ${size} is suspect`, () => {
+    it.scopedLive("after a pause of the process, with requests waiting -> another connection is opened at once, and replaces the first that ends", () =>
       Effect.gen(function*() {
         const { fakes, network, pass, roster, wait } = yield* make(size)
         for (const fake of fakes) fake.ask(true)
@@ -248,7 +248,7 @@ for (const size of [1, 2, 10]) {
         assert.strictEqual(fakes[size]?.state, "active")
       }).pipe(quiet))
 
-    it.scopedLive("and the PONG comes first: nothing is opened, and what was begun is given up", () =>
+    it.scopedLive("the PONG comes before another connection is open -> opening it is given up", () =>
       Effect.gen(function*() {
         const { fakes, network, pass, roster, wait } = yield* make(size)
         network.is = "hangs"
@@ -263,7 +263,7 @@ for (const size of [1, 2, 10]) {
         assert.strictEqual(pick({ fakes, roster }), 0)
       }).pipe(quiet))
 
-    it.scopedLive("and the PONG comes when the other one is open: that one is closed, the old ones stay", () =>
+    it.scopedLive("the PONG comes after another connection is open -> that one is closed, the old ones stay", () =>
       Effect.gen(function*() {
         const { fakes, network, pass, roster, wait } = yield* make(size)
         for (const fake of fakes) fake.ask(true)
@@ -278,7 +278,7 @@ for (const size of [1, 2, 10]) {
         assert.strictEqual(network.attempts, size + 1)
       }).pipe(quiet))
 
-    it.scopedLive("in a process that runs: a PONG within a usual round trip costs no connection, a later one does", () =>
+    it.scopedLive("without a pause of the process: PONG within a usual round trip -> no other connection is opened; a later PONG -> one is", () =>
       Effect.gen(function*() {
         const { fakes, network, pass, wait } = yield* make(size)
         for (let round = 0; round < 5; round++) {
@@ -297,7 +297,7 @@ for (const size of [1, 2, 10]) {
         assert.strictEqual(network.attempts, size + 1)
       }).pipe(quiet))
 
-    it.scopedLive("and nobody waits: nothing is opened until somebody does", () =>
+    it.scopedLive("no request waits -> nothing is opened until one does", () =>
       Effect.gen(function*() {
         const { fakes, network, pass, wait } = yield* make(size)
         for (const fake of fakes) fake.ask(false)
@@ -308,7 +308,7 @@ for (const size of [1, 2, 10]) {
         assert.strictEqual(network.attempts, size + 1)
       }).pipe(quiet))
 
-    it.scopedLive("and nothing can be opened: it backs off; the PONG ends that, and the next replacement does not wait", () =>
+    it.scopedLive("no connection can be opened -> it backs off; a PONG ends the back-off, and the next replacement is opened at once", () =>
       Effect.gen(function*() {
         const { fakes, network, owner, pass, roster, wait } = yield* make(size)
         for (let i = 0; i < size; i++) {
@@ -335,7 +335,7 @@ for (const size of [1, 2, 10]) {
         assert.strictEqual(network.attempts, size + 1 + 12 + 1)
       }).pipe(quiet))
 
-    it.scopedLive("and the pool ends, or shrinks to nothing: the spare goes too", () =>
+    it.scopedLive("the pool is closed or resized to 0 -> the spare connection is closed too", () =>
       Effect.gen(function*() {
         for (const network of ["opens", "hangs"] as const) {
           for (const end of ["end", "resize"] as const) {
@@ -357,7 +357,7 @@ for (const size of [1, 2, 10]) {
 }
 
 describe("one connection of two is suspect", () => {
-  it.scopedLive("the other one takes what comes; nothing is opened", () =>
+  it.scopedLive("the other one takes all requests; nothing is opened", () =>
     Effect.gen(function*() {
       const { fakes, network, pass, roster, wait } = yield* make(2)
       fakes[0]?.ask(true)
@@ -370,7 +370,7 @@ describe("one connection of two is suspect", () => {
       assert.strictEqual(network.attempts, 3)
     }).pipe(quiet))
 
-  it.scopedLive("and a slot is connecting: that one is waited for", () =>
+  it.scopedLive("another connection is being opened already -> no third one is opened", () =>
     Effect.gen(function*() {
       const { fakes, network, owner, pass, roster, wait } = yield* make(2)
       network.is = "hangs"
@@ -385,7 +385,7 @@ describe("one connection of two is suspect", () => {
 })
 
 describe("which connection takes the next request", () => {
-  it.scopedLive("the one with the fewest in flight; the one to avoid where no other can; none that is full, retired, or unproven with 8", () =>
+  it.scopedLive("the one with the fewest in flight; the one to avoid only if no other can; never one that is full, retired, or unproven with 8 in flight", () =>
     Effect.gen(function*() {
       const { fakes, roster } = yield* make(3)
       const [a, b, c] = fakes
@@ -409,7 +409,7 @@ describe("which connection takes the next request", () => {
       assert.strictEqual(pick({ fakes, roster }), 1)
     }).pipe(quiet))
 
-  it.scopedLive("equally loaded ones take turns", () =>
+  it.scopedLive("equally loaded connections take turns", () =>
     Effect.gen(function*() {
       const { fakes, roster } = yield* make(4)
       const picked = Array.from({ length: 4 }, () => pick({ fakes, roster }))
@@ -418,7 +418,7 @@ describe("which connection takes the next request", () => {
 })
 
 describe("when another connection is opened", () => {
-  it.scopedLive("after a rotation at once, after each; after other ends no more than two a second, when as many as there are were", () =>
+  it.scopedLive("after each rotation at once; after other ends, once as many were replaced as the pool is large, at most two a second", () =>
     Effect.gen(function*() {
       const { fakes, network, pass, roster } = yield* make(2)
       const end = (cause: Failure.CloseCause) => {
@@ -446,7 +446,7 @@ describe("when another connection is opened", () => {
       assert.deepInclude(roster.counters, { size: 2, connectionsLost: 42, connectionsFailed: 0 })
     }).pipe(quiet))
 
-  it.scopedLive("none after the schedule is done: the owner is told to close, with the reason", () =>
+  it.scopedLive("the reconnect schedule is done -> no more connections, and the owner is told to close, with the reason", () =>
     Effect.gen(function*() {
       const { fakes, network, owner, pass } = yield* make(1, Schedule.recurs(2))
       network.is = "refuses"
@@ -457,8 +457,8 @@ describe("when another connection is opened", () => {
     }).pipe(quiet))
 })
 
-describe("what a roster tells", () => {
-  it.scopedLive("of connections that open, drain and end: each is counted and logged once, with its number", () =>
+describe("what a roster logs and counts", () => {
+  it.scopedLive("connections that open, drain and end: each is counted and logged once, with its number", () =>
     Effect.gen(function*() {
       const { fakes, news, owner, pass, roster } = yield* make(2)
       assert.deepStrictEqual(news().toSorted(), [
@@ -527,7 +527,7 @@ describe("what a roster tells", () => {
     [{ _tag: "HeadersRefused" }, "DEBUG", "the request's headers are larger"]
   ]
   for (const [cause, level, text] of ends) {
-    it.scopedLive(`of a connection that ends by ${cause._tag}, "${text}": ${level}`, () =>
+    it.scopedLive(`a connection that ends by ${cause._tag}, "${text}" -> log level ${level}`, () =>
       Effect.gen(function*() {
         const made = yield* make(1)
         answer(made, 0)
@@ -539,7 +539,7 @@ describe("what a roster tells", () => {
       }))
   }
 
-  it.scopedLive("of many that end alike: one warning a minute, which says how many others there were; other causes have their own", () =>
+  it.scopedLive("many connections that end with the same cause -> one warning a minute, with the number of the others; other causes have their own warning", () =>
     Effect.gen(function*() {
       const made = yield* make(1)
       const warnings: Array<ReadonlyArray<string>> = []
@@ -571,7 +571,7 @@ describe("what a roster tells", () => {
       ])
     }))
 
-  it.scopedLive("when it cannot connect: one warning, one more when nothing is left, and one line when it is over", () =>
+  it.scopedLive("it cannot connect -> one warning, one more when no connection is left, and one line when it can connect again", () =>
     Effect.gen(function*() {
       const made = yield* make(2)
       const said = () => made.news().filter((line) => /attempt|again|failed/.test(line))
@@ -616,7 +616,7 @@ describe("what a roster tells", () => {
       assert.deepInclude(made.roster.counters, { active: 2, connectionsOpened: 4, connectionsFailed: 5 })
     }))
 
-  it.scopedLive("of a transport that dies: an error in the log, and the next attempt comes", () =>
+  it.scopedLive("opening a transport fails with a defect -> an error in the log, and another attempt", () =>
     Effect.gen(function*() {
       const made = yield* make(1)
       made.network.is = "dies"
@@ -631,7 +631,7 @@ describe("what a roster tells", () => {
       assert.deepInclude(made.roster.counters, { active: 1, connectionsFailed: 1 })
     }))
 
-  it.scopedLive("of a reconnect schedule that fails: an error in the log, and half a minute until the next attempt", () =>
+  it.scopedLive("the reconnect schedule fails -> an error in the log, and another attempt after 30 seconds", () =>
     Effect.gen(function*() {
       const broken = Schedule.makeWithState<void, unknown, void>(
         undefined,
@@ -647,7 +647,7 @@ describe("what a roster tells", () => {
     }))
 })
 
-describe("whether a connection is of use", () => {
+describe("when a connection that ended is replaced", () => {
   /** How long it takes until the next connection is attempted: 0, or the 5 seconds of the schedule. */
   const waits = (live: (made: Made) => Effect.Effect<void>, prepare?: (fake: Fake) => void) =>
     Effect.gen(function*() {
@@ -684,7 +684,7 @@ describe("whether a connection is of use", () => {
       0,
       (made) => Effect.zipRight(Effect.sync(() => answer(made, 0)), end(made, refused))
     ],
-    "it was unused, lived for a minute, and answered the last PING not but one before": [
+    "it was unused, lived for a minute, and answered a PING before the one that got no answer": [
       0,
       (made) => Effect.zipRight(made.pass(60_000), end(made, silent))
     ],
@@ -702,24 +702,24 @@ describe("whether a connection is of use", () => {
         fake.proven = false
       }
     ],
-    "it asked for another one in good order before anybody used it": [5_000, (made) => end(made, rotated)],
-    "it was used, and asked with an error for another one": [
+    "it was unused, and asked for another one by GOAWAY with NO_ERROR": [5_000, (made) => end(made, rotated)],
+    "it was used, and asked for another one by GOAWAY with an error code": [
       5_000,
       (made) => Effect.zipRight(use(made), end(made, { ...rotated, code: 2, codeName: "INTERNAL_ERROR" }))
     ],
-    "it was used, and asked for another one without having taken a request": [
+    "it was used, and asked for another one by GOAWAY without having processed a request": [
       5_000,
       (made) => Effect.zipRight(use(made), end(made, { ...rotated, lastStreamId: 0 }))
     ]
   }
   for (const [name, [expected, live, prepare]] of Object.entries(rows)) {
-    it.scopedLive(`${name}: the next one ${expected === 0 ? "comes at once" : "waits for the schedule"}`, () =>
+    it.scopedLive(`${name} -> the next one ${expected === 0 ? "is opened at once" : "waits for the schedule"}`, () =>
       Effect.gen(function*() {
         assert.strictEqual(yield* waits(live, prepare), expected)
       }))
   }
 
-  it.scopedLive("it asked for another one in good order, and ended without the answers that it had promised: that is a failure", () =>
+  it.scopedLive("GOAWAY with NO_ERROR, then it ended without the answers to the requests that GOAWAY included -> this counts as a failure", () =>
     Effect.gen(function*() {
       const made = yield* make(1)
       yield* use(made)
@@ -737,7 +737,7 @@ describe("whether a connection is of use", () => {
     }))
 })
 
-describe("backing off", () => {
+describe("back-off", () => {
   const growing = Schedule.exponential("1 second")
   /** Ends connection `number`, which was of no use. */
   const drop = (
@@ -767,7 +767,7 @@ describe("backing off", () => {
       return made
     })
 
-  it.scopedLive("an answer ends it, and the next trouble begins with the shortest wait", () =>
+  it.scopedLive("an answer comes -> the back-off is over, and the next failure starts with the shortest wait", () =>
     Effect.gen(function*() {
       const made = yield* twice()
       answer(made, 2)
@@ -778,7 +778,7 @@ describe("backing off", () => {
       assert.strictEqual(yield* wait(made), 1_000)
     }))
 
-  it.scopedLive("ten seconds of life end it, too, but trouble within a minute goes on where it was", () =>
+  it.scopedLive("a connection lives for ten seconds -> the back-off is over; a failure within the next minute continues with the wait it had reached", () =>
     Effect.gen(function*() {
       const made = yield* twice()
       yield* made.pass(9_999)
@@ -792,7 +792,7 @@ describe("backing off", () => {
       assert.strictEqual(yield* wait(made), 4_000)
     }))
 
-  it.scopedLive("trouble a minute after it was over begins with the shortest wait", () =>
+  it.scopedLive("a failure more than a minute after the back-off was over -> it starts with the shortest wait", () =>
     Effect.gen(function*() {
       const made = yield* twice()
       yield* made.pass(10_000 + 60_000)
@@ -802,7 +802,7 @@ describe("backing off", () => {
       assert.strictEqual(yield* wait(made), 1_000)
     }))
 
-  it.scopedLive("ten seconds of life of a connection that has answered no PING do not end it", () =>
+  it.scopedLive("a connection lives for ten seconds and has answered no PING -> the back-off continues", () =>
     Effect.gen(function*() {
       const made = yield* twice((fake) => {
         fake.proven = false
@@ -816,7 +816,7 @@ describe("backing off", () => {
       assert.strictEqual(made.owner.pumped, pumped + 1)
     }))
 
-  it.scopedLive("a connection that is draining after ten seconds has not shown anything", () =>
+  it.scopedLive("a connection lives for ten seconds but is draining -> the back-off continues", () =>
     Effect.gen(function*() {
       const made = yield* twice()
       const [, , fake] = made.fakes
@@ -831,7 +831,7 @@ describe("backing off", () => {
       assert.isDefined(made.roster.counters.unreachable)
     }))
 
-  it.scopedLive("one connection at a time while it lasts, four when it is over; those that wait then do so no longer", () =>
+  it.scopedLive("during the back-off one connection is opened at a time; when it is over, four, also those that were waiting", () =>
     Effect.gen(function*() {
       const made = yield* make(10)
       for (let i = 0; i < 10; i++) answer(made, i)
@@ -844,7 +844,7 @@ describe("backing off", () => {
       assert.isUndefined(made.roster.counters.unreachable)
     }))
 
-  it.scopedLive("a failed attempt narrows the door to one; the first answer wakes who waits for the schedule", () =>
+  it.scopedLive("an attempt fails -> one attempt at a time; the first answer -> the attempts that wait for the schedule start at once", () =>
     Effect.gen(function*() {
       const made = yield* make(3)
       for (let i = 0; i < 3; i++) answer(made, i)
@@ -865,7 +865,7 @@ describe("backing off", () => {
       assert.deepInclude(made.roster.counters, { size: 3, active: 1, connecting: 2, connectionsFailed: 2 })
     }))
 
-  it.scopedLive("nothing can be connected: since when and why, on the clock of the world, not of the pool", () =>
+  it.scopedLive("no connection can be opened -> the failure has its cause and the wall-clock time since when", () =>
     Effect.gen(function*() {
       const made = yield* make(1)
       made.network.is = "refuses"
@@ -878,7 +878,7 @@ describe("backing off", () => {
       assert.strictEqual(unreachable?.sinceMillis, 1_800_000_020_000 - 3_600_000)
     }))
 
-  it.scopedLive("connections that end while the pool is no larger than they are many are replaced twice a second", () =>
+  it.scopedLive("all connections of a pool end again and again -> two replacements a second", () =>
     Effect.gen(function*() {
       const made = yield* make(1)
       const times: Array<number> = []
@@ -894,7 +894,7 @@ describe("backing off", () => {
 describe("credentials that APNs refuses", () => {
   const told = (reason: string | undefined): Failure.CloseCause => ({ ...rotated, code: 0, reason })
 
-  it.scopedLive("in a GOAWAY: the owner is told to close, with the reason, whether the connection retires or has retired before", () =>
+  it.scopedLive("GOAWAY with such a reason -> the owner is told to close, with the reason, also if the connection was retired before", () =>
     Effect.gen(function*() {
       const expected = { _tag: "CredentialsRefused" as const, reason: "BadCertificate" }
       const retiring = yield* make(2)
@@ -916,7 +916,7 @@ describe("credentials that APNs refuses", () => {
       assert.deepInclude(before.roster.counters, { active: 0, connecting: 0 })
     }))
 
-  it.scopedLive("another reason, or none: it connects again", () =>
+  it.scopedLive("GOAWAY with another reason, or with none -> it connects again", () =>
     Effect.gen(function*() {
       for (const reason of ["TooManyRequests", "Whatever", undefined]) {
         const made = yield* make(1)
@@ -928,8 +928,8 @@ describe("credentials that APNs refuses", () => {
     }))
 })
 
-describe("how many connections there are", () => {
-  it.scopedLive("fewer: those that carry nothing, or are not open yet, go first; answers of the others still come", () =>
+describe("changing the number of connections", () => {
+  it.scopedLive("fewer: idle ones and those not open yet are closed first; the others still get their answers", () =>
     Effect.gen(function*() {
       const made = yield* make(3)
       const [a, b, c] = made.fakes
@@ -964,7 +964,7 @@ describe("how many connections there are", () => {
       assert.deepInclude(made.network, { attempts: 4, given: 1 })
     }))
 
-  it.scopedLive("more are opened side by side; the same number changes nothing; none after the end", () =>
+  it.scopedLive("more: opened in parallel; the same number: nothing changes; after the end: none is opened", () =>
     Effect.gen(function*() {
       const made = yield* make(1)
       yield* made.roster.resize(4)
@@ -980,7 +980,7 @@ describe("how many connections there are", () => {
       assert.strictEqual(made.network.attempts, 4)
     }))
 
-  it.scopedLive("the end because the scope is closed closes all, the draining ones too; another end lets them finish", () =>
+  it.scopedLive("the scope is closed -> all connections are closed, draining ones too; any other end lets draining ones finish", () =>
     Effect.gen(function*() {
       for (
         const cause of [{ _tag: "ScopeClosed" }, { _tag: "CredentialsRefused", reason: "BadCertificate" }] as const
@@ -1000,8 +1000,8 @@ describe("how many connections there are", () => {
     }))
 })
 
-describe("a connection without a limit to what it takes", () => {
-  it.scopedLive("takes no request where the server allows none, and counts as down until it does", () =>
+describe("the server's limit of streams", () => {
+  it.scopedLive("the server allows no streams -> the connection takes no request and counts as down until the limit is raised", () =>
     Effect.gen(function*() {
       const made = yield* make(1)
       const [fake] = made.fakes
@@ -1018,7 +1018,7 @@ describe("a connection without a limit to what it takes", () => {
       assert.strictEqual(made.owner.pumped, pumped + 1)
     }))
 
-  it.scopedLive("the first PONG of a connection that was open before it counted lets it carry more than 8", () =>
+  it.scopedLive("the first PONG comes after the connection was opened -> it may carry more than 8 requests", () =>
     Effect.gen(function*() {
       const made = yield* make(1, Schedule.spaced("5 seconds"), (fake) => {
         fake.proven = false

@@ -70,8 +70,8 @@ const errors: ReadonlyArray<Send.SendError> = [
 const through = <A, I>(schema: Schema.Schema<A, I>, value: A): A =>
   Schema.decodeUnknownSync(schema)(JSON.parse(JSON.stringify(Schema.encodeSync(schema)(value))))
 
-describe("what a send ends with crosses JSON", () => {
-  it("every error comes back as its class, with its fields and its message", () => {
+describe("outcomes of a send to JSON and back", () => {
+  it("every error -> the same class, fields and message", () => {
     for (const error of errors) {
       const back = through(Send.SendError, error)
       assert.strictEqual(back.constructor, error.constructor, error._tag)
@@ -85,7 +85,7 @@ describe("what a send ends with crosses JSON", () => {
     }
   })
 
-  it("each class is the Schema of itself", () => {
+  it("each error class is its own Schema", () => {
     const one = new Failure.Timeout({ processed: "no", attempts: 1, limit: "deadline", closeCause: undefined })
     assert.instanceOf(through(Failure.Timeout, one), Failure.Timeout)
     const back = through(ConnectError.ConnectError, connectError)
@@ -104,7 +104,7 @@ describe("what a send ends with crosses JSON", () => {
     assert.strictEqual(options.message, "Invalid size: x")
   })
 
-  it("receipts come back as receipts", () => {
+  it("a receipt -> an equal receipt", () => {
     for (const uniqueId of ["unique", undefined]) {
       const receipt = through(Receipt.Receipt, new Receipt.Receipt("id", uniqueId, 2))
       assert.instanceOf(receipt, Receipt.Receipt)
@@ -115,7 +115,7 @@ describe("what a send ends with crosses JSON", () => {
     }
   })
 
-  it.effect("a ParseError keeps the path and the message of each field", () =>
+  it.effect("a ParseError -> the same path and message for each field", () =>
     Effect.gen(function*() {
       const given = { token: "aa", notification: Notification.alert({ alert: "x" }) }
       for (
@@ -134,7 +134,7 @@ describe("what a send ends with crosses JSON", () => {
       }
     }).pipe(Effect.provide(ApnsPool.layerTest(() => Effect.never))))
 
-  it("an Exit of each outcome crosses as an Rpc or an Activity would send it", () => {
+  it("an Exit of each outcome, encoded as an Rpc or an Activity does -> the same Exit", () => {
     const schema = Schema.Exit({ success: Receipt.Receipt, failure: Send.SendError, defect: Schema.Defect })
     const accepted = through(schema, Exit.succeed(new Receipt.Receipt("id", undefined, 1)))
     assert.isTrue(Exit.isSuccess(accepted) && accepted.value instanceof Receipt.Receipt)
@@ -145,7 +145,7 @@ describe("what a send ends with crosses JSON", () => {
     }
   })
 
-  it("the errors of broadcasts and of channel management have theirs, which know nothing of device tokens", () => {
+  it("the error Schemas of broadcasts and channel management refuse errors of device tokens", () => {
     const unregistered = Schema.encodeSync(Rejection.Rejection)(Rejection.make({ reason: "Unregistered" }))
     const gone = Rejection.makeOf("channels")({ reason: "ChannelNotRegistered" })
     assert.instanceOf(through(Channels.ChannelsError, gone), Rejection.ChannelNotRegistered)

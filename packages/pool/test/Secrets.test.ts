@@ -87,28 +87,28 @@ const configured = (env: Record<string, string>): Effect.Effect<unknown, unknown
     Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env))))
   )
 
-describe("a secret", () => {
+describe("secrets", () => {
   const options: Record<string, (secret: string) => object> = {
     credentials: (secret) => ({ credentials: token(secret) }),
-    "credentials that are none": (secret) => ({ credentials: token(`${secret.slice(0, 120)}`) }),
+    "credentials that are not valid": (secret) => ({ credentials: token(`${secret.slice(0, 120)}`) }),
     "proxy with a password": (secret) => ({
       proxy: Proxy.make(`http://user:${encodeURIComponent(secret)}@127.0.0.1:1`)
     }),
-    "proxy that is none": (secret) => ({ proxy: Proxy.make(`http://user:${secret}@127.0.0.1:1`) }),
+    "a proxy that is not valid": (secret) => ({ proxy: Proxy.make(`http://user:${secret}@127.0.0.1:1`) }),
     ca: (secret) => ({ ca: secret }),
     "ca among others": (secret) => ({ ca: [secret] }),
     keylog: (secret) => ({ keylog: secret }),
     topic: (secret) => ({ topic: secret })
   }
   for (const [name, of] of Object.entries(options)) {
-    it.live(`is shown by no pool, error or log: ${name}`, () =>
+    it.live(`a secret in ${name} is in no printed pool, error or log`, () =>
       Effect.gen(function*() {
         const secret = pem()
         assert.isFalse(yield* shows(secret, pool(of(secret))))
       }))
   }
 
-  it.live("is shown by no map of pools", () =>
+  it.live("a secret is in no printed ApnsPoolMap", () =>
     Effect.gen(function*() {
       const secret = pem()
       const map = Effect.scoped(Effect.gen(function*() {
@@ -126,7 +126,7 @@ describe("a secret", () => {
     ..."RETRANSMIT SPANS".split(" ")
   ].map((name) => `APNS_${name}`)
   for (const name of variables) {
-    it.live(`is shown by no error of the configuration: ${name}`, () =>
+    it.live(`a secret in ${name} is in no configuration error`, () =>
       Effect.gen(function*() {
         const base = { APNS_KEY: pem(), APNS_KEY_ID: ids.keyId, APNS_TEAM_ID: ids.teamId }
         const shapes = [

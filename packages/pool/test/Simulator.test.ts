@@ -43,7 +43,7 @@ const fake = (calls: Array<Call>, code: (args: ReadonlyArray<string>) => number,
 const hello = (topic?: string) => send({ token: "00", topic, notification: Notification.alert({ alert: "Hello" }) })
 
 describe("Simulator", () => {
-  it.effect("hands the payload to simctl push on standard input", () => {
+  it.effect("gives the payload to simctl push on standard input", () => {
     const calls: Array<Call> = []
     return Effect.gen(function*() {
       const receipt = yield* hello("com.example.app")
@@ -55,7 +55,7 @@ describe("Simulator", () => {
     }).pipe(Effect.provide(Layer.provide(Simulator.layer(), fake(calls, () => 0))))
   })
 
-  it.effect("takes the bundle ID from a topic with a suffix", () => {
+  it.effect("a topic with a suffix -> the bundle ID without it", () => {
     const calls: Array<Call> = []
     return Effect.gen(function*() {
       yield* send({ token: "00", topic: "com.example.app", notification: Notification.voip() })
@@ -64,7 +64,7 @@ describe("Simulator", () => {
     }).pipe(Effect.provide(Layer.provide(Simulator.layer({ device: "AAAA-BBBB" }), fake(calls, () => 0))))
   })
 
-  it.effect("keeps a bundle ID that ends like the suffix of another push type", () => {
+  it.effect("a bundle ID that ends with the suffix of another push type is not shortened", () => {
     const calls: Array<Call> = []
     return Effect.gen(function*() {
       yield* hello("com.example.voip")
@@ -72,7 +72,7 @@ describe("Simulator", () => {
     }).pipe(Effect.provide(Layer.provide(Simulator.layer(), fake(calls, () => 0))))
   })
 
-  it.effect("what simctl refuses is a typed error with its words", () =>
+  it.effect("simctl refuses -> a typed error with simctl's message", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(hello("com.example.app"))
       assert.strictEqual(error._tag, "UnknownReason")
@@ -83,12 +83,12 @@ describe("Simulator", () => {
       )
     ))
 
-  it.effect("needs a topic or a bundle ID", () =>
+  it.effect("neither topic nor bundle ID -> an error that asks for one", () =>
     Effect.gen(function*() {
       assert.strictEqual((yield* Effect.flip(hello()))._tag, "MissingTopic")
     }).pipe(Effect.provide(Layer.provide(Simulator.layer(), fake([], () => 0)))))
 
-  it.effect("says what to install where xcrun is missing", () =>
+  it.effect("xcrun is missing -> an error that says what to install", () =>
     Effect.gen(function*() {
       const missing = Layer.succeed(
         CommandExecutor.CommandExecutor,

@@ -57,7 +57,7 @@ describe("importing @effect-apns/pool", () => {
       assert.isFalse(has(urls, "/core/src/internal/proxyTunnel.ts"))
     }))
 
-  it.live("loads @noble/curves with the first signature", () =>
+  it.live("loads @noble/curves only for the first signature", () =>
     Effect.gen(function*() {
       const urls = yield* loadedBy(`
         const { ProviderToken } = await import("@effect-apns/core")
@@ -73,7 +73,7 @@ describe("importing @effect-apns/pool", () => {
     }))
 
   for (const scheme of ["http", "socks5"]) {
-    it.live(`loads socks with the first connection through a SOCKS proxy: ${scheme}`, () =>
+    it.live(`loads socks only for the first connection through a SOCKS proxy: ${scheme}`, () =>
       Effect.gen(function*() {
         const urls = yield* loadedBy(`
           const { createServer } = await import("node:net")

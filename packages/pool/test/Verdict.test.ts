@@ -7,7 +7,7 @@ const { noHistory } = Verdict
 /** A request that has been moved twice already, and whose token was signed anew. */
 const tired: Verdict.History = { moves: Verdict.maxMoves, copies: 2, resigned: true }
 
-describe("what an answer leads to", () => {
+describe("the verdict on an answer", () => {
   const rows: ReadonlyArray<
     readonly [status: number, reason: string, signed: boolean, first: Verdict.Verdict, tired: Verdict.Verdict]
   > = [
@@ -28,20 +28,20 @@ describe("what an answer leads to", () => {
     [418, "AReasonOfTomorrow", true, "settle", "settle"]
   ]
   for (const [status, reason, signed, first, later] of rows) {
-    it(`${status} ${reason}${signed ? "" : ", without a provider token"}: ${first}, and at last ${later}`, () => {
+    it(`${status} ${reason}${signed ? "" : ", without a provider token"} -> ${first}; after all moves, copies and the new signature ${later}`, () => {
       const info = Reason.info(reason, status)
       assert.strictEqual(Verdict.ofAnswer(info, noHistory, signed), first)
       assert.strictEqual(Verdict.ofAnswer(info, tired, signed), later)
     })
   }
 
-  it("a fault of the server that another connection may cure: backoff, however often it was moved", () => {
+  it("a server error that asks for a new connection -> backoff, no matter how often the request was moved", () => {
     const info = { class: "server", retry: "new-connection" } as const
     assert.strictEqual(Verdict.ofAnswer(info, noHistory, true), "backoff")
     assert.strictEqual(Verdict.ofAnswer(info, tired, true), "backoff")
   })
 
-  it("every reason that Apple documents has a verdict, and none is repeated without end and without a wait", () => {
+  it("every documented reason has a verdict, and none is repeated forever without a wait", () => {
     for (const reason of Object.values(Reason.table)) {
       const verdict = Verdict.ofAnswer(reason, noHistory, true)
       assert.include(["settle", "repeat", "backoff", "resign", "keepToken"], verdict)
@@ -50,11 +50,11 @@ describe("what an answer leads to", () => {
   })
 })
 
-describe("what a failure leads to", () => {
+describe("the verdict on a failure", () => {
   const allowed = { retransmit: true, maxRetransmits: 2 }
   const forbidden = { retransmit: false, maxRetransmits: 2 }
 
-  it("not processed: moved at once, twice; then the schedule decides, whatever the policy", () => {
+  it("not processed -> moved at once, twice; then the schedule decides, under every policy", () => {
     for (const rules of [allowed, forbidden]) {
       for (const moves of [0, 1]) {
         assert.strictEqual(
@@ -66,7 +66,7 @@ describe("what a failure leads to", () => {
     }
   })
 
-  it("unknown: sent again where the policy allows it, as often as the cap says", () => {
+  it("unknown -> sent again if the policy allows it, at most maxRetransmits times", () => {
     const lost = { _tag: "Closed", processed: "unknown" } as const
     assert.strictEqual(Verdict.ofFailure(lost, noHistory, forbidden), "settle")
     assert.strictEqual(Verdict.ofFailure(lost, noHistory, allowed), "retry")
@@ -79,7 +79,7 @@ describe("what a failure leads to", () => {
     )
   })
 
-  it("a timeout is final, and so is an answer that cannot be understood", () => {
+  it("a timeout, or an answer that cannot be parsed -> final", () => {
     assert.strictEqual(Verdict.ofFailure({ _tag: "Timeout", processed: "unknown" }, noHistory, allowed), "settle")
     assert.strictEqual(Verdict.ofFailure({ _tag: "MalformedResponse", processed: "yes" }, noHistory, allowed), "settle")
     assert.strictEqual(Verdict.ofFailure({ _tag: "ResponseTooLarge", processed: "yes" }, noHistory, allowed), "settle")

@@ -24,15 +24,15 @@ const drain = (waiting: Waiting): ReadonlyArray<string> => {
   return names
 }
 
-describe("those who wait for a stream", () => {
-  it("are served in the order in which they came", () => {
+describe("the queue for a free stream", () => {
+  it("serves deliveries in the order of submission", () => {
     const waiting = new Waiting()
     for (let i = 0; i < 5; i++) waiting.add(new Item(`${i}`, i))
     assert.deepStrictEqual(drain(waiting), ["0", "1", "2", "3", "4"])
     assert.strictEqual(waiting.size, 0)
   })
 
-  it("take turns: a single one is next but one behind a bulk of thousands, and bulks get the same share", () => {
+  it("lanes take turns: a single send is second behind a bulk of thousands, and bulks get equal shares", () => {
     const waiting = new Waiting()
     const [a, b] = [new Lane(), new Lane()]
     for (let i = 0; i < 4000; i++) waiting.add(new Item("a", i, a))
@@ -42,14 +42,14 @@ describe("those who wait for a stream", () => {
     assert.deepStrictEqual(drain(waiting).slice(0, 6), ["a", "b1", "single", "a", "b2", "a"])
   })
 
-  it("deliveries that come back keep their place, in whatever order they come back", () => {
+  it("deliveries that are put back, in any order, keep their place", () => {
     const waiting = new Waiting()
     for (let i = 10; i < 13; i++) waiting.add(new Item(`${i}`, i))
     for (const i of [7, 3, 9, 1]) waiting.addReturned(new Item(`${i}`, i))
     assert.deepStrictEqual(drain(waiting), ["1", "3", "7", "9", "10", "11", "12"])
   })
 
-  it("whatever comes, comes back and leaves: each is served once, in its order, and no lane waits while others are served", () => {
+  it("random adding, putting back and removing: each delivery is served once and in order, and no lane is skipped", () => {
     const command = fc.record({
       what: fc.constantFrom("add", "add", "add", "shift", "shift", "return", "return", "remove"),
       lane: fc.nat(2),
@@ -110,7 +110,7 @@ describe("those who wait for a stream", () => {
     }))
   })
 
-  it("the next one can be looked at before it is taken out; nobody is next where nobody waits", () => {
+  it("first is the next delivery, which stays in the queue; undefined if the queue is empty", () => {
     const waiting = new Waiting()
     assert.isUndefined(waiting.first)
     const [never, back] = [new Item("never sent", 1), new Item("came back", 0)]
@@ -125,7 +125,7 @@ describe("those who wait for a stream", () => {
     assert.isUndefined(waiting.shift())
   })
 
-  it("when the last one of a lane is taken out from the middle of the ring, whose turn it is stays", () => {
+  it("removing the last delivery of a lane that is not next does not change whose turn it is", () => {
     const waiting = new Waiting()
     const [a, b, c] = [new Item("a", 0, new Lane()), new Item("b", 1, new Lane()), new Item("c", 2, new Lane())]
     for (const item of [a, b, c]) waiting.add(item)
@@ -133,7 +133,7 @@ describe("those who wait for a stream", () => {
     assert.deepStrictEqual(drain(waiting), ["a", "c"])
   })
 
-  it("one that came back and was served can wait again among those that were never sent, and leave from there", () => {
+  it("a delivery that was put back and served can be added again as new, and be removed", () => {
     const waiting = new Waiting()
     const [first, again, last] = [new Item("first", 0), new Item("again", 1), new Item("last", 2)]
     waiting.addReturned(again)
@@ -144,7 +144,7 @@ describe("those who wait for a stream", () => {
     assert.deepStrictEqual(drain(waiting), ["first", "last"])
   })
 
-  it("hundreds that come back in any order, of which every third leaves: the others are served in the order of submission", () => {
+  it("hundreds put back in any order, every third removed -> the others are served in the order of submission", () => {
     const waiting = new Waiting()
     // 37 has no divisor in common with 300: each order once
     const items = Array.from({ length: 300 }, (_, i) => new Item(`${(i * 37) % 300}`, (i * 37) % 300))
@@ -154,7 +154,7 @@ describe("those who wait for a stream", () => {
     assert.deepStrictEqual(drain(waiting), left.map(({ name }) => name))
   })
 
-  it("20,000 that come back in any order: a few steps for each, not a walk through the queue", () => {
+  it("20,000 put back in any order -> a few steps for each, not a search through the queue", () => {
     const waiting = new Waiting()
     const count = 20_000
     let steps = 0

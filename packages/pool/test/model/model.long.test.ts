@@ -348,8 +348,8 @@ const sizes = fc.integer({ min: 1, max: 3 })
 const sequences = fc.commands(commands, { maxCommands: 60, size: "max" })
 const seed = 20_260_101
 
-describe("a model of the pool", () => {
-  it("agrees with it about every outcome and every counter, whatever happens in whatever order", async () => {
+describe("the pool compared with a model of it", () => {
+  it("random commands -> the pool and the model agree on every outcome and counter", async () => {
     await fc.assert(
       fc.asyncProperty(sizes, sequences, (size, sequence) => runModel(size, sequence)),
       { numRuns: 80, seed }
@@ -361,7 +361,7 @@ describe("a model of the pool", () => {
       let count = 0
       return { ...ways(pool), submit: (delivery) => ++count === 3 ? undefined : pool.submit(delivery) }
     }],
-    ["tells an outcome twice", (pool) => ({
+    ["reports an outcome twice", (pool) => ({
       ...ways(pool),
       submit: (delivery) => {
         const onAnswered = delivery.onAnswered.bind(delivery)
@@ -374,10 +374,10 @@ describe("a model of the pool", () => {
         pool.submit(delivery)
       }
     })],
-    ["goes on with what was interrupted", (pool) => ({ ...ways(pool), cancel: () => {} })]
+    ["continues an interrupted request", (pool) => ({ ...ways(pool), cancel: () => {} })]
   ]
   for (const [what, meddle] of broken) {
-    it(`disagrees with one that ${what}`, async () => {
+    it(`a broken pool that ${what} -> the model finds it`, async () => {
       const { failed } = await fc.check(
         fc.asyncProperty(sizes, sequences, (size, sequence) => runModel(size, sequence, meddle)),
         { numRuns: 20, seed, endOnFailure: true }

@@ -28,10 +28,10 @@ const unwritten = failing(Failure.closed("no", { _tag: "Dropped", code: "ECONNRE
 const dropped = failing(Failure.closed("unknown", { _tag: "Dropped", code: "ECONNRESET" }))
 
 for (const way of ways) {
-  describe(`by the clock: ${way.name}`, () => {
+  describe(`time limits and waits: ${way.name}`, () => {
     const sending = (settings: Parameters<typeof one>[1] = {}) => Effect.fork(one(way, { topic, ...settings }))
 
-    it.effect("503 with Retry-After: 2 is sent again after 2 seconds, not before", () => {
+    it.effect("503 with Retry-After: 2 -> sent again after 2 seconds, not earlier", () => {
       const { asked, handler } = scripted(answer(503, "ServiceUnavailable", { "retry-after": "2" }))
       return Effect.gen(function*() {
         const fiber = yield* sending()
@@ -43,7 +43,7 @@ for (const way of ways) {
       }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
     })
 
-    it.effect("a Retry-After beyond the time that is left is the answer, at once", () => {
+    it.effect("a Retry-After longer than the time that is left -> fails with that answer at once", () => {
       const { asked, handler } = scripted(answer(429, "TooManyRequests", { "retry-after": "60" }))
       return Effect.gen(function*() {
         const error = errorOf(yield* one(way, { topic, timeout: "59 seconds" }))
@@ -53,7 +53,7 @@ for (const way of ways) {
       }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
     })
 
-    it.effect("Retry-After: 0 does not make a busy loop of a busy server", () => {
+    it.effect("Retry-After: 0 -> still waits before sending again", () => {
       const { asked, handler } = scripted(
         ...Array.from({ length: 1000 }, () => answer(503, "ServiceUnavailable", { "retry-after": "0" }))
       )
@@ -65,7 +65,7 @@ for (const way of ways) {
       }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
     })
 
-    it.effect("503 then 400: the 400, after two attempts", () => {
+    it.effect("503, then 400 -> the 400, after two attempts", () => {
       const { handler } = scripted(answer(503, "ServiceUnavailable"), answer(400, "BadDeviceToken"))
       return Effect.gen(function*() {
         const fiber = yield* sending()
@@ -74,7 +74,7 @@ for (const way of ways) {
       }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
     })
 
-    it.effect("what was not written before the connection dropped is sent again at once", () => {
+    it.effect("the connection drops before the request was written -> sent again at once", () => {
       const { asked, handler } = scripted(unwritten)
       return Effect.gen(function*() {
         assert.strictEqual(receiptOf(yield* one(way, { topic })).attempts, 2)
@@ -82,7 +82,7 @@ for (const way of ways) {
       }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
     })
 
-    it.effect("whatever may have been processed once stays in doubt, whatever fails after it", () => {
+    it.effect("possibly processed once, then another failure -> the error says that it may have been processed", () => {
       const cases: ReadonlyArray<readonly [first: Answer, settings: Parameters<typeof one>[1], expected: string]> = [
         [dropped, { retransmit: "always" }, "StreamReset unknown"],
         [dropped, { collapseId: "x" }, "StreamReset unknown"],
@@ -100,7 +100,7 @@ for (const way of ways) {
       }, { discard: true })
     })
 
-    it.effect("waiting behind others does not count against the answer's time, the deadline does", () =>
+    it.effect("time in the queue does not count against the timeout, but against the deadline", () =>
       Effect.gen(function*() {
         const fibers = yield* Effect.forEach(
           tokens(3),
@@ -123,7 +123,7 @@ for (const way of ways) {
         )
       ))
 
-    it.effect("the notification's own expiration ends it, also between two attempts", () => {
+    it.effect("apns-expiration passes between two attempts -> Timeout", () => {
       const { asked, handler } = scripted(...Array.from({ length: 100 }, () => refused))
       return Effect.gen(function*() {
         const fiber = yield* sending({ expiration: DateTime.unsafeMake(5000), timeout: "1 hour" })
@@ -144,7 +144,7 @@ for (const way of ways) {
       }).pipe(Effect.provide(ApnsPool.layerTest(handler)))
     })
 
-    it.effect("a schedule that takes its time loses nobody: neither to the deadline nor to the pool's end", () => {
+    it.effect("a slow retry schedule -> the deadline and the end of the pool still end the send", () => {
       const slow = Schedule.forever.pipe(Schedule.tapInput(() => Effect.sleep("1 hour")))
       const { handler } = scripted(refused, refused, refused, refused, refused, refused)
       return Effect.gen(function*() {
@@ -163,8 +163,8 @@ for (const way of ways) {
   })
 }
 
-describe("sizes", () => {
-  it.effect("4,096 bytes are sent, one more is refused here, before anything leaves", () => {
+describe("body sizes", () => {
+  it.effect("4,096 bytes -> sent; 4,097 bytes -> refused before anything is sent", () => {
     const { asked, handler } = scripted()
     return Effect.gen(function*() {
       const overhead = Buffer.byteLength(JSON.stringify({ aps: { alert: "" } }))

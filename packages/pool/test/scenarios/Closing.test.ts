@@ -15,7 +15,7 @@ const resources = (): { readonly sockets: ReadonlyArray<string>; readonly timers
 
 for (const way of ways) {
   describe(`closing a pool: ${way.name}`, () => {
-    it.scopedLive("with 50 in flight: all are delivered, the server hears GOAWAY, and nothing is left open", () =>
+    it.scopedLive("50 in flight -> all delivered, GOAWAY is sent, nothing is left open", () =>
       Effect.gen(function*() {
         yield* tick
         const before = resources()
@@ -49,7 +49,7 @@ for (const way of ways) {
         assert.isAtMost(after.timers, Math.max(1, before.timers))
       }))
 
-    it.scopedLive("a server that is silent holds it up no longer than the drain timeout", () =>
+    it.scopedLive("a silent server -> closing takes no longer than the drain timeout", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         const scope = yield* Scope.make()
@@ -64,7 +64,7 @@ for (const way of ways) {
         yield* apns.until(({ openConnections }) => openConnections === 0)
       }).pipe(Effect.provide(MockApns.layer())))
 
-    it.scopedLive("what still waits for a stream when the drain timeout passes was not processed", () =>
+    it.scopedLive("still in the queue when the drain timeout passes -> Closed, not processed", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         const scope = yield* Scope.make()
@@ -80,7 +80,7 @@ for (const way of ways) {
         assert.strictEqual((yield* apns.stats).requests, 2)
       }).pipe(Effect.provide(MockApns.layer({ maxConcurrentStreams: 2 }))))
 
-    it.scopedLive("a peer that never closes its side, nor reads, does not keep it open", () =>
+    it.scopedLive("a peer that neither reads nor closes its side -> the socket is still closed", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         const scope = yield* Scope.make()

@@ -55,8 +55,8 @@ type Answer = () => Effect.Effect<Response.Response, Failure.RequestError>
 
 const accept: Answer = () => Effect.succeed(Response.make())
 
-describe("what cannot work is refused, with words that say what to change", () => {
-  it("an origin that is more, or other, than https://host:port", () => {
+describe("invalid options -> an error that says what to change", () => {
+  it("an origin that is not just https://host:port", () => {
     for (
       const origin of [
         "api.push.apple.com",
@@ -76,7 +76,7 @@ describe("what cannot work is refused, with words that say what to change", () =
     }
   })
 
-  it.scoped("a number of connections that is none", () =>
+  it.scoped("an invalid number of connections", () =>
     Effect.gen(function*() {
       const apns = { endpoint: Endpoint.development }
       const key = yield* Credentials.token({
@@ -94,7 +94,7 @@ describe("what cannot work is refused, with words that say what to change", () =
       }
     }))
 
-  it.effect("a key file that is missing is named", () =>
+  it.effect("a missing key file -> an error with its path", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(
         Credentials.token({ keyFile: "AuthKey_MISSING.p8", keyId: "ABC123DEFG", teamId: "DEF123GHIJ" })
@@ -104,7 +104,7 @@ describe("what cannot work is refused, with words that say what to change", () =
     }).pipe(Effect.provide(FileSystem.layerNoop({}))))
 })
 
-describe("servers that are no APNs", () => {
+describe("servers that are not APNs, or not working", () => {
   const cases = [
     ["untrusted", "UntrustedServer"],
     ["wrongHost", "HostnameMismatch"],
@@ -119,7 +119,7 @@ describe("servers that are no APNs", () => {
     ["http1", "Http2"]
   ] as const
 
-  it.scopedLive("callers get the cause; when the server recovers, so does the pool", () =>
+  it.scopedLive("sends fail with the cause; the server recovers -> the pool recovers", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       for (const [fault, reason] of cases) {
@@ -145,7 +145,7 @@ describe("servers that are no APNs", () => {
       }
     }).pipe(Effect.provide(MockApns.layer())))
 
-  it.scopedLive("one that accepts and says nothing: the connect timeout ends it", () =>
+  it.scopedLive("the server accepts and sends nothing -> the connect timeout ends the attempt", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const credentials = yield* credentialsOf(apns.credentials)
@@ -161,7 +161,7 @@ describe("servers that are no APNs", () => {
       yield* apns.until(({ openConnections }) => openConnections === 0)
     }).pipe(Effect.provide(MockApns.layer())))
 
-  it.scopedLive("one that is down: each send fails, and succeeds when it is up", () =>
+  it.scopedLive("the server is down -> each send fails; it is up again -> sends succeed", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.refuseConnections(true)
@@ -179,7 +179,7 @@ describe("servers that are no APNs", () => {
       assert.deepInclude(yield* pool.stats, { active: 1, failed: 3, completed: 1 })
     }).pipe(Effect.provide(MockApns.layer())))
 
-  it.scopedLive("one that closes each connection with the first request: every one fails or arrives, none twice", () =>
+  it.scopedLive("the server closes each connection at its first request -> each send fails or arrives, none twice", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* opened(1)
@@ -194,8 +194,8 @@ describe("servers that are no APNs", () => {
 /** Runs the clock in small steps, so that everything that is due on the way happens in its time. */
 const run = (seconds: number) => Effect.repeatN(TestClock.adjust("1 second"), seconds - 1)
 
-describe("connecting, by the clock", () => {
-  it.scoped("a server that refuses every connection sees few attempts, ever fewer, and never two at once", () =>
+describe("connecting: attempts over time", () => {
+  it.scoped("every connection is refused -> few attempts, at growing intervals, never two at once", () =>
     Effect.gen(function*() {
       let attempts = 0
       let open = 0
@@ -233,7 +233,7 @@ describe("connecting, by the clock", () => {
       assert.deepInclude(error, { _tag: "Timeout", processed: "no", attempts: 0 })
     }))
 
-  it.scoped("a server that accepts and drops at once is no better than one that refuses", () =>
+  it.scoped("every connection is dropped right after it was accepted -> the same growing intervals", () =>
     Effect.gen(function*() {
       let attempts = 0
       const pool = yield* UnstableApnsPool.makeWith(
@@ -255,7 +255,7 @@ describe("connecting, by the clock", () => {
       assert.strictEqual((yield* pool.stats).connectionsOpened, attempts)
     }))
 
-  it.scoped("answers that ask for a new connection, one after the other, do not make a storm", () =>
+  it.scoped("many answers in a row that ask for a new connection -> few connections", () =>
     Effect.gen(function*() {
       let attempts = 0
       const pool = yield* UnstableApnsPool.makeWith(
@@ -276,7 +276,7 @@ describe("connecting, by the clock", () => {
       assert.isAtLeast(attempts, 5)
     }))
 
-  it.scoped("after a drop the first attempt is at once; a good answer makes the next trouble short again", () =>
+  it.scoped("a drop -> the first attempt at once; after a good answer the waits start short again", () =>
     Effect.gen(function*() {
       const times: Array<number> = []
       const broken = yield* Ref.make(true)
@@ -300,7 +300,7 @@ describe("connecting, by the clock", () => {
       assert.isAtLeast(times.length - before, 3)
     }))
 
-  it.scoped("while nothing can be connected to, waiting counts; the caller learns what is wrong", () =>
+  it.scoped("no connection can be opened -> the timeout runs while queued, and the error has the cause", () =>
     Effect.gen(function*() {
       const pool = yield* UnstableApnsPool.makeWith(() => refused, { size: 2 })
       const fiber = yield* Effect.fork(Effect.flip(pool.post(request)))
@@ -313,7 +313,7 @@ describe("connecting, by the clock", () => {
       assert.include(error.message, "Nothing listens")
     }))
 
-  it.scoped("a reconnect schedule that ends closes the pool, with the cause", () =>
+  it.scoped("the reconnect schedule ends -> the pool closes, with the cause", () =>
     Effect.gen(function*() {
       const pool = yield* UnstableApnsPool.makeWith(() => refused, { size: 1, reconnectSchedule: Schedule.recurs(2) })
       const waiting = yield* Effect.fork(Effect.flip(pool.post(request)))
@@ -326,7 +326,7 @@ describe("connecting, by the clock", () => {
       assert.strictEqual((yield* pool.stats).state, "closed")
     }))
 
-  it.scoped("a connection that fails to open takes no one's place: those who wait go to the next", () =>
+  it.scoped("one connection fails to open -> queued requests go to the next one", () =>
     Effect.gen(function*() {
       let n = 0
       const pool = yield* UnstableApnsPool.makeWith(
@@ -339,7 +339,7 @@ describe("connecting, by the clock", () => {
       assert.deepInclude(yield* pool.stats, { active: 2, connectionsFailed: 1, queued: 0 })
     }))
 
-  it.effect("closing while a connection is being opened ends both, and fails those who wait", () =>
+  it.effect("the pool closes while a connection is being opened -> both end, and queued requests fail", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       let closed = 0
@@ -364,7 +364,7 @@ describe("connecting, by the clock", () => {
       assert.deepInclude(yield* pool.stats, { state: "closed", active: 0, queued: 0 })
     }))
 
-  it.scoped("shrinking while connections are being opened leaves none open that nobody uses", () =>
+  it.scoped("resize to fewer while connections are being opened -> no extra connection stays open", () =>
     Effect.gen(function*() {
       let opened = 0
       let closed = 0
@@ -394,7 +394,7 @@ describe("connecting, by the clock", () => {
       assert.strictEqual((yield* pool.post(request)).status, 200)
     }))
 
-  it.scoped("credentials refused before the first request, or before the connection is ready, close the pool too", () =>
+  it.scoped("credentials refused before the first request, or before the connection is ready -> the pool closes", () =>
     Effect.forEach([true, false], (ready) =>
       Effect.gen(function*() {
         let attempts = 0
@@ -422,7 +422,7 @@ describe("connecting, by the clock", () => {
         assert.strictEqual(brief(sent), "BadCertificate no")
       })))
 
-  it.scoped("credentials refused by a second GOAWAY, after one with NO_ERROR, close the pool too", () =>
+  it.scoped("credentials refused by a second GOAWAY, after one with NO_ERROR -> the pool closes", () =>
     Effect.gen(function*() {
       const made: Array<Connection.Connection> = []
       const pool = yield* UnstableApnsPool.makeWith(
@@ -446,7 +446,7 @@ describe("connecting, by the clock", () => {
 })
 
 describe("bursts while connecting", () => {
-  it.scopedLive("what is sent before the first connection is there waits for it", () =>
+  it.scopedLive("a burst before the first connection is open -> waits for it", () =>
     Effect.gen(function*() {
       for (const result of yield* way.run(tokens(500))) assert.strictEqual(receiptOf(result).attempts, 1)
       assert.deepInclude(yield* stats, { completed: 500, failed: 0 })

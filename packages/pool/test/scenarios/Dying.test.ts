@@ -16,8 +16,8 @@ const through = (apns: MockApns.MockApns) =>
   }))
 
 // side by side, since they wait
-describe("a connection that dies without a word", { concurrent: true }, () => {
-  it.scopedLive("with the default options: what has a collapse id is delivered, in flight or sent later, within its timeout", () =>
+describe("a connection that dies silently", { concurrent: true }, () => {
+  it.scopedLive("default options, notifications with a collapse id -> delivered within the timeout, both those in flight and later ones", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const { endpoint, relay } = yield* through(apns)
@@ -40,7 +40,7 @@ describe("a connection that dies without a word", { concurrent: true }, () => {
       assert.deepInclude(yield* pool.stats, { failed: 0, completed: 51, connectionsLost: 1 })
     }).pipe(Effect.provide(MockApns.layer())))
 
-  it.scopedLive("a server that is there and has stopped answering, PINGs too, is replaced", () =>
+  it.scopedLive("a connected server that answers neither requests nor PINGs -> the connection is replaced", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const pool = yield* poolAt(apns, { ping: { busyInterval: "300 millis", busyDeadline: "500 millis" } })
@@ -103,7 +103,7 @@ describe("a process that is stopped for longer than the PING interval", () => {
       until: () => sender.lines().length >= count || sender.child.exitCode !== null
     })
 
-  it.scopedLive("while a middlebox keeps its flows, or forgets them with FIN, with RST, in silence: the first notifications after that are delivered, once, and wait for no PING that fails", () =>
+  it.scopedLive("a middlebox keeps the connections, or drops them with FIN, with RST or silently -> the first notifications after the pause are delivered once, without waiting for a failed PING", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const relays = yield* Effect.forEach(

@@ -97,10 +97,10 @@ const kinds = {
 }
 
 for (const [kind, make] of Object.entries(kinds)) {
-  describe(`however the owner of ${kind} ends`, () => {
+  describe(`the owner of ${kind} ends`, () => {
     for (const [name, run, delay = "100 millis"] of exits) {
       it.scopedLive(
-        `${name}: what is in flight is answered, then nothing is left open and nothing reconnects`,
+        `${name} -> requests in flight are answered, then nothing is left open and nothing reconnects`,
         () =>
           Effect.gen(function*() {
             const apns = yield* MockApns.MockApns

@@ -7,7 +7,7 @@ import { live, opened, tokens, ways } from "./utils.js"
 // A pool that counted the time in the queue against the answer's would lose most of these.
 for (const way of ways) {
   describe(`a server that takes 250 ms for each answer: ${way.name}`, () => {
-    it.scopedLive("2,000 at once on 2 connections: all accepted", () =>
+    it.scopedLive("2,000 at once on 2 connections -> all accepted", () =>
       Effect.gen(function*() {
         const results = yield* way.run(tokens(2000))
         assert.strictEqual(results.filter(Either.isRight).length, 2000)
@@ -19,7 +19,7 @@ for (const way of ways) {
 
 describe("a server that allows 100 streams", () => {
   it.scopedLive(
-    "20,000 at once: all delivered, none twice, none refused",
+    "20,000 at once -> all delivered, none twice, none refused",
     () =>
       Effect.gen(function*() {
         // waiting for the first connection would count

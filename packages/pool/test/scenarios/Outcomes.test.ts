@@ -9,10 +9,10 @@ const apnsId = "123e4567-e89b-12d3-a456-42661417400a"
 
 // Every row of what can happen to a notification, for each way to send one.
 for (const way of ways) {
-  describe(`what becomes of a notification: ${way.name}`, () => {
+  describe(`outcomes of a notification: ${way.name}`, () => {
     // --- answers
 
-    it.scopedLive("accepted: a receipt with apns-id and unique id", () =>
+    it.scopedLive("accepted -> a receipt with apns-id and unique id", () =>
       Effect.gen(function*() {
         const receipt = receiptOf(yield* one(way, { apnsId }))
         assert.strictEqual(receipt.apnsId, apnsId)
@@ -20,7 +20,7 @@ for (const way of ways) {
         assert.strictEqual(receipt.attempts, 1)
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("rejected: the reason is the error's tag, its time is exact to the millisecond, and it is not retried", () =>
+    it.scopedLive("a 410 with a timestamp -> Unregistered with the time to the millisecond, not retried", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.unregister(token(1), { at: 1_700_000_000_123 })
@@ -32,7 +32,7 @@ for (const way of ways) {
         assert.strictEqual(yield* apns.receivedCount, 1)
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("rejected for a reason that nobody knows yet: nothing of it is lost", () =>
+    it.scopedLive("a reason that Apple does not document -> UnknownReason with that reason and status", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.next(MockApns.reject({ reason: "BrandNewReason", status: 400 }))
@@ -41,7 +41,7 @@ for (const way of ways) {
         assert.include(error.message, "BrandNewReason")
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("an error body in two frames, or with an empty last one, has its reason; without one its status", () =>
+    it.scopedLive("an error body in two frames, or with an empty last frame -> its reason; no body -> its status", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.next(
@@ -59,7 +59,7 @@ for (const way of ways) {
         assert.strictEqual((yield* apns.connections).length, 1)
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("an answer that makes no sense, or is too large, is a typed error, and the connection lives", () =>
+    it.scopedLive("an answer that cannot be parsed or is too large -> a typed error, and the connection stays open", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         const cases = [
@@ -79,7 +79,7 @@ for (const way of ways) {
         assert.strictEqual((yield* apns.connections).length, 1)
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("503 and 429 with Retry-After are sent again; what Apple forbids to retry ends it", () =>
+    it.scopedLive("503 and 429 with Retry-After -> sent again; a reason that Apple says not to retry -> final", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.next(MockApns.unavailable(), MockApns.tooManyRequests(), MockApns.reject("BadDeviceToken"))
@@ -92,7 +92,7 @@ for (const way of ways) {
         assert.strictEqual("retryAfter" in error && error.retryAfter && Duration.toHours(error.retryAfter), 1)
       }).pipe(Effect.provide(live({ pool: { backoffSchedule: Schedule.spaced("1 millis") } }))))
 
-    it.scopedLive("Shutdown and IdleTimeout are sent again at once, on a new connection", () =>
+    it.scopedLive("Shutdown or IdleTimeout -> sent again at once, on a new connection", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.next(MockApns.shutdown, MockApns.reject("IdleTimeout"))
@@ -103,7 +103,7 @@ for (const way of ways) {
 
     // --- the input
 
-    it.scopedLive("input that APNs does not take fails before a byte leaves", () =>
+    it.scopedLive("input that APNs would refuse -> fails before anything is sent", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         for (const bad of ["../4242", "42/42", "", "xyz", "42 42", "42\r\nx: y"]) {
@@ -128,7 +128,7 @@ for (const way of ways) {
 
     // --- GOAWAY
 
-    it.scopedLive("GOAWAY with NO_ERROR: those it includes are answered, the others sent again, nothing twice", () =>
+    it.scopedLive("GOAWAY with NO_ERROR -> included requests are answered, the others sent again, none twice", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.delay("100 millis")
@@ -149,7 +149,7 @@ for (const way of ways) {
         assert.deepInclude(yield* stats, { completed: 10, failed: 0, inFlight: 0, queued: 0, attempts: 18 })
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("GOAWAY with last-stream-id 0 on every connection but the last: no failure reaches the caller", () =>
+    it.scopedLive("GOAWAY with last-stream-id 0 on every connection but the last -> no send fails", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.next(MockApns.goawayBefore(), MockApns.goawayBefore(), MockApns.goawayBefore())
@@ -157,7 +157,7 @@ for (const way of ways) {
         assert.strictEqual(yield* maxDeliveries, 1)
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("GOAWAY with an error code: the fate of those it includes is unknown, the others are sent again", () =>
+    it.scopedLive("GOAWAY with an error code -> unknown for included requests, the others are sent again", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.delay("100 millis")
@@ -175,7 +175,7 @@ for (const way of ways) {
         assert.strictEqual(yield* maxDeliveries, 1)
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("GOAWAY that names the credentials closes the pool with that reason, and nothing reconnects", () =>
+    it.scopedLive("GOAWAY with a reason about the credentials -> the pool closes with that reason, nothing reconnects", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.script(() => MockApns.goawayInstead({ reason: "BadCertificateEnvironment" }))
@@ -196,7 +196,7 @@ for (const way of ways) {
 
     // --- RST_STREAM
 
-    it.scopedLive("REFUSED_STREAM is sent again until it is taken, each refusal counted once", () =>
+    it.scopedLive("REFUSED_STREAM -> sent again until it is accepted, each refusal counted once", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         // 7 and then 5 for the same stream was seen: it is one refusal
@@ -212,7 +212,7 @@ for (const way of ways) {
         assert.strictEqual((yield* apns.connections).length, 1)
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("REFUSED_STREAM for ever ends with the deadline, after a bounded number of attempts", () =>
+    it.scopedLive("REFUSED_STREAM again and again -> Timeout at the deadline, after a bounded number of attempts", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.script(() => MockApns.resetStream(7, { processed: false }))
@@ -222,7 +222,7 @@ for (const way of ways) {
         assert.isBelow((yield* apns.stats).requests, 20)
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("another RST_STREAM leaves an unknown fate: not sent again, unless it is collapsible", () =>
+    it.scopedLive("another RST_STREAM code -> unknown, sent again only if it is collapsible", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.next(MockApns.resetStream(2))
@@ -238,7 +238,7 @@ for (const way of ways) {
 
     // --- drops
 
-    it.scopedLive("the connection drops after the request: unknown, and not sent again by default", () =>
+    it.scopedLive("the connection drops after the request was sent -> unknown, not sent again by default", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         for (
@@ -253,7 +253,7 @@ for (const way of ways) {
         assert.strictEqual(brief(yield* one(way)), "ok")
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("the connection drops: what may be shown twice is sent again where the policy says so", () =>
+    it.scopedLive("the connection drops, and retransmit is \"always\" -> sent again", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         const attempt = (settings: Parameters<typeof way.run>[1]) =>
@@ -264,14 +264,14 @@ for (const way of ways) {
         assert.strictEqual(brief(yield* attempt({ retransmit: "collapsible" })), "Closed unknown")
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("the connection drops in the middle of the answer: the answer counts", () =>
+    it.scopedLive("the connection drops in the middle of the answer -> the answer counts", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.next(MockApns.dropDuring)
         assert.deepInclude(errorOf(yield* one(way)), { processed: "yes", status: 400 })
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("bytes that are not HTTP/2 end the connection: unknown, and the next one is fine", () =>
+    it.scopedLive("bytes that are not HTTP/2 -> unknown, and the next send succeeds on a new connection", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         const cases = [
@@ -298,7 +298,7 @@ for (const way of ways) {
 
     // --- silence
 
-    it.scopedLive("silence on one stream: that one times out and is cancelled, its neighbors do not notice", () =>
+    it.scopedLive("no answer on one stream -> that request times out and is cancelled, the others succeed", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         assert.strictEqual(brief(yield* one(way)), "ok")
@@ -317,7 +317,7 @@ for (const way of ways) {
         assert.deepInclude(yield* stats, { inFlight: 0, completed: 2, failed: 1 })
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("silence after the answer's headers: the answer counts", () =>
+    it.scopedLive("no body after the headers of the answer -> the answer counts", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         assert.strictEqual(brief(yield* one(way)), "ok")
@@ -325,7 +325,7 @@ for (const way of ways) {
         assert.deepInclude(errorOf(yield* one(way, { timeout: "50 millis" })), { processed: "yes", status: 400 })
       }).pipe(Effect.provide(live())))
 
-    it.scopedLive("the caller is interrupted: the server sees RST_STREAM CANCEL, the slot is free, counters are exact", () =>
+    it.scopedLive("the caller is interrupted -> RST_STREAM CANCEL is sent, the stream is free, counters are exact", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.script(() => MockApns.stall)
@@ -349,7 +349,7 @@ for (const way of ways) {
         assert.strictEqual(brief(yield* one(way)), "ok")
       }).pipe(Effect.provide(live({ mock: { maxConcurrentStreams: 2 } }))))
 
-    it.scopedLive("a connection that answers no PING is replaced: unknown for what it carried, and the next is fine", () =>
+    it.scopedLive("no answer to a PING -> the connection is replaced; unknown for its requests, later ones succeed", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.answerPings(false)
@@ -365,7 +365,7 @@ for (const way of ways) {
 
     // --- the pool itself
 
-    it.scopedLive("after the pool's scope has ended: closed, at once and in a typed way", () =>
+    it.scopedLive("a send after the pool's scope has ended -> Closed at once", () =>
       Effect.gen(function*() {
         const pool = yield* Effect.provide(ApnsPool.ApnsPool, live())
         const error = errorOf(yield* Effect.provideService(one(way), ApnsPool.ApnsPool, pool))
@@ -373,7 +373,7 @@ for (const way of ways) {
         if (error._tag === "Closed") assert.strictEqual(error.closeCause._tag, "ScopeClosed")
       }))
 
-    it.scopedLive("errors survive JSON, and say in one sentence what happened", () =>
+    it.scopedLive("errors to JSON and back -> equal; each message is one sentence", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.next(MockApns.dropAfter)

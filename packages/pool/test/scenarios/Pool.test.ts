@@ -37,7 +37,7 @@ const post = (n: number, options: Partial<Request.Options> = {}) =>
   Effect.flatMap(ApnsPool.ApnsPool, (pool) => pool.post(request(n, options)))
 
 describe("a pool over TLS and HTTP/2", () => {
-  it.scopedLive("in series and side by side: each request is answered with its own apns-id", () =>
+  it.scopedLive("one after the other and in parallel -> each request is answered with its own apns-id", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const ids = (n: number) => `00000000-0000-0000-0000-${String(n).padStart(12, "0")}`
@@ -55,7 +55,7 @@ describe("a pool over TLS and HTTP/2", () => {
       assert.deepStrictEqual(responses.map(({ status }) => status), [200, 200, 200, 200])
     }).pipe(Effect.provide(live({ pool: { size: 2 } }))))
 
-  it.scopedLive("a rejection comes back as a response, with its apns-id and reason", () =>
+  it.scopedLive("a rejection -> a response with its apns-id and reason", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.rejectToken(token(1))
@@ -86,7 +86,7 @@ describe("a pool over TLS and HTTP/2", () => {
       })
     }).pipe(Effect.provide(live())))
 
-  it.scopedLive("resize 2 to 4 to 2 while sending: every connection is used, and nothing is lost", () =>
+  it.scopedLive("resize 2 to 4 to 2 while sending -> every connection is used, and nothing is lost", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const pool = yield* ApnsPool.ApnsPool
@@ -111,7 +111,7 @@ describe("a pool over TLS and HTTP/2", () => {
       assert.include(invalid.message, "at least 1")
     }).pipe(Effect.provide(live({ pool: { size: 2 } }))))
 
-  it.scopedLive("connections are filled evenly", () =>
+  it.scopedLive("many requests -> spread evenly over the connections", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* opened(4)
@@ -124,7 +124,7 @@ describe("a pool over TLS and HTTP/2", () => {
       assert.isAtMost(Math.max(...requests) - Math.min(...requests), 1)
     }).pipe(Effect.provide(live({ pool: { size: 4 } }))))
 
-  it.scopedLive("one notification object 1,000 times, and 1,000 distinct ones: each arrives", () =>
+  it.scopedLive("one notification object 1,000 times, and 1,000 distinct ones -> each arrives", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const same = yield* Effect.forEach(
@@ -141,7 +141,7 @@ describe("a pool over TLS and HTTP/2", () => {
       assert.strictEqual(yield* apns.acceptedCount, 2000)
     }).pipe(Effect.provide(live({ pool: { size: 2 } }))))
 
-  it.scopedLive("the limit of streams falls from 1000 to 1 and rises again: everything arrives, nothing is refused", () =>
+  it.scopedLive("the limit of streams falls from 1000 to 1 and rises again -> everything arrives, nothing is refused", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const gate = yield* Deferred.make<void>()
@@ -176,7 +176,7 @@ describe("a pool over TLS and HTTP/2", () => {
       assert.isAbove(Math.max(...together), 1)
     }).pipe(Effect.provide(live())))
 
-  it.scopedLive("a limit that falls with requests on their way: what the server refuses is sent again", () =>
+  it.scopedLive("the limit falls with requests on the way -> those the server refuses are sent again", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.next(...Array.from({ length: 50 }, () => MockApns.refuseStream))
@@ -187,7 +187,7 @@ describe("a pool over TLS and HTTP/2", () => {
       assert.strictEqual((yield* apns.stats).requests, 100)
     }).pipe(Effect.provide(live({ pool: { size: 1 } }))))
 
-  it.scopedLive("a choked connection is routed around", () =>
+  it.scopedLive("one connection limited to one stream -> most requests take the other one", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* opened(2)
@@ -200,7 +200,7 @@ describe("a pool over TLS and HTTP/2", () => {
       assert.isAtLeast(free?.requests ?? 0, 190)
     }).pipe(Effect.provide(live({ pool: { size: 2 } }))))
 
-  it.scopedLive("a connection that gets no window holds up itself alone, and goes on when the window opens", () =>
+  it.scopedLive("a closed flow-control window delays only its own connection, which continues when the window opens", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* opened(1)
@@ -223,14 +223,14 @@ describe("a pool over TLS and HTTP/2", () => {
       assert.strictEqual((yield* apns.stats).openConnections, 2)
     }).pipe(Effect.provide(live())))
 
-  it.scopedLive("a window that opens a few bytes at a time, frames in pieces: slow, and complete", () =>
+  it.scopedLive("a window that opens a few bytes at a time, and frames in pieces -> every body arrives whole", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.trickle({ bytes: 3 })
       for (const result of yield* way.run(tokens(100))) receiptOf(result)
     }).pipe(Effect.provide(live({ mock: { settings: { initialWindowSize: 16 } } }))))
 
-  it.scopedLive("four requests on a silent server all time out; later ones work", () =>
+  it.scopedLive("four requests on a silent server -> all time out; later ones succeed", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       assert.strictEqual(brief(yield* one(way)), "ok")
@@ -241,7 +241,7 @@ describe("a pool over TLS and HTTP/2", () => {
       assert.strictEqual(brief(yield* one(way)), "ok")
     }).pipe(Effect.provide(live())))
 
-  it.scopedLive("a server that goes away and does not come back: Timeout with the cause, not a hang", () =>
+  it.scopedLive("a server that stops and does not come back -> Timeout with the cause", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       assert.strictEqual(brief(yield* one(way)), "ok")
@@ -286,7 +286,7 @@ describe("a pool over TLS and HTTP/2", () => {
       assert.strictEqual((yield* event("failed", "ConnectError")) - before.failed, 2)
     }).pipe(Effect.provide(live())))
 
-  it.scopedLive("429 TooManyRequests concerns its request alone", () =>
+  it.scopedLive("429 TooManyRequests -> only its own request is delayed", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.script(({ token: to }) =>
@@ -297,7 +297,7 @@ describe("a pool over TLS and HTTP/2", () => {
       assert.strictEqual((yield* apns.connections).length, 1)
     }).pipe(Effect.provide(live())))
 
-  it.scopedLive("a back-off in the queue of one does not hold back another", () =>
+  it.scopedLive("one request waits for its back-off -> another is sent meanwhile", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.next(MockApns.unavailable())

@@ -22,10 +22,10 @@ const file = (content: string) =>
     ({ directory }) => Effect.sync(() => rmSync(directory, { recursive: true }))
   )
 
-describe("a process that is ended by a signal, with 20 notifications on their way", () => {
+describe("a process ended by a signal, with 20 notifications in flight", () => {
   for (const mode of ["pool", "map"] as const) {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      it.scopedLive(`${mode}, ${signal}: 20 outcomes, and it ends by itself`, () =>
+      it.scopedLive(`${mode}, ${signal} -> 20 outcomes, and the process ends by itself`, () =>
         Effect.gen(function*() {
           const apns = yield* MockApns.MockApns
           const ca = yield* file(apns.ca)

@@ -106,7 +106,7 @@ const quiet = Effect.provide(Logger.minimumLogLevel(LogLevel.None))
 
 for (const size of [1, 2, 10]) {
   for (const first of ["the notifications", "the timers"] as const) {
-    describe(`a process that stood still for longer than the interval, a pool of ${size}, ${first} first`, () => {
+    describe(`after a pause longer than the PING interval, a pool of ${size}, ${first} first`, () => {
       const thawed = Effect.gen(function*() {
         const made = yield* make(size)
         made.clock.jump(70_000)
@@ -114,7 +114,7 @@ for (const size of [1, 2, 10]) {
         return made
       })
 
-      it.scopedLive("the network has forgotten the connections: what is sent waits for a new one and for nothing else, and is processed once", () =>
+      it.scopedLive("the network dropped the connections -> requests wait only for a new connection, and are processed once", () =>
         Effect.gen(function*() {
           const { connecting, pass, pool, push, servers } = yield* thawed
           for (const server of servers) server.forgotten = true
@@ -127,7 +127,7 @@ for (const size of [1, 2, 10]) {
           assert.strictEqual(connecting.begun, 2 * size)
         }).pipe(quiet))
 
-      it.scopedLive("the connections are as they were: what is sent waits for one round trip, and the connections stay", () =>
+      it.scopedLive("the connections still work -> requests wait for one round trip, and the connections stay", () =>
         Effect.gen(function*() {
           const { connecting, pass, pool, push, servers } = yield* thawed
           const outcomes = push(5)
@@ -144,7 +144,7 @@ for (const size of [1, 2, 10]) {
           })
         }).pipe(quiet))
 
-      it.scopedLive("nothing can be reached any more: each fails when its own time is over, and was not processed", () =>
+      it.scopedLive("nothing can be reached -> each request fails after its own timeout, not processed", () =>
         Effect.gen(function*() {
           const { connecting, pass, pool, push, servers } = yield* thawed
           for (const server of servers) server.forgotten = true
@@ -161,9 +161,9 @@ for (const size of [1, 2, 10]) {
   }
 }
 
-describe("a process that runs", () => {
+describe("without a pause", () => {
   for (const size of [1, 10]) {
-    it.scopedLive(`the network forgets ${size} connections, and no PING is answered: what is sent then waits for a new connection`, () =>
+    it.scopedLive(`the network dropped ${size} connections, no PING is answered -> requests wait for a new connection`, () =>
       Effect.gen(function*() {
         const { pass, push, servers } = yield* make(size)
         for (const server of servers) server.forgotten = true
@@ -175,7 +175,7 @@ describe("a process that runs", () => {
         assert.strictEqual(requests(servers), size + 3)
       }).pipe(quiet))
 
-    it.scopedLive(`${size} idle connections, sent on while their PINGs are out, again and again: no connection but these`, () =>
+    it.scopedLive(`requests on ${size} idle connections with a PING in flight, repeatedly -> no new connection`, () =>
       Effect.gen(function*() {
         const { connecting, pass, push, servers } = yield* make(size)
         let sent = size

@@ -38,7 +38,7 @@ const fast = { backoffSchedule: Schedule.spaced("1 millis") } as const
 
 for (const way of ways) {
   describe(`the provider token: ${way.name}`, () => {
-    it.scopedLive("expired for 100 at once: one new signature, at most two attempts each, connections replaced", () =>
+    it.scopedLive("ExpiredProviderToken for 100 at once -> one new signature, at most two attempts each, connections replaced", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* opened(2)
@@ -57,7 +57,7 @@ for (const way of ways) {
         assert.isTrue(received.every(({ accepted, headers }) => !accepted || headers["authorization"] !== old))
       }).pipe(Effect.provide(live({ pool: { size: 2 } }))))
 
-    it.scopedLive("expired again within 20 minutes: a typed failure that says to check the clock, no third signature", () =>
+    it.scopedLive("expired again within 20 minutes -> an error that says to check the clock, no third signature", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.script(() => MockApns.expiredProviderToken)
@@ -72,7 +72,7 @@ for (const way of ways) {
         assert.strictEqual((yield* jwts).size, 2)
       }).pipe(Effect.provide(live({ pool: { size: 2 } }))))
 
-    it.scopedLive("TooManyProviderTokenUpdates: sent again with the token in hand, never a new signature", () =>
+    it.scopedLive("TooManyProviderTokenUpdates -> sent again with the current token, no new signature", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.next(MockApns.tooManyProviderTokenUpdates)
@@ -86,7 +86,7 @@ for (const way of ways) {
         assert.strictEqual((yield* jwts).size, 1)
       }).pipe(Effect.provide(live({ pool: fast }))))
 
-    it.scopedLive("one stream until the first request was accepted: alone, then all at once", () =>
+    it.scopedLive("a limit of one stream until the first request is accepted -> the first alone, then all at once", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* opened(1)
@@ -104,7 +104,7 @@ for (const way of ways) {
         assert.strictEqual((yield* apns.stats).requests, 50)
       }).pipe(Effect.provide(live({ mock: { oneStreamUntilAuthenticated: true } }))))
 
-    it.scopedLive("one stream, and the first request is rejected: the next one is the test, and nothing hangs", () =>
+    it.scopedLive("a limit of one stream, and the first request is rejected -> the next one goes alone, and nothing hangs", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.next(MockApns.reject("BadDeviceToken"), MockApns.refuseStream, MockApns.reject("BadTopic"))
@@ -116,7 +116,7 @@ for (const way of ways) {
         assert.deepInclude(yield* stats, { inFlight: 0, queued: 0, completed: 20 })
       }).pipe(Effect.provide(live({ mock: { oneStreamUntilAuthenticated: true } }))))
 
-    it.scopedLive("a revoked key: each request has its typed failure, and the pool does not reconnect over it", () =>
+    it.scopedLive("a revoked key -> each request fails with its typed error, and the pool does not reconnect", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* opened(1)
@@ -131,8 +131,8 @@ for (const way of ways) {
   })
 }
 
-describe("who sends", () => {
-  it.scopedLive("two teams in one process never share a connection, nor a token", () =>
+describe("credentials and connections", () => {
+  it.scopedLive("two teams in one process -> no shared connection and no shared token", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const other = yield* apns.issueKey()
@@ -155,7 +155,7 @@ describe("who sends", () => {
       assert.deepStrictEqual(new Set(known), new Set([apns.credentials.teamId, other.teamId]))
     }).pipe(Effect.provide(MockApns.layer())))
 
-  it.scopedLive("pools with one key share one signature, however many connections they have", () =>
+  it.scopedLive("several pools with one key -> one signature, for any number of connections", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const pools = [yield* poolAt(apns, { size: 3 }), yield* poolAt(apns, { size: 3 })]
@@ -170,7 +170,7 @@ describe("who sends", () => {
       assert.strictEqual(yield* signings, 1)
     }).pipe(Effect.provide(MockApns.layer())))
 
-  it.scopedLive("a client certificate sends without a token", () =>
+  it.scopedLive("a client certificate -> sent without a token", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const { cert, key } = apns.clientCertificate
@@ -186,7 +186,7 @@ describe("who sends", () => {
       assert.notProperty(received?.headers, "authorization")
     }).pipe(Effect.provide(MockApns.layer({ auth: "certificate" }))))
 
-  it.scopedLive("pools made with connections of the caller's own leave an expired token to the caller", () =>
+  it.scopedLive("a pool made from the caller's own connections -> ExpiredProviderToken is returned to the caller", () =>
     Effect.gen(function*() {
       const answer: (request: Request.Request) => Effect.Effect<Response.Response, Failure.RequestError> = () =>
         Effect.succeed(Response.make({ status: 403, body: { reason: "ExpiredProviderToken" } }))

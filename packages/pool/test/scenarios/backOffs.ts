@@ -149,7 +149,7 @@ export const describeBackOff = (size: number): void => {
   describe(`a pool of ${size}`, () => {
     for (const [name, server] of Object.entries(servers)) {
       for (const busy of [false, true]) {
-        it.live(`${busy ? "busy" : "idle"}, and a server that ${name}: few connections`, () =>
+        it.live(`${busy ? "busy" : "idle"}, a server that ${name} -> few connections`, () =>
           Effect.gen(function*() {
             const { first, tenth } = yield* observe(server, size, busy)
             assert.isAtLeast(first, Math.min(size, 5))
@@ -160,7 +160,7 @@ export const describeBackOff = (size: number): void => {
     }
 
     it.live(
-      "busy, and a server that closes after each answer: about 2 connections a second",
+      "busy, a server that closes after each answer -> about 2 connections a second",
       () =>
         Effect.gen(function*() {
           const { first, tenth } = yield* observe(

@@ -17,7 +17,7 @@ const verdict = (tell: (ledger: Ledger) => void) => {
 const good = { contradicted: 0, doubled: 0, lost: 0, examples: 0 }
 
 describe("Ledger", () => {
-  it("finds nothing where every outcome is true", () => {
+  it("only true outcomes -> no finding", () => {
     for (
       const tell of [
         (ledger: Ledger) => ledger.settled(3, Outcome.unprocessed),
@@ -45,11 +45,11 @@ describe("Ledger", () => {
     ) assert.deepStrictEqual(verdict(tell), good)
   })
 
-  it("a notification without an outcome is lost", () => {
+  it("a notification without an outcome -> \"lost\"", () => {
     assert.deepStrictEqual(verdict(() => {}), { ...good, lost: 1, examples: 1 })
   })
 
-  it("so is one with two", () => {
+  it("a notification with two outcomes -> a finding", () => {
     assert.deepStrictEqual(
       verdict((ledger) => {
         ledger.settled(3, Outcome.interrupted)
@@ -59,7 +59,7 @@ describe("Ledger", () => {
     )
   })
 
-  it("an outcome that comes after the caller has been given up does not count", () => {
+  it("an outcome after the caller was given up -> does not count", () => {
     assert.deepStrictEqual(
       verdict((ledger) => {
         ledger.close()
@@ -69,7 +69,7 @@ describe("Ledger", () => {
     )
   })
 
-  it("\"not processed\" is a lie where the server accepted, before or after", () => {
+  it("\"not processed\" although the server accepted it, before or after -> a finding", () => {
     const lie = { ...good, contradicted: 1, examples: 1 }
     assert.deepStrictEqual(
       verdict((ledger) => {
@@ -87,7 +87,7 @@ describe("Ledger", () => {
     )
   })
 
-  it("a receipt is a lie where the server accepted nothing, even if it rejected", () => {
+  it("a receipt although the server accepted nothing, even if it rejected -> a finding", () => {
     const lie = { ...good, contradicted: 1, examples: 1 }
     assert.deepStrictEqual(verdict((ledger) => ledger.settled(3, Outcome.accepted)), lie)
     assert.deepStrictEqual(
@@ -99,7 +99,7 @@ describe("Ledger", () => {
     )
   })
 
-  it("an answer is a lie where the server gave none", () => {
+  it("an answer that the server did not give -> a finding", () => {
     assert.deepStrictEqual(verdict((ledger) => ledger.settled(3, Outcome.answered)), {
       ...good,
       contradicted: 1,
@@ -107,7 +107,7 @@ describe("Ledger", () => {
     })
   })
 
-  it("twice is once too often without a doubt in between, whatever the policy", () => {
+  it("processed twice without an unknown fate in between -> a finding under every policy", () => {
     assert.deepStrictEqual(
       verdict((ledger) => {
         ledger.acceptedByServer(3)
@@ -119,7 +119,7 @@ describe("Ledger", () => {
     )
   })
 
-  it("twice is once too often without the policy's permission, whatever the doubt", () => {
+  it("processed twice although the policy forbids it -> a finding", () => {
     assert.deepStrictEqual(
       verdict((ledger) => {
         ledger.doubted(2)

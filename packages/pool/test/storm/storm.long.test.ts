@@ -17,11 +17,13 @@ const run = (options: Partial<Storm.Options>) =>
     NodeContext.layer
   )
 
-describe("the storm", () => {
+describe("storm", () => {
   const sizes = [[1, 8], [2, 4, 8], [2, 50, 10, 1]] as const
   for (const [i, connections] of sizes.entries()) {
     it.live(
-      `leaves 5,000 notifications with one true outcome each and nothing behind, pools of ${connections.join(", ")}`,
+      `5,000 notifications, pools of ${
+        connections.join(", ")
+      } -> one true outcome each, and no fiber, timer or socket is left`,
       () =>
         Effect.gen(function*() {
           const report = yield* run({ connections, seed: i + 1 })
@@ -96,14 +98,14 @@ const faultless = { contradicted: 0, doubled: 0, lost: 0, leaks: 0 }
 const found = ({ contradicted, doubled, leaks, lost }: Storm.Report) => ({ contradicted, doubled, leaks, lost })
 
 describe("the storm's checker", () => {
-  it.live("finds nothing in good weather", () =>
+  it.live("a server without faults -> no finding", () =>
     Effect.gen(function*() {
       const report = yield* calm((delivery, pool) => pool.submit(delivery))
       assert.deepStrictEqual(found(report), faultless)
       assert.isAbove(report.accepted, 700)
     }), timeout)
 
-  it.live("finds a client that loses an outcome", () =>
+  it.live("a client that loses an outcome -> found", () =>
     Effect.gen(function*() {
       const report = yield* calm((delivery, pool) => {
         pool.submit(delivery)
@@ -113,7 +115,7 @@ describe("the storm's checker", () => {
       assert.deepStrictEqual(found(report), { ...faultless, lost: report.lost })
     }), timeout)
 
-  it.live("finds a client that says \"not processed\" of what APNs has accepted", () =>
+  it.live("a client that says \"not processed\" of what APNs has accepted -> found", () =>
     Effect.gen(function*() {
       const report = yield* calm((delivery, pool) => {
         Object.assign(delivery, {
@@ -125,7 +127,7 @@ describe("the storm's checker", () => {
       assert.deepStrictEqual(found(report), { ...faultless, contradicted: report.contradicted })
     }), timeout)
 
-  it.live("finds a client that makes receipts up", () =>
+  it.live("a client that invents receipts -> found", () =>
     Effect.gen(function*() {
       const report = yield* calm((delivery) => {
         delivery.status = 200
@@ -136,7 +138,7 @@ describe("the storm's checker", () => {
       assert.deepStrictEqual(found(report), { ...faultless, contradicted: report.contradicted })
     }), timeout)
 
-  it.live("finds a client that mixes receipts up", () =>
+  it.live("a client that mixes up receipts -> found", () =>
     Effect.gen(function*() {
       const report = yield* calm((delivery, pool) => {
         const onAnswered = delivery.onAnswered.bind(delivery)
@@ -152,7 +154,7 @@ describe("the storm's checker", () => {
       assert.deepStrictEqual(found(report), { ...faultless, contradicted: report.contradicted })
     }), timeout)
 
-  it.live("finds a client that sends twice", () =>
+  it.live("a client that sends twice -> found", () =>
     Effect.gen(function*() {
       const report = yield* calm((delivery, pool) => {
         pool.submit(delivery)
@@ -162,7 +164,7 @@ describe("the storm's checker", () => {
       assert.deepStrictEqual(found(report), { ...faultless, doubled: report.doubled })
     }), timeout)
 
-  it.live("finds a pool that does not back off", () =>
+  it.live("a pool that does not back off -> found", () =>
     Effect.gen(function*() {
       const { ceilingMillis } = Roster
       Roster.ceilingMillis = 0
@@ -184,7 +186,7 @@ describe("the storm's checker", () => {
       for (const report of reports) assert.deepStrictEqual(found(report), faultless)
     }), timeout)
 
-  it.live("finds a client that leaves requests behind", () =>
+  it.live("a client that leaves requests behind -> found", () =>
     Effect.gen(function*() {
       const { leaked } = yield* calm((delivery, pool) => {
         pool.submit(delivery)
@@ -201,7 +203,7 @@ describe("the storm's checker", () => {
     servers.forEach((server) => server.close())
     return Fiber.interruptAll(fibers)
   })
-  it.live("finds a client that leaves fibers, timers and sockets behind", () =>
+  it.live("a client that leaves fibers, timers and sockets behind -> found", () =>
     Effect.gen(function*() {
       const report = yield* calm((delivery, pool) => {
         fibers.push(Effect.runFork(Effect.never))
