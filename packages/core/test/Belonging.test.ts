@@ -60,7 +60,7 @@ const assertHarmless = (error: Credentials.CredentialsError): void => {
   for (const secret of [one.d, other.d, rsa.one.d, rsa.other.d]) assert.notInclude(shown, (secret ?? "").slice(0, 12))
 }
 
-describe("a signing key whose parts do not belong together", () => {
+describe("a signing key whose parts do not match", () => {
   const parts = /InvalidKey.*damaged, its "x" and "y" are not the public key that belongs to its "d"/
   const point = /InvalidKey.*is damaged, it does not fit the public key beside it: compare it with the original file/
   const refused: Record<string, readonly [key: string, expected: RegExp, passphrase?: string]> = {
@@ -139,7 +139,7 @@ describe("a signing key whose parts do not belong together", () => {
     ]
   }
   for (const [name, [key, same]] of Object.entries(accepted)) {
-    it.effect(`is taken where they do: ${name}`, () =>
+    it.effect(`accepted if they match: ${name}`, () =>
       Effect.gen(function*() {
         const { key: read } = yield* tokenOf(key)
         assert.strictEqual(
@@ -150,13 +150,13 @@ describe("a signing key whose parts do not belong together", () => {
   }
 })
 
-describe("a certificate and a key that do not belong together", () => {
+describe("a certificate and a key that do not match", () => {
   const certificate = (cert: string, key: string) =>
     Credentials.certificate({ cert: Redacted.make(cert), key: Redacted.make(key) })
 
   for (const kind of [".p8", ".rsa"]) {
     const cert = kind === ".p8" ? ".crt" : "-rsa.crt"
-    it.effect(`are refused, both named: ${kind}`, () =>
+    it.effect(`refused, and the error names both: ${kind}`, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(certificate(text(`one${cert}`), text(`other${kind}`)))
         assert.strictEqual(error.reason, "Mismatch")
@@ -167,7 +167,7 @@ describe("a certificate and a key that do not belong together", () => {
         assertHarmless(error)
       }))
 
-    it.effect(`are taken where one of several keys belongs to one of several certificates: ${kind}`, () =>
+    it.effect(`several keys and certificates, one pair of them matches -> accepted: ${kind}`, () =>
       Effect.gen(function*() {
         const { identity } = yield* certificate(
           text(`one${cert}`) + text(`other${cert}`),
@@ -178,7 +178,7 @@ describe("a certificate and a key that do not belong together", () => {
   }
 
   for (const part of ["d", "p", "q", "dp", "dq", "qi"] as const) {
-    it.effect(`an RSA key whose ${part} is of another key is damaged`, () =>
+    it.effect(`an RSA key with the ${part} of another key -> refused as damaged`, () =>
       Effect.gen(function*() {
         const key = crypto.createPrivateKey({ key: { ...rsa.one, [part]: rsa.other[part] }, format: "jwk" })
         for (const type of ["pkcs1", "pkcs8"] as const) {
@@ -195,7 +195,7 @@ describe("a certificate and a key that do not belong together", () => {
       }))
   }
 
-  it.effect("a key with the point of another key is damaged, also beside the certificate of that point", () =>
+  it.effect("a key with the public point of another key -> refused as damaged, also with the certificate of that point", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(certificate(text("other.crt"), text("mixed.p8")))
       assert.strictEqual(error.reason, "InvalidKey")
@@ -203,14 +203,14 @@ describe("a certificate and a key that do not belong together", () => {
       assertHarmless(error)
     }))
 
-  it.effect("an RSA JWK is taken for the key of a certificate", () =>
+  it.effect("an RSA JWK as the key of a certificate -> accepted", () =>
     Effect.gen(function*() {
       const { identity } = yield* certificate(text("one-rsa.crt"), json(rsa.one))
       assert.strictEqual(identity, (yield* certificate(text("one-rsa.crt"), text("one.rsa"))).identity)
     }))
 })
 
-describe("an archive whose parts do not belong together", () => {
+describe("an archive whose parts do not match", () => {
   const archive = (name: string, args: string): Uint8Array => {
     openssl(`pkcs12 -export -passout pass:open -out ${name} ${args}`)
     return new Uint8Array(fs.readFileSync(file(name)))
@@ -249,7 +249,7 @@ describe("an archive whose parts do not belong together", () => {
       }))
   }
 
-  it.effect("is taken where they do: RSA and elliptic curves", () =>
+  it.effect("accepted if they match: RSA and elliptic curves", () =>
     Effect.gen(function*() {
       for (const [key, cert] of [["one.rsa", "one-rsa.crt"], ["one.p8", "one.crt"]]) {
         const { identity } = yield* read(archive("f.p12", `-inkey ${key} -in ${cert}`))

@@ -51,13 +51,13 @@ const through = (scheme: string) => `
   })
 `
 
-describe("a program in one ES module by esbuild", () => {
+describe("a program bundled into one ES module by esbuild", () => {
   it.live("connects through an HTTP proxy", () =>
     Effect.gen(function*() {
       assert.match(yield* bundled(through("http")), /^Proxy HTTP_502 /)
     }))
 
-  it.live("is told what to do about an archive of Keychain Access", () =>
+  it.live("an archive of Keychain Access -> an error that says what to do", () =>
     Effect.gen(function*() {
       const data = fixtures.bytes("client-legacy.p12").toString("base64")
       const output = yield* bundled(`
@@ -70,7 +70,7 @@ describe("a program in one ES module by esbuild", () => {
       assert.match(output, /^UnsupportedEncryption .*esbuild --external:node-forge/)
     }))
 
-  it.live("is told what to do about a SOCKS proxy", () =>
+  it.live("a SOCKS proxy -> an error that says what to do", () =>
     Effect.gen(function*() {
       assert.match(yield* bundled(through("socks5")), /^Proxy SOCKS5 .*esbuild --external:socks/)
     }))

@@ -85,7 +85,7 @@ class Jumping implements Clock.Clock {
 
 describe("Connection", () => {
   describe("requests", () => {
-    it.scoped("is active after it was made, and carries a request there and the answer back", () =>
+    it.scoped("a new connection is active; a request gets its answer", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -104,7 +104,7 @@ describe("Connection", () => {
         assert.isTrue(connection.unsafe.proven)
       }))
 
-    it.scoped("a rejection is an answer, with its reason, timestamp and apns-id", () =>
+    it.scoped("a rejection -> a response with reason, timestamp and apns-id", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -118,7 +118,7 @@ describe("Connection", () => {
         })
       }))
 
-    it.scoped("requests share the connection, and are answered in any order", () =>
+    it.scoped("several requests on one connection -> answered in any order", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -134,7 +134,7 @@ describe("Connection", () => {
         ])
       }))
 
-    it.scoped("sends nothing before the server's SETTINGS, and never more at once than they allow", () =>
+    it.scoped("nothing is sent before the server's SETTINGS, and never more streams than they allow", () =>
       Effect.gen(function*() {
         const peer = new Peer([])
         const opening = yield* Effect.fork(connect(peer))
@@ -150,7 +150,7 @@ describe("Connection", () => {
         peer.accept(1, 3)
       }))
 
-    it.scoped("a limit that falls admits no more than the new one, and rises again", () =>
+    it.scoped("the limit of streams falls and rises -> never more requests than it allows", () =>
       Effect.gen(function*() {
         const peer = new Peer([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 1000]])
         const connection = yield* connect(peer)
@@ -171,7 +171,7 @@ describe("Connection", () => {
   })
 
   describe("deadlines and interruption", () => {
-    it.scoped("no answer in time: the stream is cancelled, its slot free, and the fate unknown", () =>
+    it.scoped("no answer in time -> the stream is cancelled and free again, the error says unknown", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -192,7 +192,7 @@ describe("Connection", () => {
         assert.strictEqual(outcome(yield* join(next)), "200")
       }))
 
-    it.scoped("a deadline in the past sends nothing", () =>
+    it.scoped("a deadline in the past -> nothing is sent", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -204,7 +204,7 @@ describe("Connection", () => {
         assert.lengthOf(peer.requests, 0)
       }))
 
-    it.scoped("the earliest limit counts, and the error names it", () =>
+    it.scoped("timeout, deadline and expiration -> the earliest one counts, and the error names it", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -222,7 +222,7 @@ describe("Connection", () => {
         assert.deepStrictEqual(limits, ["timeout", "deadline", "expiration"])
       }))
 
-    it.scoped("once the answer's headers are there, a body that never comes does not undo it", () =>
+    it.scoped("the headers of the answer came, its body does not -> the answer counts", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -234,7 +234,7 @@ describe("Connection", () => {
         assert.deepStrictEqual(peer.resets, [{ id: 1, code: code.CANCEL }])
       }))
 
-    it.scoped("interruption cancels the stream and frees the slot", () =>
+    it.scoped("interruption -> the stream is cancelled and free again", () =>
       Effect.gen(function*() {
         const peer = new Peer([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 1]])
         const connection = yield* connect(peer)
@@ -246,7 +246,7 @@ describe("Connection", () => {
         assert.deepStrictEqual(peer.resets, [{ id: 1, code: code.CANCEL }])
       }))
 
-    it.scoped("five timeouts in a row, though PINGs are answered, retire the connection, with one warning that says how many", () => {
+    it.scoped("five timeouts in a row although PINGs are answered -> the connection is retired, with one warning that says how many", () => {
       const warnings: Array<unknown> = []
       const logger = Logger.make(({ logLevel, message }) => {
         if (logLevel.label === "WARN") warnings.push(message)
@@ -284,7 +284,7 @@ describe("Connection", () => {
   })
 
   describe("GOAWAY", () => {
-    it.scoped("with NO_ERROR: streams up to the last id are answered, those above were not processed", () =>
+    it.scoped("NO_ERROR -> streams up to the last id are answered, those above were not processed", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -311,7 +311,7 @@ describe("Connection", () => {
         assert.isTrue(peer.test.ended)
       }))
 
-    it.scoped("with NO_ERROR, then silence: the streams it includes keep their deadlines", () =>
+    it.scoped("NO_ERROR, then silence -> the included streams keep their deadlines", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -323,7 +323,7 @@ describe("Connection", () => {
         assert.strictEqual((yield* connection.closed)._tag, "Goaway")
       }))
 
-    it.scoped("with an error code: streams up to the last id have an unknown fate, those above none", () =>
+    it.scoped("an error code -> unknown for streams up to the last id, not processed for those above", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -351,7 +351,7 @@ describe("Connection", () => {
         }
       }))
 
-    it.scoped("two in a row: the second one lowers what is still to be answered", () =>
+    it.scoped("two in a row -> the second one lowers the last id that is still answered", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -363,7 +363,7 @@ describe("Connection", () => {
         assert.deepStrictEqual((yield* Effect.forEach(fibers, join)).map(outcome), ["200", "200", "Closed no"])
       }))
 
-    it.scoped("an answer and the GOAWAY in one chunk, in both orders", () =>
+    it.scoped("an answer and GOAWAY in one chunk, in both orders -> the answer counts", () =>
       Effect.gen(function*() {
         for (const answerFirst of [true, false]) {
           const peer = new Peer()
@@ -377,7 +377,7 @@ describe("Connection", () => {
         }
       }))
 
-    it.scoped("one that names bad credentials closes the connection and tells the listener why", () =>
+    it.scoped("a reason about the credentials -> the connection closes, and the listener gets the cause", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const heard: Array<Failure.CloseCause> = []
@@ -393,7 +393,7 @@ describe("Connection", () => {
   })
 
   describe("RST_STREAM", () => {
-    it.scoped("REFUSED_STREAM means not processed, any other code says nothing; the connection lives", () =>
+    it.scoped("REFUSED_STREAM -> not processed; any other code -> unknown; the connection stays open", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -407,7 +407,7 @@ describe("Connection", () => {
         assert.strictEqual(outcome(yield* join(next)), "200")
       }))
 
-    it.scoped("a second RST_STREAM for the same stream changes nothing", () =>
+    it.scoped("a second RST_STREAM for the same stream -> ignored", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -419,7 +419,7 @@ describe("Connection", () => {
         assert.strictEqual(connection.unsafe.state, "active")
       }))
 
-    it.scoped("a reset behind the answer's headers leaves the answer", () =>
+    it.scoped("RST_STREAM after the headers of the answer -> the answer counts", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -430,7 +430,7 @@ describe("Connection", () => {
   })
 
   describe("the end of the transport", () => {
-    it.scoped("what was written has an unknown fate, what was not was not processed", () =>
+    it.scoped("written requests -> unknown; requests not written -> not processed", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -447,7 +447,7 @@ describe("Connection", () => {
         assert.strictEqual((yield* connection.closed)._tag, "Dropped")
       }))
 
-    it.scoped("an answer whose end is cut off is an answer", () =>
+    it.scoped("the end of an answer is cut off -> the answer counts", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -457,7 +457,7 @@ describe("Connection", () => {
         assert.deepInclude(Either.getOrThrow(yield* join(fiber)), { status: 400, reason: undefined })
       }))
 
-    it.scoped("closing: what was reported as not processed is never written afterwards", () =>
+    it.scoped("closing -> what was reported as not processed is never written afterwards", () =>
       Effect.gen(function*() {
         for (
           const end of ["close", "goaway", "protocol error", "ping timeout"] as const
@@ -497,19 +497,19 @@ describe("Connection", () => {
         }
       }))
 
-    it.scoped("each exchange gets exactly one outcome, whatever the callback of another one does", () =>
+    it.scoped("a callback that closes, cancels or sends -> every exchange still gets exactly one outcome", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
         const second = new Recorder()
-        class Vengeful extends Recorder {
+        class CancelsAndCloses extends Recorder {
           override onFailure(from: Connection.Connection, failure: Failure.Failure): void {
             super.onFailure(from, failure)
             from.unsafe.cancel(second)
             from.unsafe.close({ _tag: "Retired" })
           }
         }
-        const first = new Vengeful()
+        const first = new CancelsAndCloses()
         assert.isTrue(connection.unsafe.exchange(first))
         assert.isTrue(connection.unsafe.exchange(second))
         yield* tick
@@ -521,7 +521,7 @@ describe("Connection", () => {
   })
 
   describe("malformed answers", () => {
-    it.scoped("those that concern one stream leave the connection alone", () =>
+    it.scoped("wrong in one stream only -> the connection stays open", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer, { limits: { maxBodySize: 100, maxHeaderListSize: 500 } })
@@ -561,7 +561,7 @@ describe("Connection", () => {
         assert.deepStrictEqual(peer.resets.map(({ id }) => id), [3, 5, 7])
       }))
 
-    it.scoped("what is wrong behind the status 200 does not undo that APNs has accepted the request", () =>
+    it.scoped("status 200, then a malformed body -> still accepted", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer, { limits: { maxBodySize: 100 } })
@@ -581,7 +581,7 @@ describe("Connection", () => {
         assert.strictEqual(connection.unsafe.state, "active")
       }))
 
-    it.scoped("the message names the status that came with it", () =>
+    it.scoped("the error message contains the status", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer, { limits: { maxBodySize: 100 } })
@@ -595,7 +595,7 @@ describe("Connection", () => {
         assert.notInclude(messages[2] ?? "", "status 0")
       }))
 
-    it.scoped("a peer that breaks the protocol is told so, and its socket destroyed", () =>
+    it.scoped("the peer breaks the protocol -> GOAWAY with the error code, and the socket is destroyed", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -607,7 +607,7 @@ describe("Connection", () => {
         assert.isTrue(peer.test.closed)
       }))
 
-    it.scoped("a peer that does not close, or does not read, keeps the socket for a second at most", () =>
+    it.scoped("the peer does not close, or does not read -> the socket is destroyed after a second", () =>
       Effect.gen(function*() {
         for (const reads of [true, false]) {
           const peer = new Peer()
@@ -624,7 +624,7 @@ describe("Connection", () => {
         }
       }))
 
-    it.scoped("bytes that are not HTTP/2 end the connection with the RFC's code, and what was sent is unknown", () =>
+    it.scoped("bytes that are not HTTP/2 -> the connection ends with the RFC's error code, unknown for sent requests", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -644,7 +644,7 @@ describe("Connection", () => {
   describe("keep-alive", () => {
     const ping = { interval: "30 seconds", deadline: "5 seconds" } as const
 
-    it.scoped("idle: asks after a silent minute, and an answered PING keeps the connection", () =>
+    it.scoped("idle for a minute -> a PING; its answer -> the connection stays open", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -662,7 +662,7 @@ describe("Connection", () => {
         assert.strictEqual(outcome(yield* join(fiber)), "200")
       }))
 
-    it.scoped("idle: the interval is counted from the last byte", () =>
+    it.scoped("idle -> the interval starts at the last received byte", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         yield* connect(peer, { ping })
@@ -676,7 +676,7 @@ describe("Connection", () => {
         assert.lengthOf(peer.pings, 1)
       }))
 
-    it.scoped("idle: an unanswered PING closes the connection within the deadline", () =>
+    it.scoped("idle, a PING without an answer -> closed after the deadline", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         peer.answersPings = false
@@ -691,7 +691,7 @@ describe("Connection", () => {
         assert.isTrue(peer.test.closed)
       }))
 
-    it.scoped("a pool is told that a PING must be answered first; a request that may not be held is not taken, and shortens the deadline", () =>
+    it.scoped("a suspect connection -> the listener is called; a request that may not be held is not taken, and shortens the deadline", () =>
       Effect.gen(function*() {
         const peer = new Peer([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 2]])
         const told: Array<string> = []
@@ -728,7 +728,7 @@ describe("Connection", () => {
         assert.lengthOf(peer.requests, 0)
       }))
 
-    it.scoped("what is available is what the server allows, less what is open and what is held", () =>
+    it.scoped("available = allowed streams - open streams - held requests", () =>
       Effect.gen(function*() {
         const peer = new Peer([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 4]])
         const { unsafe } = yield* connect(peer)
@@ -758,7 +758,7 @@ describe("Connection", () => {
         assert.deepStrictEqual([unsafe.available, unsafe.inFlight], [0, 2])
       }))
 
-    it.scoped("idle: any byte is an answer to the PING", () =>
+    it.scoped("idle, any byte after a PING -> counts as its answer", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         peer.answersPings = false
@@ -769,7 +769,7 @@ describe("Connection", () => {
         assert.strictEqual(connection.unsafe.state, "active")
       }))
 
-    it.scoped("by default a server that has stopped answering is given up 5 seconds after a request", () =>
+    it.scoped("default options, the server has stopped answering -> closed 5 seconds after a request", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         peer.answersPings = false
@@ -798,7 +798,7 @@ describe("Connection", () => {
         assert.isTrue(peer.test.closed)
       }))
 
-    it.scoped("a server that answers slowly and PINGs at once keeps the connection, and gets every request", () =>
+    it.scoped("slow answers, but PINGs answered at once -> the connection stays open", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -815,7 +815,7 @@ describe("Connection", () => {
         assert.strictEqual(outcome(yield* join(next)), "200")
       }))
 
-    it.scoped("requests that are answered cost no PING", () =>
+    it.scoped("requests are answered -> no PING is sent", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -838,7 +838,7 @@ describe("Connection", () => {
           return { clock, connection }
         })
 
-      it.scoped("the first request waits for the PONG, and then everything goes on", () =>
+      it.scoped("the first request waits for the PONG, then it is sent", () =>
         Effect.gen(function*() {
           const peer = new Peer()
           const { clock, connection } = yield* freeze(peer)
@@ -855,7 +855,7 @@ describe("Connection", () => {
           for (const fiber of fibers) assert.strictEqual(outcome(yield* join(fiber)), "200")
         }))
 
-      it.scoped("bytes that had waited in the socket are no proof", () =>
+      it.scoped("bytes that were already in the socket -> do not count as an answer to the PING", () =>
         Effect.gen(function*() {
           const peer = new Peer()
           const { clock, connection } = yield* freeze(peer)
@@ -875,7 +875,7 @@ describe("Connection", () => {
           assert.lengthOf(peer.requests, 0)
         }))
 
-      it.scoped("the end of the connection, or a GOAWAY, was waiting in the socket: nothing was processed", () =>
+      it.scoped("FIN, RST or GOAWAY was already in the socket -> waiting requests were not processed", () =>
         Effect.gen(function*() {
           for (const end of ["FIN", "RST", "GOAWAY"]) {
             const peer = new Peer()
@@ -892,7 +892,7 @@ describe("Connection", () => {
           }
         }))
 
-      it.scoped("a request that is interrupted or times out while it waits was never sent", () =>
+      it.scoped("a waiting request is interrupted or times out -> never sent", () =>
         Effect.gen(function*() {
           const peer = new Peer()
           const { clock, connection } = yield* freeze(peer)
@@ -910,7 +910,7 @@ describe("Connection", () => {
           assert.lengthOf(peer.resets, 0)
         }))
 
-      it.scoped("no more are kept than the server allows at once", () =>
+      it.scoped("no more requests wait than the server allows streams", () =>
         Effect.gen(function*() {
           const peer = new Peer([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 2]])
           const { clock, connection } = yield* freeze(peer)
@@ -921,7 +921,7 @@ describe("Connection", () => {
           assert.strictEqual(outcome(yield* join(yield* fork(connection))), "Blocked no")
         }))
 
-      it.scoped("the scope's end sends what waits, if the PONG comes in time", () =>
+      it.scoped("the scope is closed -> waiting requests are sent if the PONG comes in time", () =>
         Effect.gen(function*() {
           const peer = new Peer()
           const clock = new Jumping(yield* Effect.clock)
@@ -944,7 +944,7 @@ describe("Connection", () => {
         }))
     })
 
-    it.scoped("proof is the first answer or PONG, told once", () =>
+    it.scoped("the first answer or PONG -> onProven is called, once", () =>
       Effect.gen(function*() {
         for (const by of ["PONG", "answer"]) {
           const peer = new Peer()
@@ -969,7 +969,7 @@ describe("Connection", () => {
   })
 
   describe("closing", () => {
-    it.effect("the scope's end delivers answers that come in time, then fails the rest and says GOAWAY", () =>
+    it.effect("the scope is closed -> answers that come in time are delivered, the rest fails, GOAWAY is sent", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const scope = yield* Scope.make()
@@ -994,7 +994,7 @@ describe("Connection", () => {
         assert.isTrue(peer.test.ended)
       }))
 
-    it.effect("is idempotent, and a request after it fails at once", () =>
+    it.effect("closing twice -> no effect; a request after it fails at once", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const scope = yield* Scope.make()
@@ -1010,7 +1010,7 @@ describe("Connection", () => {
         assert.lengthOf(peer.goaways, 1)
       }))
 
-    it.scoped("a connection that has used up its stream ids retires, and answers what it carries", () =>
+    it.scoped("stream ids are used up -> the connection retires, and requests in flight are answered", () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const heard: Array<string> = []
@@ -1034,7 +1034,7 @@ describe("Connection", () => {
         assert.strictEqual(connection.unsafe.state, "closed")
       }))
 
-    it.scoped("a request sent again on another connection is not held back by what the first one took of it", () =>
+    it.scoped("a request sent again on another connection starts with a full flow-control window", () =>
       Effect.gen(function*() {
         const body = new Uint8Array(100).fill(0x78)
         const first = new Peer()
@@ -1064,7 +1064,7 @@ describe("Connection", () => {
   })
 
   describe("the provider token", () => {
-    it.scoped("is signed anew in time while the connection is open, and only then", () =>
+    it.scoped("signed again in time while the connection is open, not after", () =>
       Effect.gen(function*() {
         const credentials = yield* Credentials.token({
           key: Redacted.make(fixtures.text("AuthKey_ABC123DEFG.p8")),

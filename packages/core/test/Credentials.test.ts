@@ -23,7 +23,7 @@ const secretLines = (pem: string): ReadonlyArray<string> =>
 
 describe("Credentials", () => {
   describe("token", () => {
-    it.effect("reads a key from a file or takes it as text", () =>
+    it.effect("a key from a file or as text -> read", () =>
       Effect.gen(function*() {
         const one = yield* withFiles(Credentials.token({ keyFile: fixtures.path("AuthKey_ABC123DEFG.p8"), ...ids }))
         const two = yield* Credentials.token({ key, ...ids })
@@ -34,7 +34,7 @@ describe("Credentials", () => {
         assert.isTrue(Credentials.isCredentials(one))
       }))
 
-    it.effect("reads line ends written as \\n, as environment variables have them, and Windows' own", () =>
+    it.effect("line ends written as \\n, as in environment variables, or as on Windows -> read", () =>
       Effect.gen(function*() {
         const text = Redacted.value(key)
         const { identity } = yield* Credentials.token({ key, ...ids })
@@ -43,7 +43,7 @@ describe("Credentials", () => {
         }
       }))
 
-    it.effect("has an identity for each team and key", () =>
+    it.effect("each team and key -> its own identity", () =>
       Effect.gen(function*() {
         const identityOf = (options: Partial<Credentials.TokenOptions>) =>
           Effect.map(Credentials.token({ key, ...ids, ...options }), (_) => _.identity)
@@ -69,7 +69,7 @@ describe("Credentials", () => {
       [".", "a folder", "FileNotReadable", /cannot be read/]
     ]
     for (const [file, name, reason, message] of wrong) {
-      it.effect(`refuses ${name}: ${reason}`, () =>
+      it.effect(`${name} -> ${reason}`, () =>
         Effect.gen(function*() {
           const path = fixtures.path(file)
           const error = yield* Effect.flip(withFiles(Credentials.token({ keyFile: path, ...ids })))
@@ -81,7 +81,7 @@ describe("Credentials", () => {
         }))
     }
 
-    it.effect("refuses damaged keys, without showing them", () =>
+    it.effect("damaged keys -> refused, without the key in the error", () =>
       Effect.gen(function*() {
         const damaged = Redacted.value(key).replace(/\n(.{8})/, "\nAAAAAAAA")
         for (const text of [damaged, "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----"]) {
@@ -93,7 +93,7 @@ describe("Credentials", () => {
         assert.strictEqual(empty.reason, "NotPem")
       }))
 
-    it.effect("refuses key and team ids that are none", () =>
+    it.effect("key and team ids with a wrong length or wrong characters -> refused", () =>
       Effect.gen(function*() {
         for (const id of ["", "abc123defg", "ABC123DEF", "ABC123DEFGH", "ABC123DEF ", "ABC123DE\r\n"]) {
           const keyId = yield* Effect.flip(Credentials.token({ key, ...ids, keyId: id }))
@@ -106,7 +106,7 @@ describe("Credentials", () => {
   })
 
   describe("certificate", () => {
-    it.effect("from two files, one file, or text, in any order of blocks", () =>
+    it.effect("two files, one file, or text, blocks in any order -> read", () =>
       Effect.gen(function*() {
         const made = yield* Effect.all([
           withFiles(
@@ -138,7 +138,7 @@ describe("Credentials", () => {
         }
       }))
 
-    it.effect("knows its subject, its end, and the topics that it lists", () =>
+    it.effect("subject, expiry and topics are read", () =>
       Effect.gen(function*() {
         const { expiresAt, subject, topics } = yield* withFiles(
           Credentials.certificate({ certFile: fixtures.path("client-both.pem") })
@@ -203,7 +203,7 @@ describe("Credentials", () => {
       ]
     ]
     for (const [name, options, reason, message] of wrong) {
-      it.effect(`refuses ${name}: ${reason}`, () =>
+      it.effect(`${name} -> ${reason}`, () =>
         Effect.gen(function*() {
           const error = yield* Effect.flip(Credentials.certificate(options))
           assert.strictEqual(error.reason, reason)
@@ -212,7 +212,7 @@ describe("Credentials", () => {
         }))
     }
 
-    it.effect("refuses missing files, each by its name", () =>
+    it.effect("missing files -> refused, each with its path", () =>
       Effect.gen(function*() {
         const cert = yield* Effect.flip(withFiles(Credentials.certificate({ certFile: "/no/cert.pem" })))
         assert.deepStrictEqual([cert.reason, cert.source], ["FileNotReadable", "/no/cert.pem"])
@@ -224,7 +224,7 @@ describe("Credentials", () => {
   })
 
   describe("pkcs12", () => {
-    it.effect("from a file or bytes, with and without passphrase, and knows what PEM knows", () =>
+    it.effect("a file or bytes, with and without passphrase -> the same fields as from PEM", () =>
       Effect.gen(function*() {
         const pem = yield* withFiles(Credentials.certificate({ certFile: fixtures.path("client-both.pem") }))
         const made = yield* Effect.all([
@@ -256,7 +256,7 @@ describe("Credentials", () => {
       ["a missing file", "missing.p12", "secret", "FileNotReadable", /There is no file/]
     ]
     for (const [name, file, passphrase, reason, message] of wrong) {
-      it.effect(`refuses ${name}: ${reason}`, () =>
+      it.effect(`${name} -> ${reason}`, () =>
         Effect.gen(function*() {
           const error = yield* Effect.flip(withFiles(Credentials.pkcs12({
             file: fixtures.path(file),
@@ -279,7 +279,7 @@ describe("Credentials", () => {
       "PKCS#12": Credentials.pkcs12({ data: fixtures.bytes("expired.p12"), passphrase: secret })
     }
     for (const [name, load] of Object.entries(expired)) {
-      it.effect(`an expired certificate from ${name} is refused with its date, by Effect's Clock`, () =>
+      it.effect(`an expired certificate from ${name} -> refused with its date; the time is Effect's Clock`, () =>
         Effect.gen(function*() {
           const end = Date.UTC(2021, 0, 2, 3, 4, 5)
           yield* TestClock.setTime(end - 1)
@@ -293,7 +293,7 @@ describe("Credentials", () => {
     }
   })
 
-  it.effect("show no secret in inspection, JSON or text", () =>
+  it.effect("inspection, JSON and text of credentials contain no secret", () =>
     Effect.gen(function*() {
       const made = yield* Effect.all([
         Credentials.token({ key, ...ids }),
@@ -326,7 +326,7 @@ describe("Credentials", () => {
       "a PEM label": `-----BEGIN PKCS12-----\n${archive}\n-----END PKCS12-----`
     }
     for (const [name, text] of Object.entries(archives)) {
-      it.effect(`reads an archive in APNS_P12 with ${name}`, () =>
+      it.effect(`an archive in APNS_P12 with ${name} -> read`, () =>
         Effect.gen(function*() {
           const found = yield* withFiles(Credentials.fromConfig).pipe(
             Effect.withConfigProvider(
@@ -340,7 +340,7 @@ describe("Credentials", () => {
         }))
     }
 
-    it.effect("reads ids and paths in the quotes that docker --env-file leaves around them", () =>
+    it.effect("ids and paths in the quotes that docker --env-file keeps -> read without the quotes", () =>
       Effect.gen(function*() {
         const found = yield* withFiles(Credentials.fromConfig).pipe(
           Effect.withConfigProvider(ConfigProvider.fromMap(
@@ -400,7 +400,7 @@ describe("Credentials", () => {
         assert.strictEqual(encrypted._tag, "Token")
       }))
 
-    it.effect("takes a variable that is empty for one that is not set", () =>
+    it.effect("an empty variable -> treated as not set", () =>
       Effect.gen(function*() {
         const empty = Object.fromEntries(
           ["KEY", "KEY_FILE", "KEY_PASSPHRASE", "CERT", "CERT_FILE", "CERT_KEY", "CERT_KEY_FILE", "P12", "P12_FILE"]
@@ -415,7 +415,7 @@ describe("Credentials", () => {
         assert.strictEqual(p12._tag, "Pkcs12")
       }))
 
-    it.effect("reads the authorities to trust, from PEM in any shape and from DER", () =>
+    it.effect("authorities as PEM in any shape or as DER -> read", () =>
       Effect.gen(function*() {
         const readCa = (env: Record<string, string>) =>
           withFiles(Credentials.authoritiesFromConfig).pipe(
@@ -436,7 +436,7 @@ describe("Credentials", () => {
         assert.include(misplaced.message, "pass it as APNS_CA")
       }))
 
-    it.effect("says what is missing, and what is too much", () =>
+    it.effect("too few or too many variables -> an error that says which", () =>
       Effect.gen(function*() {
         const keyFile = { APNS_KEY_FILE: fixtures.path("AuthKey_ABC123DEFG.p8") }
         const complaints: ReadonlyArray<readonly [Record<string, string>, RegExp]> = [

@@ -146,7 +146,7 @@ describe("a signing key", () => {
       }
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.effect("is read whatever its length: each escape at each line length", () =>
+  it.effect("read with every line length and every kind of line end", () =>
     Effect.gen(function*() {
       const body = der.toString("base64")
       for (const length of [1, 16, 60, 64, 65, 76, 1000]) {
@@ -211,7 +211,7 @@ describe("a signing key", () => {
     ]
   ]
   for (const [name, content, reason, message] of wrong) {
-    it.scoped(`is not ${name}: ${reason}`, () =>
+    it.scoped(`${name} -> ${reason}`, () =>
       Effect.gen(function*() {
         const keyFile = path.join(yield* temporary, "key")
         fs.writeFileSync(keyFile, content)
@@ -301,7 +301,7 @@ describe("a certificate with its key", () => {
     ]
   ]
   for (const [name, content, reason, message] of wrong) {
-    it.scoped(`is not ${name}: ${reason}`, () =>
+    it.scoped(`${name} -> ${reason}`, () =>
       Effect.gen(function*() {
         const certFile = path.join(yield* temporary, "cert")
         fs.writeFileSync(certFile, content)
@@ -320,7 +320,7 @@ describe("a wrong passphrase", () => {
   const traditional = key.export({ type: "sec1", format: "pem", cipher: "aes-256-cbc", passphrase: "right" }).toString()
 
   for (const [name, pem] of [["PKCS #8", weak], ["traditional", traditional]] as const) {
-    it.effect(`is a wrong passphrase 2,000 times out of 2,000: ${name}`, () =>
+    it.effect(`2,000 different wrong passphrases -> always refused as wrong: ${name}`, () =>
       Effect.gen(function*() {
         const open = (passphrase: string) =>
           Credentials.certificate({

@@ -87,7 +87,7 @@ class HandClock implements Clock.Clock {
 }
 
 describe("Deadlines", () => {
-  it.scopedLive("after the event loop was blocked, what has arrived is read before anything is overdue", () =>
+  it.scopedLive("the event loop was blocked -> data that has arrived is read before any deadline is called", () =>
     Effect.gen(function*() {
       const deadlines = yield* Deadlines.make
       const events: Array<string> = []
@@ -112,7 +112,7 @@ describe("Deadlines", () => {
       assert.deepStrictEqual(events, ["answer", "due"])
     }))
 
-  it.scoped("calls each entry once, at its time and not before", () =>
+  it.scoped("each entry is called once, at its time and not earlier", () =>
     Effect.gen(function*() {
       const deadlines = yield* Deadlines.make
       const [a, b] = [new Entry(), new Entry()]
@@ -127,7 +127,7 @@ describe("Deadlines", () => {
       assert.lengthOf(b.due, 1)
     }))
 
-  it.scoped("an earlier entry wakes a sleep for a later one", () =>
+  it.scoped("an earlier entry is set during the sleep for a later one -> called at its own time", () =>
     Effect.gen(function*() {
       const deadlines = yield* Deadlines.make
       const [late, early] = [new Entry(), new Entry()]
@@ -142,7 +142,7 @@ describe("Deadlines", () => {
       assert.deepStrictEqual(late.due, [10_000])
     }))
 
-  it.scoped("an entry that is removed or moved is not called at the old time", () =>
+  it.scoped("a removed or moved entry -> not called at its old time", () =>
     Effect.gen(function*() {
       const deadlines = yield* Deadlines.make
       const [removed, later, sooner, never] = [new Entry(), new Entry(), new Entry(), new Entry()]
@@ -158,7 +158,7 @@ describe("Deadlines", () => {
       assert.lengthOf(later.due, 1)
     }))
 
-  it.scoped("a time that is past is due at once, a fraction of a millisecond is not lost", () =>
+  it.scoped("a time in the past -> called at once; a fraction of a millisecond is kept", () =>
     Effect.gen(function*() {
       const deadlines = yield* Deadlines.make
       yield* TestClock.adjust("5 seconds")
@@ -173,7 +173,7 @@ describe("Deadlines", () => {
       assert.deepStrictEqual(fraction.due, [6001])
     }))
 
-  it.scoped("an entry may add, move and remove others, and itself, when it is due", () =>
+  it.scoped("a callback may add, move and remove other entries and its own", () =>
     Effect.gen(function*() {
       const deadlines = yield* Deadlines.make
       const [first, victim, again] = [new Entry(), new Entry(), new Entry()]
@@ -193,7 +193,7 @@ describe("Deadlines", () => {
       assert.lengthOf(again.due, 3)
     }))
 
-  it.scoped("beyond what a 32-bit timer holds", () =>
+  it.scoped("a time beyond 2^31 milliseconds -> called at its time", () =>
     Effect.gen(function*() {
       const deadlines = yield* Deadlines.make
       const far = new Entry()
@@ -205,7 +205,7 @@ describe("Deadlines", () => {
       assert.deepStrictEqual(far.due, [at])
     }))
 
-  it.scoped("many far deadlines, nearly all removed before they are due: few buckets, each entry in its millisecond", () =>
+  it.scoped("many far deadlines, nearly all removed before they are due -> few buckets, each entry called in its millisecond", () =>
     Effect.gen(function*() {
       let sleeps = 0
       const clock = yield* Effect.clock
@@ -238,7 +238,7 @@ describe("Deadlines", () => {
       assert.isBelow(sleeps, 200)
     }))
 
-  it.scoped("a clock that stands at a fraction of a millisecond makes no busy loop", () =>
+  it.scoped("the clock stands at a fraction of a millisecond -> no busy loop", () =>
     Effect.gen(function*() {
       const sleeps: Array<number> = []
       const clock = yield* Effect.clock
@@ -260,7 +260,7 @@ describe("Deadlines", () => {
       assert.isAtMost(sleeps.length, 3)
     }))
 
-  it.scoped("a clock that is set back an hour: what was a second away stays a second away", () =>
+  it.scoped("the wall clock is set back an hour -> a deadline in a second is still called in a second", () =>
     Effect.gen(function*() {
       let back = 0
       const clock = yield* Effect.clock
@@ -289,7 +289,7 @@ describe("Deadlines", () => {
       assert.lengthOf(later.due, 1)
     }))
 
-  it.scoped("a callback that throws is logged and harms no other entry", () =>
+  it.scoped("a callback throws -> logged, and the other entries are still called", () =>
     Effect.gen(function*() {
       const messages: Array<unknown> = []
       const logger = Logger.make(({ message }) => {
@@ -309,7 +309,7 @@ describe("Deadlines", () => {
       assert.deepStrictEqual(messages, [["A callback has thrown"]])
     }))
 
-  it.effect("nothing is called after the scope has ended", () =>
+  it.effect("the scope has ended -> nothing is called", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const deadlines = yield* Scope.extend(Deadlines.make, scope)
@@ -466,7 +466,7 @@ describe("Deadlines", () => {
       }
     }))
 
-  it.scoped("hundreds at different times, set in any order and half of them removed: called in the order of time", () =>
+  it.scoped("hundreds of entries set in any order, half removed -> the others are called in the order of time", () =>
     Effect.gen(function*() {
       const clock = new HandClock()
       const deadlines = yield* Effect.withClock(Deadlines.make, clock)
@@ -483,7 +483,7 @@ describe("Deadlines", () => {
       assert.strictEqual(bucketsOf(deadlines), 0)
     }))
 
-  it.effect("whatever is set, moved and removed: called once each, in the order of time", () =>
+  it.effect("random setting, moving and removing -> each entry is called once, in the order of time", () =>
     Effect.promise(() =>
       FastCheck.assert(
         FastCheck.asyncProperty(

@@ -113,10 +113,10 @@ const outcome = <
     onRight: ({ status }) => String(status)
   })
 
-describe("the end of an owner", () => {
+describe("the owner of an open connection ends", () => {
   for (const [way, proxied] of Object.entries(ways)) {
     for (const [ends, owner] of Object.entries(owners)) {
-      it.scoped(`a connection ${way} whose owner ${ends} drains, tells every outcome, and is gone`, () =>
+      it.scoped(`a connection ${way} whose owner ${ends} -> drains, every request gets its outcome, nothing is left open`, () =>
         Effect.gen(function*() {
           const server = yield* pushServer
           const proxy = yield* proxied
@@ -155,7 +155,7 @@ describe("the end of an owner", () => {
           assert.strictEqual(outcome(yield* Effect.either(connection.post(request("/late")))), "Closed no")
         }))
 
-      it.scoped(`a transport ${way} whose owner ${ends} is closed`, () =>
+      it.scoped(`a transport ${way} whose owner ${ends} -> closed`, () =>
         Effect.gen(function*() {
           const server = yield* pushServer
           const proxy = yield* proxied
@@ -175,7 +175,7 @@ describe("the end of an owner", () => {
           assert.deepStrictEqual(closes, ["Destroyed"])
         }))
 
-      it.scoped(`a transport ${way} whose owner ${ends} right after end() loses no byte `, () =>
+      it.scoped(`a transport ${way} whose owner ${ends} right after end() -> every byte is delivered`, () =>
         Effect.gen(function*() {
           const seen = { bytes: 0, ended: false, closed: false }
           const port = yield* tlsServer((socket) => {
@@ -204,7 +204,7 @@ describe("the end of an owner", () => {
   }
 
   for (const [ends, owner] of Object.entries(owners)) {
-    it.scoped(`a transport whose owner ${ends} does not wait for ever for a server that never closes`, () =>
+    it.scoped(`a transport whose owner ${ends}, and a server that never closes -> closed after a while`, () =>
       Effect.gen(function*() {
         let closed = false
         const port = yield* tlsServer((socket) => {
@@ -235,7 +235,7 @@ describe("the end of an owner", () => {
       }))
   }
 
-  it.scopedLive("a layer whose runtime is disposed drains, tells every outcome, and is gone", () =>
+  it.scopedLive("the runtime of a layer is disposed -> drains, every request gets its outcome, nothing is left open", () =>
     Effect.gen(function*() {
       const server = yield* pushServer
       const runtime = ManagedRuntime.make(Connection.layer({
@@ -258,7 +258,7 @@ describe("the end of an owner", () => {
       yield* until(() => server.connections === 0)
     }))
 
-  it.scoped("a connection without a socket drains too", () =>
+  it.scoped("a connection without a socket -> drains too", () =>
     Effect.gen(function*() {
       for (const owner of Object.values(owners)) {
         const answer = yield* Deferred.make<void>()
@@ -289,7 +289,7 @@ describe("the end of an owner", () => {
       }
     }))
 
-  it.scoped("the default drain time is as long as the default timeout of a request", () =>
+  it.scoped("the default drainTimeout equals the default timeout of a request", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const server = yield* pushServer
@@ -309,7 +309,7 @@ describe("the end of an owner", () => {
     }))
 })
 
-describe("the end of an owner whose connection is not open yet", () => {
+describe("the owner of a connection that is being opened ends", () => {
   /** Each hangs in one step of connecting, and counts the sockets that reach it. */
   const steps: Readonly<Record<string, (sockets: Set<net.Socket>) => Effect.Effect<Hanging, never, Scope.Scope>>> = {
     "the lookup": () => Effect.succeed({ port: 443, lookup: () => Effect.never }),
@@ -363,7 +363,7 @@ describe("the end of an owner whose connection is not open yet", () => {
         "is interrupted, in a scope of its parent": <A, E>(self: Effect.Effect<A, E>) => self
       })
     ) {
-      it.scoped(`while it waits for ${step} and ${ends}: the socket is gone at once`, () =>
+      it.scoped(`while it waits for ${step}, the owner ${ends} -> the socket is closed at once`, () =>
         Effect.gen(function*() {
           const sockets = new Set<net.Socket>()
           const made = connecting(yield* hanging(sockets))
@@ -380,7 +380,7 @@ describe("the end of an owner whose connection is not open yet", () => {
         }))
     }
 
-    it.scoped(`while it waits for ${step} and may not be interrupted: connectTimeout ends it`, () =>
+    it.scoped(`while it waits for ${step} in an uninterruptible region -> connectTimeout ends it`, () =>
       Effect.gen(function*() {
         const sockets = new Set<net.Socket>()
         const made = connecting(yield* hanging(sockets))
@@ -396,7 +396,7 @@ describe("the end of an owner whose connection is not open yet", () => {
       }))
   }
 
-  it.scoped("a lookup that may not be interrupted does not outlast connectTimeout", () =>
+  it.scoped("an uninterruptible lookup -> connectTimeout ends it", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkDaemon(Effect.scoped(
         connecting({ port: 443, lookup: () => Effect.uninterruptible(Effect.never) })
@@ -407,7 +407,7 @@ describe("the end of an owner whose connection is not open yet", () => {
     }))
 })
 
-describe("a process", () => {
+describe("the process ends", () => {
   const program = fileURLToPath(new URL("./fixtures/endingProgram.ts", import.meta.url))
 
   interface Program {
@@ -449,7 +449,7 @@ describe("a process", () => {
       ["dispose", "SIGUSR2"]
     ] as const
   ) {
-    it.scopedLive(`with 20 requests on their way (${mode}, ${signal}) gets 20 outcomes and ends by itself`, () =>
+    it.scopedLive(`20 requests in flight (${mode}, ${signal}) -> 20 outcomes, and the process ends by itself`, () =>
       Effect.gen(function*() {
         const server = yield* pushServer
         const program = yield* start(mode, server.port)

@@ -6,7 +6,7 @@ const reasonOf = (input: string) =>
   Either.match(Endpoint.make(input), { onLeft: (error) => error.reason, onRight: (endpoint) => endpoint.origin })
 
 describe("Endpoint", () => {
-  it("names Apple's hosts and ports", () => {
+  it("Apple's hosts and ports", () => {
     assert.deepStrictEqual(
       [
         Endpoint.production,
@@ -61,7 +61,7 @@ describe("Endpoint", () => {
     )
   })
 
-  it("takes https://host[:port], names, IPv4, IPv6 and internationalized names", () => {
+  it("https://host[:port] with a name, IPv4, IPv6 or an internationalized name -> accepted", () => {
     assert.strictEqual(reasonOf("https://localhost"), "https://localhost")
     assert.strictEqual(reasonOf("https://localhost:443"), "https://localhost")
     assert.strictEqual(reasonOf("HTTPS://LocalHost:2197"), "https://localhost:2197")
@@ -77,7 +77,7 @@ describe("Endpoint", () => {
     assert.strictEqual(Either.getOrThrow(Endpoint.fromHostPort("::1", 2197)).authority, "[::1]:2197")
   })
 
-  it("refuses everything that is not an origin and says which part", () => {
+  it("anything that is not just an origin -> refused, with the part that is wrong", () => {
     const refused: ReadonlyArray<readonly [string, Endpoint.InvalidEndpoint["reason"]]> = [
       ["", "Scheme"],
       ["api.push.apple.com", "Scheme"],
@@ -122,7 +122,7 @@ describe("Endpoint", () => {
     }
   })
 
-  it("shows no password in the error", () => {
+  it("the error contains no password", () => {
     for (
       const input of [
         "https://user:secret@host",
@@ -139,11 +139,11 @@ describe("Endpoint", () => {
     }
   })
 
-  it("unsafeMake throws the typed error", () => {
+  it("unsafeMake, invalid input -> throws the typed error", () => {
     assert.throws(() => Endpoint.unsafeMake("http://host"), /write it as https:\/\/host/)
   })
 
-  it("equal origins are equal and key a map", () => {
+  it("equal origins -> equal and with the same hash", () => {
     const a = Endpoint.unsafeMake("https://api.push.apple.com:443")
     assert.isTrue(Equal.equals(a, Endpoint.production))
     assert.isFalse(Equal.equals(a, Endpoint.productionAltPort))

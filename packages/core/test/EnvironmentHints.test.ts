@@ -25,7 +25,7 @@ const refusal = (env: Record<string, string>) =>
     (error) => ({ error, message: String("message" in error ? error.message : error) })
   )
 
-describe("the content of a file in the variable of its path, and the other way round", () => {
+describe("the content of a file in the variable for its path, or the reverse", () => {
   for (
     const written of [
       "AuthKey_ABC123DEFG.p8",
@@ -47,7 +47,7 @@ describe("the content of a file in the variable of its path, and the other way r
       }))
   }
 
-  it.effect("each variable for a content names the one for the path", () =>
+  it.effect("each variable for content -> the hint names the one for the path", () =>
     Effect.gen(function*() {
       assert.include((yield* refusal({ APNS_CERT: "/etc/push.pem" })).message, "pass it as APNS_CERT_FILE")
       assert.include((yield* refusal({ APNS_P12: "push.p12" })).message, "pass it as APNS_P12_FILE")
@@ -78,13 +78,13 @@ describe("the content of a file in the variable of its path, and the other way r
   }
 })
 
-describe("a file that cannot be read is refused in plain words", () => {
+describe("a file that cannot be read -> an error that says why", () => {
   const temporary = Effect.acquireRelease(
     Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "apns-hints-"))),
     (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
   )
 
-  it.scoped("a folder, a path through a file, a circle of links, nothing at all", () =>
+  it.scoped("a folder, a path through a file, a cycle of links, no file", () =>
     Effect.gen(function*() {
       const folder = yield* temporary
       const key = path.join(folder, "key.p8")
@@ -128,7 +128,7 @@ describe("a file that cannot be read is refused in plain words", () => {
     }))
 })
 
-describe("an identifier that is none is recognized", () => {
+describe("hints for wrong identifiers", () => {
   const keyIds: ReadonlyArray<readonly [string, string]> = [
     ["AuthKey_ABC123DEFG.p8", "the name of the key's file: give the 10 characters in it, ABC123DEFG"],
     ["/etc/AuthKey_ABC123DEFG.p8", "the name of the key's file: give the 10 characters in it, ABC123DEFG"],
@@ -180,7 +180,7 @@ describe("an identifier that is none is recognized", () => {
       }))
   }
 
-  it.effect("options of the library are called by their own names", () =>
+  it.effect("options given in code -> the hint uses their names", () =>
     Effect.gen(function*() {
       const make = (ids: { readonly keyId: string; readonly teamId: string }, key = p8) =>
         Effect.flip(Credentials.token({ key: Redacted.make(key), ...ids }))

@@ -20,7 +20,7 @@ const scripted = (onStart?: (resume: Resume) => void) => {
 }
 
 describe("Exchange.async", () => {
-  it.effect("succeeds with what it is resumed with, and cancels nothing", () =>
+  it.effect("resumed with a success -> succeeds with it, and cancel is not called", () =>
     Effect.gen(function*() {
       const { answer, effect, log, started } = scripted()
       const fiber = yield* Effect.fork(effect)
@@ -30,20 +30,20 @@ describe("Exchange.async", () => {
       assert.deepStrictEqual(log, ["start"])
     }))
 
-  it.effect("may be resumed before it has returned", () =>
+  it.effect("resumed before register has returned -> the result counts", () =>
     Effect.gen(function*() {
       const { effect, log } = scripted((resume) => resume(Effect.succeed(2)))
       assert.strictEqual(yield* effect, 2)
       assert.deepStrictEqual(log, ["start"])
     }))
 
-  it.effect("fails with what it is resumed with", () =>
+  it.effect("resumed with a failure -> fails with it", () =>
     Effect.gen(function*() {
       const { effect } = scripted((resume) => resume(Effect.fail("no")))
       assert.strictEqual(yield* Effect.flip(effect), "no")
     }))
 
-  it.effect("cancels when it is interrupted, before the fiber ends", () =>
+  it.effect("interrupted -> cancel is called before the fiber ends", () =>
     Effect.gen(function*() {
       const { effect, log, started } = scripted()
       const fiber = yield* Effect.fork(Effect.onExit(effect, () => Effect.sync(() => log.push("exit"))))
@@ -53,7 +53,7 @@ describe("Exchange.async", () => {
       assert.deepStrictEqual(log, ["start", "cancel handle", "exit"])
     }))
 
-  it.effect("an answer that comes after the interruption changes nothing", () =>
+  it.effect("an answer after the interruption -> ignored", () =>
     Effect.gen(function*() {
       const { answer, effect, log, started } = scripted()
       const fiber = yield* Effect.fork(effect)
@@ -64,7 +64,7 @@ describe("Exchange.async", () => {
       assert.deepStrictEqual(log, ["start", "cancel handle"])
     }))
 
-  it.effect("is not interrupted inside a region that may not be", () =>
+  it.effect("in an uninterruptible region -> not interrupted", () =>
     Effect.gen(function*() {
       const { answer, effect, log, started } = scripted()
       const fiber = yield* Effect.fork(Effect.uninterruptible(Effect.tap(effect, (n) => log.push(`answer ${n}`))))
@@ -77,7 +77,7 @@ describe("Exchange.async", () => {
       assert.deepStrictEqual(log, ["start", "answer 4"])
     }))
 
-  it.effect("a race cancels the loser", () =>
+  it.effect("loses a race -> cancel is called", () =>
     Effect.gen(function*() {
       const { effect, log, started } = scripted()
       const winner = Effect.as(Deferred.await(started), 5)
@@ -85,7 +85,7 @@ describe("Exchange.async", () => {
       assert.deepStrictEqual(log, ["start", "cancel handle"])
     }))
 
-  it.effect("does not start where the fiber is interrupted already", () =>
+  it.effect("the fiber is interrupted already -> does not start", () =>
     Effect.gen(function*() {
       const { effect, log } = scripted()
       const fiber = yield* Effect.fork(Effect.uninterruptibleMask((restore) =>

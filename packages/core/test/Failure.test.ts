@@ -37,18 +37,18 @@ const failures: ReadonlyArray<Failure.Failure> = [
 ]
 
 describe("Failure", () => {
-  it("becomes an error that has every field of it, and the attempts", () => {
+  it("toError -> an error with every field and the attempts", () => {
     for (const failure of failures) assert.deepInclude(Failure.toError(failure, 3), { ...failure, attempts: 3 })
   })
 
-  it("survives JSON", () => {
+  it("to JSON and back -> equal", () => {
     for (const failure of failures) {
       const json: unknown = JSON.parse(JSON.stringify(Failure.toError(failure, 1)))
       assert.deepInclude(json, { _tag: failure._tag, processed: failure.processed, attempts: 1 })
     }
   })
 
-  it("says in words what became of the notification", () => {
+  it("each failure -> a message that says what happened to the notification", () => {
     for (const failure of failures) {
       const { message } = Failure.toError(failure, 1)
       assert.match(message, /^[A-Z].*\.$/s)
@@ -62,13 +62,13 @@ describe("Failure", () => {
     assert.isTrue(messages.every((message) => message !== "" && !message.includes("undefined")))
   })
 
-  it("only REFUSED_STREAM proves that nothing was processed", () => {
+  it("of all reset codes only REFUSED_STREAM means not processed", () => {
     for (let code = 0; code <= 13; code++) {
       assert.strictEqual(Failure.streamReset(code).processed, code === 7 ? "no" : "unknown")
     }
   })
 
-  it.effect("is caught by its tag", () =>
+  it.effect("catchTag catches it", () =>
     Effect.gen(function*() {
       const caught = yield* Effect.fail(Failure.toError(Failure.closed("no", dropped), 2)).pipe(
         Effect.catchTag("Closed", ({ attempts, closeCause }) => Effect.succeed([attempts, closeCause._tag] as const))

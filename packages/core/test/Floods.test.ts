@@ -7,7 +7,7 @@ import { Peer, settled } from "./utils/peer.js"
 const connect = (peer: Peer) => Connection.fromTransport(peer.transport, { drainTimeout: "0 seconds" })
 
 describe("a server that sends many small frames", () => {
-  it.scoped("a PING every 5 milliseconds for eight seconds is no flood: the limit is a rate", () =>
+  it.scoped("a PING every 5 milliseconds for eight seconds -> allowed, the limit is a rate", () =>
     Effect.gen(function*() {
       const peer = new Peer()
       const connection = yield* connect(peer)
@@ -26,7 +26,7 @@ describe("a server that sends many small frames", () => {
     ["WINDOW_UPDATE", Frame.windowUpdate(0, 1)]
   ]
   for (const [name, frame] of floods) {
-    it.scoped(`2,000 ${name} at once end the connection with ENHANCE_YOUR_CALM`, () =>
+    it.scoped(`2,000 ${name} at once -> the connection ends with ENHANCE_YOUR_CALM`, () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const connection = yield* connect(peer)
@@ -37,7 +37,7 @@ describe("a server that sends many small frames", () => {
       }))
   }
 
-  it.scoped("says the length of each body (RFC 9110 section 8.6)", () =>
+  it.scoped("content-length is the length of each body (RFC 9110 section 8.6)", () =>
     Effect.gen(function*() {
       const peer = new Peer()
       const connection = yield* connect(peer)

@@ -253,7 +253,7 @@ describe("KeepAlive", () => {
     it(name, () => play(events))
   }
 
-  it("each PING has a payload of its own, counted from 1", () => {
+  it("the payload of each PING is its number, from 1", () => {
     const state = new KeepAlive(times, 0)
     const payloads = [60_000, 120_000].map((at) => {
       state.look(at, 0)
@@ -264,7 +264,7 @@ describe("KeepAlive", () => {
     assert.deepStrictEqual(payloads, [1, 2])
   })
 
-  it("says how long its PING could be answered: the deadline, or less where a request waits", () => {
+  it("the time for the answer is the deadline, or less if a request waits", () => {
     const state = new KeepAlive(times, 0)
     state.look(60_000, 0)
     assert.strictEqual(state.patience, 10_000)
@@ -272,7 +272,7 @@ describe("KeepAlive", () => {
     assert.strictEqual(state.patience, 4_000)
   })
 
-  it("tells of a pause only while the PING is out that was sent because of it", () => {
+  it("paused is true only while the PING that was sent because of the pause has no answer", () => {
     const state = new KeepAlive(times, 0)
     assert.isFalse(state.paused)
     state.admits(60_001, 0)
@@ -281,7 +281,7 @@ describe("KeepAlive", () => {
     assert.isFalse(state.paused)
   })
 
-  it("an infinite interval asks only while requests are in flight, or after one has timed out", () => {
+  it("an infinite interval -> PINGs only while requests are in flight, or after one has timed out", () => {
     const state = new KeepAlive({ ...times, interval: Infinity }, 0)
     assert.strictEqual(state.due, Infinity)
     assert.strictEqual(state.admits(1e12, 0), "yes")
@@ -292,7 +292,7 @@ describe("KeepAlive", () => {
     assert.strictEqual(state.doubt(1e12 + 5_001), "ping")
   })
 
-  it("a server that is gone is found within five seconds of a request, and one that answers is never given up", () => {
+  it("a server that is gone -> closed within five seconds of a request; a server that answers -> never closed", () => {
     const event = fc.record({
       wait: fc.integer({ min: 0, max: 100_000 }),
       what: fc.constantFrom("request", "answer", "timeout")

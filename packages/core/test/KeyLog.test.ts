@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { generateKeyPairSync } from "node:crypto"
 import { readdir } from "node:fs/promises"
 
-it.scopedLive("a key log that is no path but a key is refused, and no file has its name", () =>
+it.scopedLive("a key in place of the path of the key log -> refused, and no such file is created", () =>
   Effect.gen(function*() {
     const key = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "pem", type: "pkcs8" })
       .toString().split("\n").filter((line) => !line.startsWith("-----")).join("")

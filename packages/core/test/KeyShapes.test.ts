@@ -359,7 +359,7 @@ describe("a signing key made by openssl", () => {
     ]
   }
   for (const [name, [shape, reason, message]] of Object.entries(refused)) {
-    it.effect(`is refused where ${name}, without advice to make a new one`, () =>
+    it.effect(`${name} -> refused, without advice to make a new key`, () =>
       Effect.forEach(keys, (p8) =>
         Effect.gen(function*() {
           const error = yield* Effect.flip(Credentials.token({ key: Redacted.make(shape(p8)), ...ids }))
@@ -371,7 +371,7 @@ describe("a signing key made by openssl", () => {
   }
 })
 
-describe("texts that are no key", () => {
+describe("texts that are not keys", () => {
   const long: Record<string, string | Uint8Array> = {
     "random bytes": crypto.randomBytes(100_000),
     "random base64": crypto.randomBytes(20_000).toString("base64"),
@@ -388,7 +388,7 @@ describe("texts that are no key", () => {
   }
   for (const [name, text] of Object.entries(long)) {
     // quadratic work would take minutes, which the timeout of a test does not wait for
-    it(`are given up on soon: ${name}`, () => {
+    it(`refused quickly: ${name}`, () => {
       assert.deepStrictEqual(pemBlocks(text), [])
     })
   }

@@ -40,7 +40,7 @@ const fails = (make: Maker, input: unknown): Effect.Effect<void> =>
     })
   )
 
-describe("what is no options at all is a typed error, and never a defect", () => {
+describe("anything in place of the options -> a typed error, never a defect", () => {
   const makers: Record<string, readonly [Maker, ReadonlyArray<string>]> = {
     "Credentials.token": [Credentials.token, ["key", "keyFile", "keyId", "teamId", "passphrase", "sharing"]],
     "Credentials.certificate": [Credentials.certificate, ["cert", "certFile", "key", "keyFile", "passphrase"]],
@@ -64,7 +64,7 @@ describe("what is no options at all is a typed error, and never a defect", () =>
     })
   }
 
-  it("takes text and bytes that are not redacted, as plain JavaScript passes them", () =>
+  it("text and bytes that are not redacted, as plain JavaScript passes them -> accepted", () =>
     Effect.runPromise(Effect.gen(function*() {
       const key = fixtures.text("AuthKey_ABC123DEFG.p8")
       const usual = yield* Credentials.token({ key: Redacted.make(key), ...ids })

@@ -46,9 +46,9 @@ const makers: Readonly<Record<string, { readonly make: unknown; readonly fields:
   "Transport.connect": { make: Transport.connect, fields: [...fields, "credentials"] }
 }
 
-describe("whatever is passed", () => {
+describe("values of any kind", () => {
   for (const [name, { fields, make }] of Object.entries(makers)) {
-    it.live(`to ${name} for all of the options: one typed error`, () =>
+    it.live(`${name} with any value as the options -> one typed error`, () =>
       Effect.forEach(
         Object.entries(hostile),
         ([what, value]) =>
@@ -60,24 +60,28 @@ describe("whatever is passed", () => {
       ))
 
     for (const field of fields) {
-      it.live(`to ${name} for ${field}: a typed error, which names it where it is what is wrong`, () =>
+      it.live(`${name} with any value for ${field} -> a typed error, which names the field if that is what is wrong`, () =>
         Effect.flatMap(
           base,
           (base) =>
-            Effect.forEach(spoiled(base, [field]), ([what, , options]) =>
-              Effect.map(Effect.exit(untyped(make, options)), (exit) => {
-                const error = errorOf(exit, what)
-                assert.include(error, { _tag: "ConnectError" }, what)
-                if (error instanceof Error && Reflect.get(error, "reason") === "InvalidOptions") {
-                  assert.include(error.message, `\`${field}`, what)
-                }
-              }), { discard: true, concurrency: 8 })
+            Effect.forEach(
+              spoiled(base, [field]),
+              ([what, , options]) =>
+                Effect.map(Effect.exit(untyped(make, options)), (exit) => {
+                  const error = errorOf(exit, what)
+                  assert.include(error, { _tag: "ConnectError" }, what)
+                  if (error instanceof Error && Reflect.get(error, "reason") === "InvalidOptions") {
+                    assert.include(error.message, `\`${field}`, what)
+                  }
+                }),
+              { discard: true, concurrency: 8 }
+            )
         ))
     }
   }
 
   for (const field of ["credentials", "ping", "limits", "drainTimeout", "connectTimeout", "authority"]) {
-    it.live(`to Connection.fromTransport for ${field}: a typed error, or a connection`, () =>
+    it.live(`Connection.fromTransport with any value for ${field} -> a typed error or a connection`, () =>
       Effect.flatMap(
         base,
         (base) =>

@@ -108,7 +108,7 @@ describe.skipIf(!hasLegacy)("an archive as Keychain Access exports it (RC2-40 an
   }
   for (const [name, passphrase] of Object.entries(passphrases)) {
     for (const kind of ["RSA", "EC"] as const) {
-      it.scoped(`opens with ${name}: ${kind}`, () =>
+      it.scoped(`with ${name} -> opened: ${kind}`, () =>
         Effect.gen(function*() {
           const pair = kind === "EC" ? client : rsaPair(yield* temporary)
           const data = archive(pair, passphrase, ...keychain)
@@ -126,13 +126,13 @@ describe.skipIf(!hasLegacy)("an archive as Keychain Access exports it (RC2-40 an
     }
   }
 
-  it.effect("opens without a passphrase where it has an empty one", () =>
+  it.effect("with an empty passphrase -> opened without one", () =>
     Effect.gen(function*() {
       const data = archive(client, "", ...keychain)
       assert.strictEqual((yield* Credentials.pkcs12({ data })).identity, identityOf(fixtures.text("client.pem")))
     }))
 
-  it.effect("opens with several certificates, in any order, and presents the one of its key", () =>
+  it.effect("with several certificates in any order -> the one of its key is presented", () =>
     Effect.gen(function*() {
       for (const extra of [[fixtures.path("ca.pem")], [fixtures.path("other.pem")]]) {
         const data = archive(client, "secret", ...keychain, "-certfile", ...extra)
@@ -141,7 +141,7 @@ describe.skipIf(!hasLegacy)("an archive as Keychain Access exports it (RC2-40 an
       }
     }))
 
-  it.effect("opens without a MAC, with retired and with modern ciphers", () =>
+  it.effect("without a MAC, with old and with modern ciphers -> opened", () =>
     Effect.gen(function*() {
       for (
         const args of [keychain, ["-keypbe", "AES-256-CBC", "-certpbe", "AES-256-CBC"], [
@@ -157,7 +157,7 @@ describe.skipIf(!hasLegacy)("an archive as Keychain Access exports it (RC2-40 an
       }
     }))
 
-  it.effect("opens with indefinite lengths, retired and modern ciphers", () =>
+  it.effect("with indefinite lengths, old and modern ciphers -> opened", () =>
     Effect.gen(function*() {
       for (const args of [keychain, ["-keypbe", "AES-256-CBC", "-certpbe", "AES-256-CBC"]]) {
         const data = indefinite(archive(client, "secret", ...args))
@@ -166,7 +166,7 @@ describe.skipIf(!hasLegacy)("an archive as Keychain Access exports it (RC2-40 an
       }
     }))
 
-  it.scoped("opens from base64, as environment variables have it, and with a byte behind it", () =>
+  it.scoped("as base64, as in environment variables, and with an extra byte at the end -> opened", () =>
     Effect.gen(function*() {
       const data = archive(client, "secret", ...keychain)
       const passphrase = Redacted.make("secret")
@@ -182,7 +182,7 @@ describe.skipIf(!hasLegacy)("an archive as Keychain Access exports it (RC2-40 an
     }).pipe(Effect.provide(NodeContext.layer)))
 
   it.effect(
-    "refuses every one of 200 wrong passphrases as wrong, with and without a MAC",
+    "200 different wrong passphrases, with and without a MAC -> each refused as wrong",
     () =>
       Effect.gen(function*() {
         for (
@@ -206,7 +206,7 @@ describe.skipIf(!hasLegacy)("an archive as Keychain Access exports it (RC2-40 an
     60_000
   )
 
-  it.effect("says what is missing: a passphrase, a key, a certificate", () =>
+  it.effect("no passphrase, no key or no certificate -> an error that says what is missing", () =>
     Effect.gen(function*() {
       const withKey = archive(client, "secret", ...keychain)
       const noKey = openssl(..."pkcs12 -export -legacy -nokeys -passout pass:secret -in".split(" "), client.cert)
@@ -225,7 +225,7 @@ describe.skipIf(!hasLegacy)("an archive as Keychain Access exports it (RC2-40 an
       }
     }))
 
-  it.scopedLive("presents its certificate to a server", () =>
+  it.scopedLive("its certificate is presented to a server", () =>
     Effect.gen(function*() {
       const seen = yield* Deferred.make<string>()
       const port = yield* tlsServer(
@@ -246,7 +246,7 @@ describe.skipIf(!hasLegacy)("an encrypted key", () => {
     [name, ["pkcs8", "-topk8", "-v1", name]] as const
   )
   for (const [name, args] of [...retired, ["DES-CBC", ["ec", "-des"]] as const]) {
-    it.scoped(`encrypted by ${name} is named as such, and the advice converts it`, () =>
+    it.scoped(`encrypted by ${name} -> an error that names it, and its advice converts the key`, () =>
       Effect.gen(function*() {
         const folder = yield* temporary
         const old = path.join(folder, "old.key")
@@ -288,7 +288,7 @@ describe.skipIf(!hasLegacy)("an encrypted key", () => {
       "-scrypt"
     ]]
   ) {
-    it.effect(`encrypted by ${args.join(" ")} opens`, () =>
+    it.effect(`encrypted by ${args.join(" ")} -> opened`, () =>
       Effect.gen(function*() {
         const key = openssl("pkcs8", "-topk8", ...args, "-in", client.key, "-passout", "pass:secret").toString()
         const load = (passphrase: string) =>

@@ -25,8 +25,8 @@ const boom = (): never => {
 /** What plain JavaScript passes for anything: a value without a type. */
 const untyped = (value: unknown, key: string = "value") => Reflect.get({ value }, key)
 
-describe("what callers pass", () => {
-  describe("to Request.validate", () => {
+describe("hostile input of callers", () => {
+  describe("Request.validate", () => {
     /** As a caller in plain JavaScript calls it. */
     const validate = (options: unknown): Either.Either<Request.Request, Request.InvalidRequest> => {
       const result: unknown = Reflect.apply(Request.validate, undefined, [options])
@@ -38,7 +38,7 @@ describe("what callers pass", () => {
         }))
     }
 
-    it("whatever it is, the answer is a request or an InvalidRequest", () => {
+    it("any input -> a request or an InvalidRequest", () => {
       fc.assert(fc.property(fc.anything(), (options) => {
         validate(options)
       }))
@@ -58,7 +58,7 @@ describe("what callers pass", () => {
       ))
     })
 
-    it("properties that throw are named", () => {
+    it("a property that throws -> an error that names it", () => {
       for (const field of ["path", "method", "headers", "body", "timeout", "deadline", "retransmit"] as const) {
         const options = { path: "/x" }
         Object.defineProperty(options, field, {
@@ -72,7 +72,7 @@ describe("what callers pass", () => {
       }
     })
 
-    it("headers that HTTP/2 forbids, and those that are not the caller's, are refused", () => {
+    it("headers that HTTP/2 forbids, or that the library sets -> refused", () => {
       const names = [
         "connection",
         "keep-alive",
@@ -89,7 +89,7 @@ describe("what callers pass", () => {
     })
   })
 
-  it.scoped("to post: the defect is the caller's alone", () =>
+  it.scoped("post with a broken request -> only that caller gets the defect", () =>
     Effect.gen(function*() {
       const peer = new Peer()
       const connection = yield* Connection.fromTransport(peer.transport, { drainTimeout: "0 seconds" })
@@ -103,7 +103,7 @@ describe("what callers pass", () => {
       assert.strictEqual((yield* fiber).status, 200)
     }))
 
-  it.scoped("as callbacks of an exchange: what they throw is logged, and the others have their outcomes", () =>
+  it.scoped("callbacks of an exchange throw -> logged, and the other exchanges get their outcomes", () =>
     Effect.gen(function*() {
       const logged: Array<string> = []
       const logger = Logger.make(({ cause, logLevel }) => {
@@ -150,7 +150,7 @@ describe("what callers pass", () => {
       assert.isTrue(logged.every((line) => line.includes("boom")))
     }))
 
-  describe("as lookup", () => {
+  describe("lookup", () => {
     const cases: Readonly<Record<string, () => unknown>> = {
       "a function that throws": () => {
         throw new Error("boom")
@@ -161,7 +161,7 @@ describe("what callers pass", () => {
       "addresses that are none": () => Effect.succeed([{ address: "boom", family: 4 }])
     }
     for (const [name, lookup] of Object.entries(cases)) {
-      it.live(`${name}: a ConnectError that names the lookup`, () =>
+      it.live(`${name} -> a ConnectError that names the lookup`, () =>
         Effect.gen(function*() {
           const error = yield* refused({ lookup: () => untyped(lookup()) })
           assert.deepInclude(error, { _tag: "ConnectError", reason: "Dns", phase: "dns" })
@@ -171,7 +171,7 @@ describe("what callers pass", () => {
     }
   })
 
-  describe("as keylog", () => {
+  describe("keylog", () => {
     for (
       const [name, keylog] of Object.entries({
         "a disk that is full": "/dev/full",
@@ -180,7 +180,7 @@ describe("what callers pass", () => {
         }
       })
     ) {
-      it.scopedLive(`${name}: one warning, and the connection works`, () =>
+      it.scopedLive(`${name} -> one warning, and the connection works`, () =>
         Effect.gen(function*() {
           const warnings: Array<unknown> = []
           const logger = Logger.make(({ logLevel, message }) => {
@@ -202,7 +202,7 @@ describe("what callers pass", () => {
   })
 
   for (const [user, password] of [["u".repeat(256), "p"], ["u", "p".repeat(256)], ["ü".repeat(128), "p"]] as const) {
-    it.scopedLive(`as user and password of a SOCKS5 proxy, more than 255 bytes (${user.length}, ${password.length})`, () =>
+    it.scopedLive(`user or password of a SOCKS5 proxy longer than 255 bytes (${user.length}, ${password.length}) -> refused`, () =>
       Effect.gen(function*() {
         // it asks for user name and password (RFC 1928 section 3)
         const port = yield* listen(net.createServer((socket) => socket.once("data", () => socket.write("\x05\x02"))))
@@ -218,7 +218,7 @@ describe("what callers pass", () => {
 })
 
 describe("errors of another realm", () => {
-  it("are told apart by their fields", () => {
+  it("recognized by their fields", () => {
     const error: unknown = vm.runInNewContext("Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })")
     assert.isFalse(error instanceof Error)
     assert.deepInclude(fromError(endpoint(1), "tcp", error), { reason: "Refused", code: "ECONNREFUSED" })
@@ -228,7 +228,7 @@ describe("errors of another realm", () => {
 })
 
 describe("TLS 1.2", () => {
-  it.scopedLive("a server that asks for renegotiation does not get it (RFC 9113 section 9.2.1)", () =>
+  it.scopedLive("the server asks for renegotiation -> refused (RFC 9113 section 9.2.1)", () =>
     Effect.gen(function*() {
       const sockets: Array<tls.TLSSocket> = []
       const port = yield* tlsServer((socket) => sockets.push(socket), { maxVersion: "TLSv1.2" })

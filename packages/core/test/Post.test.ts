@@ -95,7 +95,7 @@ const answer = (exchange: Exchange, status: number, headers: Array<string>, body
 }
 
 describe("a request on a connection", () => {
-  it.effect("2xx is the response, of one attempt; its deadline is removed", () =>
+  it.effect("2xx -> the response with one attempt; the deadline is removed", () =>
     Effect.gen(function*() {
       for (const status of [200, 299]) {
         const fake = new Fake()
@@ -110,7 +110,7 @@ describe("a request on a connection", () => {
       }
     }))
 
-  it.effect("other answers are read: the reason, and the wait until a date on the world's clock, whatever the deadlines are ahead", () =>
+  it.effect("another status -> the reason is read, and Retry-After dates are compared with the wall clock", () =>
     Effect.gen(function*() {
       const fake = new Fake()
       fake.ahead = 3_600_000
@@ -124,7 +124,7 @@ describe("a request on a connection", () => {
       assert.strictEqual(Duration.toMillis(exit.value.retryAfter ?? 0), 60_000)
     }))
 
-  it.effect("199 and 300 are read as other answers are", () =>
+  it.effect("199 and 300 -> read as rejections, not as 2xx", () =>
     Effect.gen(function*() {
       for (const status of [199, 300]) {
         const fake = new Fake()
@@ -137,7 +137,7 @@ describe("a request on a connection", () => {
       }
     }))
 
-  it.effect("a failure of the connection is the caller's, after one attempt; its deadline is removed", () =>
+  it.effect("the connection fails the request -> the caller gets the error after one attempt; the deadline is removed", () =>
     Effect.gen(function*() {
       const fake = new Fake()
       const exit = yield* post(fake, (exchange) => {
@@ -147,7 +147,7 @@ describe("a request on a connection", () => {
       assert.deepStrictEqual(fake.calls, ["remove"])
     }))
 
-  it.effect("a defect of the program that stands in for APNs is the caller's; its deadline is removed", () =>
+  it.effect("the handler of a test fails with a defect -> the caller gets it; the deadline is removed", () =>
     Effect.gen(function*() {
       const fake = new Fake()
       const exit = yield* post(fake, (exchange) => exchange.onDefect(fake.connection, Cause.die("a bug")))
@@ -155,7 +155,7 @@ describe("a request on a connection", () => {
       assert.deepStrictEqual(fake.calls, ["remove"])
     }))
 
-  it.effect("interrupted, it is canceled and its deadline removed", () =>
+  it.effect("interrupted -> the request is cancelled and the deadline is removed", () =>
     Effect.gen(function*() {
       const fake = new Fake()
       const fiber = yield* Effect.fork(fake.post(request()))
@@ -180,7 +180,7 @@ describe("a request on a connection", () => {
     [{ headers: { "apns-expiration": "1002" }, deadline: DateTime.unsafeMake(1_004_000) }, 0, 1_002_000, "expiration"]
   ]
   for (const [options, ahead, at, limit] of limits) {
-    it.effect(`the earliest limit counts: ${JSON.stringify(options)}, ${ahead} ms ahead: ${limit}`, () =>
+    it.effect(`the earliest limit counts: ${JSON.stringify(options)}, ${ahead} ms ahead -> ${limit}`, () =>
       Effect.gen(function*() {
         for (
           const [held, processed, attempts, calls] of [
@@ -200,7 +200,7 @@ describe("a request on a connection", () => {
       }))
   }
 
-  it.effect("a limit that is over before anything was sent: nothing is sent", () =>
+  it.effect("a limit in the past -> nothing is sent", () =>
     Effect.gen(function*() {
       for (const at of [1_000_000, 999_999]) {
         const fake = new Fake()
@@ -211,7 +211,7 @@ describe("a request on a connection", () => {
       }
     }))
 
-  it.effect("the time is over when the headers are here but not the whole body: that is the answer", () =>
+  it.effect("the timeout passes after the headers but before the whole body -> the answer counts", () =>
     Effect.gen(function*() {
       const fake = new Fake()
       const exit = yield* post(fake, (exchange) => {
@@ -224,7 +224,7 @@ describe("a request on a connection", () => {
       assert.deepStrictEqual(fake.calls, ["cancel", "remove"])
     }))
 
-  it.effect("a deadline that comes when the request is on no connection changes nothing", () =>
+  it.effect("a deadline passes when the request is on no connection -> ignored", () =>
     Effect.gen(function*() {
       const fake = new Fake()
       const exit = yield* post(fake, (exchange) => {
@@ -236,7 +236,7 @@ describe("a request on a connection", () => {
       assert.deepStrictEqual(fake.calls, ["remove"])
     }))
 
-  it.effect("a connection that does not take it says why: closed, no stream free, or headers that it refuses", () =>
+  it.effect("the connection does not take the request -> an error that says why: closed, no free stream, or headers refused", () =>
     Effect.gen(function*() {
       const refusing = (prepare: (fake: Fake) => void) =>
         Effect.gen(function*() {

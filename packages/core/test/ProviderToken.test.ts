@@ -22,9 +22,9 @@ const start = 1_700_000_000_000
 const signer = (extra?: Partial<ProviderToken.Options>) =>
   Effect.zipRight(TestClock.setTime(start), ProviderToken.make({ ...options, sharing: "none", ...extra }))
 
-describe("ProviderToken of a process's own", () => {
+describe("ProviderToken signed for one process", () => {
   describe("the JWT", () => {
-    it.effect("is what Apple wants: ES256, kid, iss, a numeric iat, and no more", () =>
+    it.effect("has what Apple requires and nothing else: ES256, kid, iss, a numeric iat", () =>
       Effect.gen(function*() {
         const { current } = yield* signer()
         const token = yield* current
@@ -52,7 +52,7 @@ describe("ProviderToken of a process's own", () => {
         assert.isFalse(verify(`${header}.${payload}x`))
       }))
 
-    it.effect("stays out of inspection and JSON, as does the key", () =>
+    it.effect("inspection and JSON contain neither the JWT nor the key", () =>
       Effect.gen(function*() {
         const made = yield* signer()
         const token = yield* made.current
@@ -69,7 +69,7 @@ describe("ProviderToken of a process's own", () => {
   })
 
   describe("refresh", () => {
-    it.effect("reuses the token at 48 minutes and replaces it at 56", () =>
+    it.effect("the token is reused at 48 minutes and replaced at 56", () =>
       Effect.gen(function*() {
         const { current, signings, unsafeCurrent } = yield* signer()
         assert.isUndefined(unsafeCurrent())
@@ -85,7 +85,7 @@ describe("ProviderToken of a process's own", () => {
         assert.strictEqual(yield* signings, 2)
       }))
 
-    it.effect("refreshes exactly at the age asked for", () =>
+    it.effect("refreshAfter -> replaced exactly at that age", () =>
       Effect.gen(function*() {
         const { current } = yield* signer({ refreshAfter: "20 minutes" })
         const first = yield* current
@@ -95,7 +95,7 @@ describe("ProviderToken of a process's own", () => {
         assert.notStrictEqual(yield* current, first)
       }))
 
-    it.effect("takes ages from 20 to 60 minutes", () =>
+    it.effect("refreshAfter from 20 to 60 minutes -> accepted, others refused", () =>
       Effect.gen(function*() {
         for (const refreshAfter of ["20 minutes", "60 minutes"] as const) {
           yield* signer({ refreshAfter })
@@ -114,7 +114,7 @@ describe("ProviderToken of a process's own", () => {
         }
       }))
 
-    it.effect("refuses a number without a unit", () =>
+    it.effect("a number without a unit -> refused", () =>
       Effect.gen(function*() {
         const options: object = { refreshAfter: 30 * 60_000 }
         const error = yield* Effect.flip(signer(options))
@@ -122,7 +122,7 @@ describe("ProviderToken of a process's own", () => {
         assert.include(error.message, "\"10 seconds\"")
       }))
 
-    it.effect("signs anew when the clock was set back far", () =>
+    it.effect("the clock is set back far -> a new token", () =>
       Effect.gen(function*() {
         const { current } = yield* signer()
         const first = yield* current
@@ -132,7 +132,7 @@ describe("ProviderToken of a process's own", () => {
   })
 
   describe("one signer", () => {
-    it.effect("is shared by everyone who makes it for the same key and Clock", () =>
+    it.effect("the same key and Clock -> shared", () =>
       Effect.gen(function*() {
         const one = yield* signer()
         const two = yield* signer()
@@ -140,7 +140,7 @@ describe("ProviderToken of a process's own", () => {
         assert.strictEqual(yield* two.signings, 1)
       }))
 
-    it.effect("is not shared with another team, key id or key", () =>
+    it.effect("another team, key id or key -> not shared", () =>
       Effect.gen(function*() {
         const made = [
           yield* signer(),
@@ -152,7 +152,7 @@ describe("ProviderToken of a process's own", () => {
         assert.strictEqual(new Set(headers).size, 4)
       }))
 
-    it.effect("is not shared with another Clock", () =>
+    it.effect("another Clock -> not shared", () =>
       Effect.gen(function*() {
         const { current, signings } = yield* signer()
         assert.strictEqual(yield* signings, 0)
@@ -160,7 +160,7 @@ describe("ProviderToken of a process's own", () => {
         assert.strictEqual(yield* signings, 1)
       }))
 
-    it.effect("signs once for any number of concurrent callers", () =>
+    it.effect("any number of concurrent callers -> one signature", () =>
       Effect.gen(function*() {
         const { current, signings } = yield* signer()
         const tokens = yield* Effect.all(Array.from({ length: 100 }, () => current), { concurrency: "unbounded" })
@@ -168,7 +168,7 @@ describe("ProviderToken of a process's own", () => {
         assert.strictEqual(yield* signings, 1)
       }))
 
-    it.effect("leaves the others their token when the caller that started signing is interrupted", () =>
+    it.effect("the caller that started signing is interrupted -> the others still get their token", () =>
       Effect.gen(function*() {
         const { current, signings } = yield* signer()
         const leader = yield* Effect.fork(current)
@@ -182,7 +182,7 @@ describe("ProviderToken of a process's own", () => {
   })
 
   describe("ExpiredProviderToken", () => {
-    it.effect("makes exactly one new token for 100 concurrent reports", () =>
+    it.effect("100 concurrent reports -> exactly one new token", () =>
       Effect.gen(function*() {
         const { current, expired, signings } = yield* signer()
         const old = yield* current
@@ -193,7 +193,7 @@ describe("ProviderToken of a process's own", () => {
         assert.strictEqual(yield* signings, 2)
       }))
 
-    it.effect("gives late reporters of an old token the current one", () =>
+    it.effect("a late report of an old token -> the current one", () =>
       Effect.gen(function*() {
         const { current, expired, signings } = yield* signer()
         const old = yield* current
@@ -203,7 +203,7 @@ describe("ProviderToken of a process's own", () => {
         assert.strictEqual(yield* signings, 2)
       }))
 
-    it.effect("a second report within 20 minutes of the re-sign is refused, and no third token is made", () =>
+    it.effect("a second report within 20 minutes of a new token -> refused, and no third token is made", () =>
       Effect.gen(function*() {
         const { current, expired, signings } = yield* signer()
         const fresh = yield* expired(yield* current)
@@ -224,7 +224,7 @@ describe("ProviderToken of a process's own", () => {
         assert.strictEqual(yield* signings, 3)
       }))
 
-    it.effect("allows a re-sign again after a regular refresh", () =>
+    it.effect("a report after a regular refresh -> a new token is allowed again", () =>
       Effect.gen(function*() {
         const { current, expired, signings } = yield* signer()
         yield* expired(yield* current)
@@ -234,7 +234,7 @@ describe("ProviderToken of a process's own", () => {
         assert.strictEqual(yield* signings, 4)
       }))
 
-    it.effect("race: reported while a refresh is being signed, it waits for that one", () =>
+    it.effect("reported while a refresh is being signed -> waits for that token", () =>
       Effect.gen(function*() {
         const { current, expired, signings } = yield* signer()
         const old = yield* current
@@ -244,7 +244,7 @@ describe("ProviderToken of a process's own", () => {
         assert.strictEqual(yield* signings, 2)
       }))
 
-    it.effect("race: a refresh asked for while a report is being served, it waits for that one", () =>
+    it.effect("a refresh while a report is being served -> waits for that token", () =>
       Effect.gen(function*() {
         const { current, expired, signings } = yield* signer()
         const old = yield* current
@@ -256,7 +256,7 @@ describe("ProviderToken of a process's own", () => {
   })
 
   describe("TooManyProviderTokenUpdates", () => {
-    it.effect("stops all signing for 20 minutes; the token in hand goes on, even beyond its hour", () =>
+    it.effect("no signing for 20 minutes; the current token is used, even after its hour", () =>
       Effect.gen(function*() {
         const { current, expired, signings, tooManyUpdates } = yield* signer()
         const token = yield* current
@@ -274,7 +274,7 @@ describe("ProviderToken of a process's own", () => {
       }))
   })
 
-  it.effect("fails as Credentials.token does for a key that cannot sign", () =>
+  it.effect("a key that cannot sign -> the same error as of Credentials.token", () =>
     Effect.gen(function*() {
       const rsa = crypto.generateKeyPairSync("rsa", {
         modulusLength: 2048,
@@ -285,7 +285,7 @@ describe("ProviderToken of a process's own", () => {
       assert.strictEqual(error.reason, "NotEcP256")
     }))
 
-  it.effect("takes Credentials.Token as it is, and layers publish it", () =>
+  it.effect("Credentials.Token is accepted as it is, and the layer provides a ProviderToken", () =>
     Effect.gen(function*() {
       const credentials = yield* Credentials.token(options)
       const header = Effect.flatMap(ProviderToken.ProviderToken, (_) => Effect.map(_.current, (token) => token.header))

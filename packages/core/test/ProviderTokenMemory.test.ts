@@ -41,7 +41,7 @@ const used = (indices: ReadonlyArray<number>, sharing: "processes" | "none") =>
 const range = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index)
 
 describe("the provider tokens of many tenants", () => {
-  it.effect("are forgotten when nothing uses them, whatever their number", () =>
+  it.effect("not used any more -> forgotten, whatever their number", () =>
     Effect.gen(function*() {
       for (const round of range(0, 3)) {
         const refs = yield* used(range(round * 100, 100), "processes")
@@ -50,7 +50,7 @@ describe("the provider tokens of many tenants", () => {
       }
     }))
 
-  it.effect("are the same while somebody uses them", () =>
+  it.effect("still used -> the same token", () =>
     Effect.gen(function*() {
       const mine = yield* ofTeam(0, "processes")
       yield* used(range(1, 140), "processes")
@@ -58,7 +58,7 @@ describe("the provider tokens of many tenants", () => {
       assert.strictEqual(yield* ofTeam(0, "processes"), mine)
     }))
 
-  it.effect("are kept unused for the hour of a token that only this process can make, and forgotten after it", () =>
+  it.effect("unused, with tokens signed for one process -> kept for the hour of the token, then forgotten", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(1_700_000_000_000)
       const refs = yield* used(range(0, 100), "none")
@@ -72,7 +72,7 @@ describe("the provider tokens of many tenants", () => {
       assert.isBelow(countAlive(refs), 5)
     }))
 
-  it.effect("are kept for 20 minutes after a refusal, so that no second new token is made for it", () =>
+  it.effect("after a refusal -> kept for 20 minutes, so that no second new token is made", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(1_700_000_000_000)
       const refused = Effect.gen(function*() {

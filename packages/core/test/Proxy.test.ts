@@ -56,7 +56,7 @@ describe("Proxy", () => {
     assert.deepStrictEqual(read("socks5://user@127.0.0.1"), ["socks5", "127.0.0.1", 1080, "user", ""])
   })
 
-  it("refuses what is no proxy, and says what to write", () => {
+  it("not a proxy URL -> refused, with what to write instead", () => {
     for (
       const url of [
         "",
@@ -80,7 +80,7 @@ describe("Proxy", () => {
     }
   })
 
-  it("shows neither user nor password", () => {
+  it("printing shows neither user nor password", () => {
     const proxy = Either.getOrThrow(Proxy.make(Redacted.make("http://someone:secret@proxy:3128")))
     assert.strictEqual(String(proxy), "http://proxy:3128")
     for (const text of [JSON.stringify(proxy), util.inspect(proxy, { depth: 10, showHidden: true })]) {
@@ -105,7 +105,7 @@ describe("Proxy", () => {
     }
   })
 
-  it.effect("reads the usual environment variables", () =>
+  it.effect("fromEnv reads the usual variables", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* usual({}), "none")
       assert.strictEqual(yield* usual({ HTTPS_PROXY: "http://a:1" }), "http://a:1")

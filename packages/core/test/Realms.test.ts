@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { runInNewContext } from "node:vm"
 import { fromError } from "../src/internal/connectFailure.js"
 
-describe("an error of another realm, as Jest and vmThreads have them", () => {
+describe("an error of another realm, as in Jest and vmThreads", () => {
   it.each([
     { code: "ECONNREFUSED", reason: "Refused" },
     { code: "ENOTFOUND", reason: "Dns" },
@@ -16,7 +16,7 @@ describe("an error of another realm, as Jest and vmThreads have them", () => {
     assert.strictEqual(failure.code, code)
   })
 
-  it("says its message where it has no code", () => {
+  it("an error without a code -> its message is shown", () => {
     const failure = fromError(Endpoint.production, "tcp", runInNewContext("new Error(\"boom\")"))
     assert.include(failure.message, "boom")
   })

@@ -11,7 +11,7 @@ const invalid = (options: Request.Options): Request.InvalidRequest => {
 const path = "/3/device/4242"
 
 describe("Request", () => {
-  it("has a path that cannot break out of its header", () => {
+  it("a path with spaces, line breaks or other characters that are not visible ASCII -> refused", () => {
     for (const bad of ["", "3/device/4242", "/3/device/42 42", "/3/device/42\r\nx: y", "/3/device/é", "/\0"]) {
       const error = invalid({ path: bad })
       assert.strictEqual(error.field, "path", JSON.stringify(bad))
@@ -20,7 +20,7 @@ describe("Request", () => {
     assert.isTrue(Either.isRight(Request.validate({ path })))
   })
 
-  it("has headers that cannot smuggle another one, nor a pseudo-header", () => {
+  it("header values with line breaks, and pseudo-headers -> refused", () => {
     for (const name of ["Apns-Topic", ":path", "apns topic", "", "x\n"]) {
       assert.strictEqual(invalid({ path, headers: { [name]: "x" } }).field, "headers", JSON.stringify(name))
     }
@@ -29,7 +29,7 @@ describe("Request", () => {
     }
   })
 
-  it("refuses headers that are not a caller's to set, with the reason", () => {
+  it("headers that the library sets -> refused, with the reason", () => {
     const owned = ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "host"]
     for (const name of [...owned, "authorization", "content-length"]) {
       const error = invalid({ path, headers: { [name]: "x" } })
@@ -39,7 +39,7 @@ describe("Request", () => {
     }
   })
 
-  it("answers nonsense with InvalidRequest, and never throws", () => {
+  it("any input -> InvalidRequest, never a throw", () => {
     FastCheck.assert(FastCheck.property(
       FastCheck.oneof(
         FastCheck.anything(),
@@ -69,7 +69,7 @@ describe("Request", () => {
     assert.include(invalid(hostile).message, "could not be read (boom)")
   })
 
-  it("keeps values that differ from request to request out of the shared head", () => {
+  it("header values that differ from request to request are not in the shared head", () => {
     const make = (id: string) =>
       Request.make({
         path,
@@ -82,7 +82,7 @@ describe("Request", () => {
     assert.isFalse(Request.make({ path }).spec.collapsible)
   })
 
-  it("is bounded in time: 10 seconds unless told otherwise, never 0 nor NaN", () => {
+  it("timeout: 10 seconds by default; 0 and NaN are refused", () => {
     assert.strictEqual(Request.make({ path }).spec.timeoutMillis, 10_000)
     assert.strictEqual(Request.make({ path, timeout: "3 seconds" }).spec.timeoutMillis, 3000)
     for (const timeout of [Duration.zero, Duration.millis(-1), Duration.millis(NaN), "0 seconds"] as const) {
@@ -106,7 +106,7 @@ describe("Request", () => {
     assert.strictEqual(Request.make({ path, deadline: DateTime.unsafeMake(6) }).spec.deadlineMillis, 6)
   })
 
-  it("its own expiration is a limit in milliseconds; 0 means one attempt by APNs, which is none", () => {
+  it("apns-expiration -> a time limit; 0 -> none", () => {
     const expiration = (value: string) =>
       Request.make({ path, headers: { "apns-expiration": value } }).spec.expirationMillis
     assert.strictEqual(expiration("1700000000"), 1_700_000_000_000)
@@ -115,7 +115,7 @@ describe("Request", () => {
     assert.strictEqual(expiration("soon"), Infinity)
   })
 
-  it("sends bytes and strings as they are, anything else as compact JSON", () => {
+  it("bytes and strings are sent as they are, anything else as compact JSON", () => {
     const text = (body: unknown) => new TextDecoder().decode(Request.make({ path, body }).spec.body)
     assert.strictEqual(text({ aps: { badge: 0, alert: "ü" } }), "{\"aps\":{\"badge\":0,\"alert\":\"ü\"}}")
     assert.strictEqual(text("plain"), "plain")

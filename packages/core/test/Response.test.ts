@@ -16,7 +16,7 @@ const stream = (status: number, options: { body?: string; headers?: Array<string
 const read = (made: Session.Stream) => Response.fromStream(made, 1, 10_000)
 
 describe("Response", () => {
-  it("an accepted one is accepted, whatever its body", () => {
+  it("status 200 with any body -> accepted", () => {
     for (const body of [undefined, "", "{}", "<html>", "{\"reason\":\"BadDeviceToken\"}"]) {
       const response = Either.getOrThrow(read(stream(200, body === undefined ? {} : { body })))
       assert.deepInclude(response, { status: 200, reason: undefined, attempts: 1 })
@@ -24,7 +24,7 @@ describe("Response", () => {
     }
   })
 
-  it("a rejection has its reason, and a timestamp to the millisecond where it is an instant", () => {
+  it("a rejection -> its reason, and a valid timestamp to the millisecond", () => {
     const gone = Either.getOrThrow(
       read(stream(410, { body: "{\"reason\":\"Unregistered\",\"timestamp\":1700000000123}" }))
     )
@@ -35,7 +35,7 @@ describe("Response", () => {
     }
   })
 
-  it("a rejection without a body, or without a reason, has its status; one that is no JSON object is malformed", () => {
+  it("a rejection without body or reason -> its status; a body that is not a JSON object -> malformed", () => {
     assert.deepInclude(Either.getOrThrow(read(stream(400))), { status: 400, reason: undefined })
     assert.deepInclude(Either.getOrThrow(read(stream(400, { body: "{\"reason\":7}" }))), { reason: undefined })
     for (const body of ["<html>", "null", "7", "\"BadDeviceToken\"", "{\"reason\":", "\u0000"]) {
@@ -46,14 +46,14 @@ describe("Response", () => {
     assert.isTrue(Either.isLeft(read(invalidUtf8)))
   })
 
-  it("one that was cut off is judged by its status", () => {
+  it("a response that was cut off -> read by its status", () => {
     assert.deepInclude(Either.getOrThrow(read(stream(400, { body: "{\"rea", truncated: true }))), {
       status: 400,
       reason: undefined
     })
   })
 
-  it("reads Retry-After as seconds or as a date, and leaves nonsense alone", () => {
+  it("Retry-After as seconds or as a date -> a Duration; anything else -> undefined", () => {
     const retryAfter = (value: string) =>
       Either.getOrThrow(read(stream(503, { headers: ["retry-after", value] }))).retryAfter
     assert.deepStrictEqual(retryAfter("2"), Duration.seconds(2))
@@ -65,7 +65,7 @@ describe("Response", () => {
     assert.isUndefined(retryAfter("-1"))
   })
 
-  it("keeps the unique id of the development environment, and every other header", () => {
+  it("the unique id of the development environment and all other headers are kept", () => {
     const headers = ["apns-unique-id", "u", "x-other", "1"]
     const response = Either.getOrThrow(read(stream(200, { headers })))
     assert.strictEqual(response.uniqueId, "u")

@@ -138,7 +138,7 @@ const fresh = (): string =>
 const password = () => `pw-${crypto.randomBytes(12).toString("hex")}`
 
 describe("a secret in the wrong place", () => {
-  it("is found by this test's own search", () =>
+  it("this test's own search finds it", () =>
     Effect.runPromise(Effect.gen(function*() {
       const secret = fresh()
       for (const leak of [secret, secret.replaceAll("\n", "\\n"), Buffer.from(`x${secret}`).toString("base64")]) {
@@ -218,7 +218,7 @@ describe("a secret in the wrong place", () => {
   places["APNS_PROXY"] = (secret) => configured(Proxy.fromConfigOrEnv("APNS_PROXY"), { APNS_PROXY: secret })
 
   for (const [name, use] of Object.entries(places)) {
-    it.live(`is shown nowhere: ${name}`, () =>
+    it.live(`not in any error, log or printed value: ${name}`, () =>
       Effect.gen(function*() {
         for (const shape of shapes) {
           const secret = fresh()
@@ -227,7 +227,7 @@ describe("a secret in the wrong place", () => {
       }))
   }
 
-  it.live("is shown nowhere: passwords of proxies, well written and not", () =>
+  it.live("not in any error, log or printed value: passwords of proxies, in valid and invalid URLs", () =>
     Effect.gen(function*() {
       const written = (user: string, secret: string): ReadonlyArray<string> => [
         `http://${user}:${secret}@proxy:3128`,
@@ -259,7 +259,7 @@ describe("a secret in the wrong place", () => {
       }
     }))
 
-  it.live("is shown nowhere: a passphrase, whatever its characters", () =>
+  it.live("not in any error, log or printed value: a passphrase of any characters", () =>
     Effect.promise(() =>
       FastCheck.assert(
         FastCheck.asyncProperty(FastCheck.string({ unit: "grapheme", minLength: 12, maxLength: 40 }), (noise) =>

@@ -37,7 +37,7 @@ const headerAt = (at: number, extra?: Partial<ProviderToken.Options>) =>
   elsewhere(at, Effect.flatMap(signer(extra), ({ current }) => Effect.map(current, ({ header }) => header)))
 
 describe("provider tokens that all processes share", () => {
-  it.effect("are issued at the beginning of a window of 30 minutes, and verify as ES256", () =>
+  it.effect("iat is the start of a window of 30 minutes, and the signature verifies as ES256", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(start + 17 * minute + 123)
       const token = yield* (yield* signer()).current
@@ -52,7 +52,7 @@ describe("provider tokens that all processes share", () => {
       yield* Effect.promise(() => jwtVerify(jwt, key, { currentDate: new Date(start) }))
     }))
 
-  it.effect("verify whatever the key: r and s keep their zeros in front", () =>
+  it.effect("any key -> verifies: leading zeros of r and s are kept", () =>
     Effect.gen(function*() {
       for (let i = 0; i < 100; i++) {
         const { privateKey, publicKey } = pair()
@@ -65,7 +65,7 @@ describe("provider tokens that all processes share", () => {
       }
     }))
 
-  it.effect("are the same text in the whole window, and another in the next", () =>
+  it.effect("the same text in the whole window, another in the next", () =>
     Effect.gen(function*() {
       const first = yield* headerAt(start)
       for (const later of [1, 7 * minute, window - 1]) assert.strictEqual(yield* headerAt(start + later), first)
@@ -73,7 +73,7 @@ describe("provider tokens that all processes share", () => {
       assert.notStrictEqual(yield* headerAt(start - 1), first)
     }))
 
-  it.effect("differ by key, key id and team", () =>
+  it.effect("another key, key id or team -> another token", () =>
     Effect.gen(function*() {
       const headers = yield* Effect.all([
         headerAt(start),
@@ -84,7 +84,7 @@ describe("provider tokens that all processes share", () => {
       assert.strictEqual(new Set(headers).size, 4)
     }))
 
-  it.effect("are the same in processes whose clocks differ by seconds, but for those seconds at a boundary", () =>
+  it.effect("clocks that differ by seconds -> the same token, except for those seconds at the start of a window", () =>
     Effect.gen(function*() {
       for (const skew of [-5_000, -1_000, 1_000, 5_000]) {
         assert.strictEqual(yield* headerAt(start + minute + skew), yield* headerAt(start + minute))
@@ -92,7 +92,7 @@ describe("provider tokens that all processes share", () => {
       assert.strictEqual(yield* headerAt(start + window - 1), yield* headerAt(start))
     }))
 
-  it.live("are the same in two processes, without talking to each other", () =>
+  it.live("two processes that do not communicate -> the same token", () =>
     Effect.gen(function*() {
       const made = Effect.async<{ readonly jwt: string; readonly iat: number }>((resume) => {
         const program = `
@@ -118,7 +118,7 @@ describe("provider tokens that all processes share", () => {
       assert.strictEqual(one.jwt, two.jwt)
     }))
 
-  it.effect("are kept by a connection for 20 minutes, and never beyond 55", () =>
+  it.effect("a connection keeps its token for at least 20 minutes, and never longer than 55", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(start + 29 * minute)
       const token = yield* (yield* signer()).current
@@ -149,7 +149,7 @@ describe("provider tokens that all processes share", () => {
       return { connection, used }
     })
 
-    it.scoped("one that opened at minute 29 changes at minute 49; one that opened meanwhile has the new token already", () =>
+    it.scoped("opened at minute 29 -> changes at minute 49; opened in between -> has the new token already", () =>
       Effect.gen(function*() {
         yield* TestClock.setTime(start + 29 * minute)
         const first = yield* connect
@@ -173,7 +173,7 @@ describe("provider tokens that all processes share", () => {
         assert.strictEqual(yield* first.used, yield* headerAt(start + 2 * window))
       }))
 
-    it.scoped("all change at once from a token that APNs called expired", () =>
+    it.scoped("APNs calls the token expired -> all connections change it at once", () =>
       Effect.gen(function*() {
         yield* TestClock.setTime(start + 5 * minute)
         const [first, second] = [yield* connect, yield* connect]
@@ -185,7 +185,7 @@ describe("provider tokens that all processes share", () => {
         assert.strictEqual(yield* second.used, own.header)
       }))
 
-    it.scoped("with tokens of the process's own, all change when the token is 50 minutes old", () =>
+    it.scoped("tokens signed for one process -> all connections change at 50 minutes", () =>
       Effect.gen(function*() {
         yield* TestClock.setTime(start)
         const peer = new Peer()
@@ -205,7 +205,7 @@ describe("provider tokens that all processes share", () => {
       }))
   })
 
-  it("never change twice within 20 minutes on a connection, and are never older than 55, whenever it was opened", async () => {
+  it("opened at any time -> never two changes within 20 minutes, and never a token older than 55", async () => {
     await FastCheck.assert(
       FastCheck.asyncProperty(FastCheck.nat(window * 2), (opened) =>
         Effect.runPromise(elsewhere(
@@ -232,7 +232,7 @@ describe("provider tokens that all processes share", () => {
   })
 
   describe("ExpiredProviderToken", () => {
-    it.effect("for a token of an older window: the token of this one, as everywhere else", () =>
+    it.effect("a token of an older window -> the token of this window, the same in all processes", () =>
       Effect.gen(function*() {
         yield* TestClock.setTime(start + 29 * minute)
         const { current, expired, signings } = yield* signer()
@@ -244,7 +244,7 @@ describe("provider tokens that all processes share", () => {
         assert.strictEqual(yield* signings, 2)
       }))
 
-    it.effect("for the token of this window: one of its own, then none for 20 minutes", () =>
+    it.effect("the token of this window -> one signed for this process, then none for 20 minutes", () =>
       Effect.gen(function*() {
         yield* TestClock.setTime(start + 12 * minute)
         const { current, expired, signings } = yield* signer()
@@ -264,7 +264,7 @@ describe("provider tokens that all processes share", () => {
         assert.strictEqual(yield* signings, 4)
       }))
 
-    it.effect("for a token that is refused in the second in which it was issued: still another one", () =>
+    it.effect("refused in the second in which it was issued -> still a different token", () =>
       Effect.gen(function*() {
         yield* TestClock.setTime(start)
         const { current, expired } = yield* signer()
@@ -285,7 +285,7 @@ describe("provider tokens that all processes share", () => {
       }))
   })
 
-  it.effect("TooManyProviderTokenUpdates: none is signed for 20 minutes, whatever the window", () =>
+  it.effect("TooManyProviderTokenUpdates -> none is signed for 20 minutes, also in the next window", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(start + 29 * minute)
       const { current, expired, signings, tooManyUpdates } = yield* signer()
@@ -302,7 +302,7 @@ describe("provider tokens that all processes share", () => {
       assert.notStrictEqual(yield* current, token)
     }))
 
-  it.effect("a clock that is set back a little changes nothing; set back far, a token of that time is signed", () =>
+  it.effect("the clock is set back a little -> the same token; set back far -> a token of that time", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(start + 5 * minute)
       const { current } = yield* signer()
@@ -313,7 +313,7 @@ describe("provider tokens that all processes share", () => {
       assert.strictEqual((yield* current).issuedAt.epochMillis, start - 24 * 60 * minute)
     }))
 
-  it.effect("are not made by who asks for an age, or for tokens of their own", () =>
+  it.effect("refreshAfter or tokens for one process -> no shared token", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(start + minute)
       const issued = (extra: Partial<ProviderToken.Options>) =>

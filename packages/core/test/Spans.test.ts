@@ -29,7 +29,7 @@ const names = [
   "ping.busyDeadline"
 ]
 
-describe("a span of time that is none is refused before anything is opened, with the option's name", () => {
+describe("an invalid span of time -> refused before anything is opened, with the option's name", () => {
   for (const name of names) {
     for (const value of wrong) {
       const shown = typeof value === "bigint" ? `${value}n` : JSON.stringify(value) ?? String(value)
@@ -58,7 +58,7 @@ describe("a span of time that is none is refused before anything is opened, with
       assert.strictEqual(error.reason, "InvalidOptions")
     }))
 
-  it.effect("drainTimeout of a connection without a socket, which is the mistake of a test", () =>
+  it.effect("drainTimeout of a connection without a socket -> a defect, since only tests make one", () =>
     Effect.gen(function*() {
       const made = Connection.fromHandler(() => Effect.never, withOption("drainTimeout", 5))
       const exit = yield* Effect.exit(Effect.scoped(made))

@@ -61,7 +61,7 @@ const write = (transport: Transport.Transport, text: string) =>
 
 describe("Transport", () => {
   describe("connect", () => {
-    it.scopedLive("speaks h2 with a real server, over TLS 1.3, and knows whom it talks to", () =>
+    it.scopedLive("a real server -> h2 over TLS 1.3, and what is known about the server", () =>
       Effect.gen(function*() {
         const server = http2.createSecureServer(serverOptions())
         const greeted = new Promise<void>((resolve) =>
@@ -85,7 +85,7 @@ describe("Transport", () => {
         assert.strictEqual(transport.info.peerSubject, "CN=localhost")
       }))
 
-    it.scopedLive("carries bytes both ways, in order, and keeps none of its buffer", () =>
+    it.scopedLive("bytes both ways arrive in order, and no buffer is kept", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer((socket) => socket.pipe(socket))
         const transport = yield* open(port)
@@ -100,7 +100,7 @@ describe("Transport", () => {
         assert.strictEqual(received.text, sent)
       }))
 
-    it.scopedLive("keeps what arrives before start, and does not read on without limit", () =>
+    it.scopedLive("data before start -> kept, and all 4 MiB arrive in order", () =>
       Effect.gen(function*() {
         const total = 4 * 1024 * 1024
         const sent = Buffer.from(Uint32Array.from({ length: total / 4 }, (_, i) => i).buffer)
@@ -112,7 +112,7 @@ describe("Transport", () => {
         assert.isTrue(Buffer.from(received.text, "latin1").equals(sent))
       }))
 
-    it.scopedLive("connects to addresses, with their own certificate check and without SNI", () =>
+    it.scopedLive("an IP address -> its own certificate check, no SNI", () =>
       Effect.gen(function*() {
         const names: Array<string | false> = []
         const port = yield* tlsServer((socket) => names.push(socket.servername ?? ""))
@@ -130,7 +130,7 @@ describe("Transport", () => {
         assert.strictEqual(transport.info.remoteAddress, `[::1]:${port}`)
       }))
 
-    it.scopedLive("TLS 1.2 is accepted, anything below refused", () =>
+    it.scopedLive("TLS 1.2 -> accepted; older -> refused", () =>
       Effect.gen(function*() {
         const old = yield* tlsServer(() => {}, { maxVersion: "TLSv1.2" })
         assert.strictEqual((yield* open(old)).info.protocol, "TLSv1.2")
@@ -144,7 +144,7 @@ describe("Transport", () => {
         assert.include(error.message, "TLS 1.2 or later")
       }))
 
-    it.scopedLive("offers TLS 1.3 and 1.2 and nothing below", () =>
+    it.scopedLive("only TLS 1.3 and 1.2 are offered", () =>
       Effect.gen(function*() {
         const hello = yield* Deferred.make<Buffer>()
         const port = yield* listen(net.createServer((socket) =>
@@ -161,7 +161,7 @@ describe("Transport", () => {
         assert.notMatch(list ?? "", /^(....)*(0301|0302)/)
       }))
 
-    it.scopedLive("ALPN: a server without h2 is refused", () =>
+    it.scopedLive("a server without h2 (ALPN) -> refused", () =>
       Effect.gen(function*() {
         const other = yield* tlsServer(() => {}, { ALPNProtocols: ["http/1.1"] })
         assert.strictEqual((yield* refused(other)).reason, "NoH2")
@@ -170,7 +170,7 @@ describe("Transport", () => {
         assert.strictEqual((yield* refused(none)).reason, "NoH2")
       }))
 
-    it.scopedLive("refuses a server whose authority it does not know, and one with another name", () =>
+    it.scopedLive("an unknown authority, or a certificate for another name -> refused", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer()
         const untrusted = yield* refused(port, { ca: undefined })
@@ -188,7 +188,7 @@ describe("Transport", () => {
         assert.strictEqual((yield* open(port, { ca: undefined, dangerouslyTrustAnyServer: true })).info.alpn, "h2")
       }))
 
-    it.scopedLive("says what is wrong with `ca`", () =>
+    it.scopedLive("an invalid ca -> an error that says what is wrong", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer()
         for (const bad of ["ca.pem", "", fixtures.text("server.key.pem")]) {
@@ -206,7 +206,7 @@ describe("Transport", () => {
         for (const shape of shapes) yield* open(port, { ca: shape })
       }))
 
-    it.scopedLive("says what is wrong: no name, nobody there, no TLS, hung up", () =>
+    it.scopedLive("unknown name, refused, no TLS, closed -> an error that says which", () =>
       Effect.gen(function*() {
         const dns = yield* refused(443, { endpoint: Endpoint.unsafeMake("https://does-not-exist.invalid") })
         assert.deepStrictEqual([dns.reason, dns.phase], ["Dns", "dns"])
@@ -225,7 +225,7 @@ describe("Transport", () => {
         assert.strictEqual(reset.reason, "Reset")
       }))
 
-    it.scopedLive("tells TLS alerts apart", () =>
+    it.scopedLive("each TLS alert -> its own reason", () =>
       Effect.gen(function*() {
         // A fatal alert in the clear is what a server sends that gives up on the ClientHello (RFC 8446 section 6).
         const alerting = (code: number) =>
@@ -249,7 +249,7 @@ describe("Transport", () => {
         }
       }))
 
-    it.scopedLive("errors survive JSON with reason, endpoint and message", () =>
+    it.scopedLive("errors to JSON and back -> the same reason, endpoint and message", () =>
       Effect.gen(function*() {
         const error = yield* refused(yield* deadPort)
         const json = JSON.parse(JSON.stringify(error))
@@ -263,7 +263,7 @@ describe("Transport", () => {
     const v4 = { address: "127.0.0.1", family: 4 } as const
     const v6 = { address: "::1", family: 6 } as const
 
-    it.scopedLive("looks the name up for every connection", () =>
+    it.scopedLive("the name is looked up for every connection", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer()
         const asked: Array<string> = []
@@ -277,14 +277,14 @@ describe("Transport", () => {
         assert.deepStrictEqual(asked, ["localhost", "localhost"])
       }))
 
-    it.scopedLive("goes on to the next address at once when one refuses", () =>
+    it.scopedLive("an address refuses -> the next one is tried at once", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer()
         const transport = yield* open(port, { lookup: () => Effect.succeed([v6, v4]) })
         assert.strictEqual(transport.info.remoteAddress, `127.0.0.1:${port}`)
       }))
 
-    it.scopedLive("fails with the first error when every address refuses, and when there is none", () =>
+    it.scopedLive("every address refuses, or there is none -> fails with the first error", () =>
       Effect.gen(function*() {
         const dead = yield* deadPort
         const error = yield* refused(dead, { lookup: () => Effect.succeed([v6, v4]) })
@@ -295,7 +295,7 @@ describe("Transport", () => {
         assert.include(failed.message, "resolver is down")
       }))
 
-    it.scopedLive("spreads connections over the addresses", () =>
+    it.scopedLive("many connections -> spread over the addresses", () =>
       Effect.gen(function*() {
         const server = tls.createServer(serverOptions(), (socket) => socket.on("error", () => {}))
         const port = yield* listen(server, "0.0.0.0")
@@ -324,7 +324,7 @@ describe("Transport", () => {
         return outcome
       }).pipe(Effect.onInterrupt(() => Effect.sync(() => log.push(`${name} stops`))))
 
-    it.effect("are joined by the next one after 250 ms, and given up when that one answers", () =>
+    it.effect("the next address is tried after 250 ms; it answers -> the first is given up", () =>
       Effect.gen(function*() {
         const log: Array<string> = []
         const answer = yield* Deferred.make<string>()
@@ -343,7 +343,7 @@ describe("Transport", () => {
         assert.deepStrictEqual(log, ["a starts", "b starts", "a stops"])
       }))
 
-    it.effect("may still win after others were tried", () =>
+    it.effect("the first address answers after others were tried -> it is used", () =>
       Effect.gen(function*() {
         const log: Array<string> = []
         const answer = yield* Deferred.make<string>()
@@ -356,7 +356,7 @@ describe("Transport", () => {
         assert.deepStrictEqual(log, ["a starts", "b starts", "b stops"])
       }))
 
-    it.effect("fail at once into the next one, and at the end with the first error alone", () =>
+    it.effect("one fails -> the next is tried at once; all fail -> only the first error", () =>
       Effect.gen(function*() {
         const log: Array<string> = []
         const failing = (name: string) => attempt(log, name, Effect.fail(name))
@@ -369,7 +369,7 @@ describe("Transport", () => {
   describe("time", () => {
     const silent = Effect.suspend(() => listen(net.createServer()))
 
-    it.scopedLive("gives up after connectTimeout, names the step, and leaves no socket", () =>
+    it.scopedLive("connectTimeout passes -> an error that names the step, and no socket is left", () =>
       Effect.gen(function*() {
         const port = yield* silent
         const error = yield* refused(port, { connectTimeout: "300 millis" })
@@ -395,7 +395,7 @@ describe("Transport", () => {
         assert.deepStrictEqual([error.reason, error.phase], ["Timeout", "tls"])
       }))
 
-    it.scopedLive("a failure closes the socket at once, not at the end of the scope", () =>
+    it.scopedLive("a failure -> the socket is closed at once, not at the end of the scope", () =>
       Effect.gen(function*() {
         const gone = yield* Deferred.make<void>()
         const port = yield* listen(net.createServer((socket) => {
@@ -417,7 +417,7 @@ describe("Transport", () => {
         yield* Deferred.await(closed)
       }))
 
-    it.scopedLive("interruption closes the socket of every step", () =>
+    it.scopedLive("interruption in any step -> the socket is closed", () =>
       Effect.gen(function*() {
         const accepted = yield* Deferred.make<void>()
         const gone = yield* Deferred.make<void>()
@@ -434,7 +434,7 @@ describe("Transport", () => {
   })
 
   describe("closing", () => {
-    it.scopedLive("the server's end is one Eof", () =>
+    it.scopedLive("the server ends -> one Eof", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer((socket) => socket.end("bye"))
         const received = collect(yield* open(port))
@@ -444,7 +444,7 @@ describe("Transport", () => {
         assert.strictEqual(received.closes, 1)
       }))
 
-    it.scopedLive("a reset is one Error with its code", () =>
+    it.scopedLive("a TCP reset -> one Error with its code", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer((socket) => socket.write("hello"))
         const clients: Array<net.Socket> = []
@@ -460,7 +460,7 @@ describe("Transport", () => {
         assert.strictEqual(received.closes, 1)
       }))
 
-    it.scopedLive("a server that closed before start is heard of all the same", () =>
+    it.scopedLive("the server closed before start -> still one Eof", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer((socket) => socket.end("bye"))
         const transport = yield* open(port)
@@ -470,7 +470,7 @@ describe("Transport", () => {
         assert.strictEqual(received.text, "bye")
       }))
 
-    it.scopedLive("destroy is one Destroyed, and writes after it are done at once", () =>
+    it.scopedLive("destroy -> one Destroyed; later writes complete at once", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer()
         const transport = yield* open(port)
@@ -483,7 +483,7 @@ describe("Transport", () => {
         assert.strictEqual(received.closes, 1)
       }))
 
-    it.scopedLive("completes the write that is outstanding when the transport goes away", () =>
+    it.scopedLive("the transport closes during a write -> the write completes", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer((socket) => socket.pause())
         const transport = yield* open(port)
@@ -496,7 +496,7 @@ describe("Transport", () => {
         yield* Fiber.join(writing)
       }))
 
-    it.scopedLive("end sends what was written, then the end", () =>
+    it.scopedLive("end -> everything written is sent, then FIN", () =>
       Effect.gen(function*() {
         const said = yield* Deferred.make<string>()
         const port = yield* tlsServer((socket) => {
@@ -513,7 +513,7 @@ describe("Transport", () => {
         yield* received.closed
       }))
 
-    it.scopedLive("closing the scope right after end() loses nothing", () =>
+    it.scopedLive("the scope is closed right after end() -> every byte is delivered", () =>
       Effect.gen(function*() {
         const said = yield* Deferred.make<number>()
         const size = 8 * 1024 * 1024
@@ -531,7 +531,7 @@ describe("Transport", () => {
         assert.strictEqual(yield* Deferred.await(said), size)
       }))
 
-    it.scopedLive("the scope's end destroys the socket and leaves no listener and no handle", () =>
+    it.scopedLive("the scope is closed -> the socket is destroyed, no listener or handle is left", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer()
         const countBefore = process.getActiveResourcesInfo().filter((_) => _.startsWith("TCPSocket")).length
@@ -563,7 +563,7 @@ describe("Transport", () => {
     const p12 = Credentials.pkcs12({ data: fixtures.bytes("client.p12"), passphrase: Redacted.make("secret") })
 
     for (const [name, make] of [["PEM", pem], ["PKCS#12", p12]] as const) {
-      it.scopedLive(`presents one from ${name}`, () =>
+      it.scopedLive(`from ${name} -> presented`, () =>
         Effect.gen(function*() {
           const port = yield* mutual()
           const credentials = yield* make
@@ -574,7 +574,7 @@ describe("Transport", () => {
         }))
     }
 
-    it.scopedLive("a token signing key presents none", () =>
+    it.scopedLive("a token signing key -> no client certificate", () =>
       Effect.gen(function*() {
         const port = yield* mutual({ requestCert: true, rejectUnauthorized: false })
         const credentials = yield* Credentials.token({
@@ -588,7 +588,7 @@ describe("Transport", () => {
         assert.strictEqual(subjects.at(-1), "none")
       }))
 
-    it.scopedLive("one that expired meanwhile is not even tried", () =>
+    it.scopedLive("expired since it was read -> not even tried", () =>
       Effect.gen(function*() {
         const port = yield* mutual()
         const credentials = yield* pem
@@ -605,7 +605,7 @@ describe("Transport", () => {
       (path) => Effect.sync(() => fs.rmSync(path, { recursive: true }))
     )
 
-    it.scopedLive("goes to the function or the file that was asked for", () =>
+    it.scopedLive("keylog -> written to that function or file", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer((socket) => socket.write("hello"))
         const lines: Array<string> = []
@@ -622,7 +622,7 @@ describe("Transport", () => {
         assert.strictEqual(fs.statSync(file).mode & 0o777, 0o600)
       }))
 
-    it.scopedLive("SSLKEYLOGFILE counts only when asked for", () =>
+    it.scopedLive("SSLKEYLOGFILE is used only with keylog: \"env\"", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer((socket) => socket.write("hello"))
         const file = nodePath.join(yield* directory, "keys")
@@ -648,7 +648,7 @@ describe("Transport", () => {
         assert.strictEqual(fs.statSync(file).mode & 0o777, 0o600)
       }))
 
-    it.scopedLive("a file that is there already keeps what is in it, and becomes readable by its owner alone", () =>
+    it.scopedLive("an existing file -> keeps its content, and becomes readable by its owner only", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer((socket) => socket.write("hello"))
         const file = nodePath.join(yield* directory, "keys")
@@ -659,7 +659,7 @@ describe("Transport", () => {
         assert.strictEqual(fs.statSync(file).mode & 0o777, 0o600)
       }))
 
-    it.scopedLive("an unusable file is an error", () =>
+    it.scopedLive("an unusable file -> an error", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer()
         const error = yield* refused(port, { keylog: "/does/not/exist" })
@@ -683,7 +683,7 @@ describe("Transport", () => {
 
     const echoServer = tlsServer((socket) => socket.pipe(socket))
 
-    it.scopedLive("HTTP CONNECT, and the name goes to the proxy unresolved", () =>
+    it.scopedLive("HTTP CONNECT -> the name is sent to the proxy unresolved", () =>
       Effect.gen(function*() {
         const port = yield* echoServer
         const seen = nothing()
@@ -693,7 +693,7 @@ describe("Transport", () => {
         assert.deepStrictEqual([info.alpn, info.remoteAddress], ["h2", `127.0.0.1:${proxy.port}`])
       }))
 
-    it.scopedLive("SOCKS5, and the name goes to the proxy unresolved", () =>
+    it.scopedLive("SOCKS5 -> the name is sent to the proxy unresolved", () =>
       Effect.gen(function*() {
         const port = yield* echoServer
         const seen = nothing()
@@ -702,7 +702,7 @@ describe("Transport", () => {
         assert.deepStrictEqual(seen.targets, [`localhost:${port}`])
       }))
 
-    it.scopedLive("both sign in with user name and password", () =>
+    it.scopedLive("user name and password -> both kinds of proxy get them", () =>
       Effect.gen(function*() {
         const port = yield* echoServer
         const seen = nothing()
@@ -714,7 +714,7 @@ describe("Transport", () => {
         assert.deepStrictEqual(seen.authorizations, [authorization, "user:p@ss"])
       }))
 
-    it.scopedLive("a refused or missing sign-in is a typed error without the password", () =>
+    it.scopedLive("wrong or missing user name and password -> a typed error without the password", () =>
       Effect.gen(function*() {
         const port = yield* echoServer
         const http = yield* listen(httpProxy(nothing(), { authorization: "Basic other" }))
@@ -731,7 +731,7 @@ describe("Transport", () => {
         }
       }))
 
-    it.scopedLive("a proxy that refuses, is down, or is none", () =>
+    it.scopedLive("a proxy that refuses, is down, or is not a proxy -> a typed error", () =>
       Effect.gen(function*() {
         const port = yield* echoServer
         const forbids = yield* listen(httpProxy(nothing(), { status: 403 }))
@@ -759,7 +759,7 @@ describe("Transport", () => {
         assert.strictEqual((yield* refused(port, { proxy: proxyAt(`socks5://127.0.0.1:${garbage}`) })).reason, "Proxy")
       }))
 
-    it.scopedLive("a proxy that never answers meets the connect timeout, and its socket is closed", () =>
+    it.scopedLive("a proxy that never answers -> the connect timeout, and its socket is closed", () =>
       Effect.gen(function*() {
         const port = yield* echoServer
         for (const scheme of ["http", "socks5"]) {
@@ -777,7 +777,7 @@ describe("Transport", () => {
         }
       }))
 
-    it.scopedLive("a proxy that comes back is used again", () =>
+    it.scopedLive("a proxy that works again -> used again", () =>
       Effect.gen(function*() {
         const port = yield* echoServer
         const proxyPort = yield* deadPort
@@ -794,7 +794,7 @@ describe("Transport", () => {
         yield* echo(port, { proxy })
       }))
 
-    it.scopedLive("TLS options hold through them: authority, name, h2, client certificate", () =>
+    it.scopedLive("TLS options through a proxy: authority, name, h2, client certificate", () =>
       Effect.gen(function*() {
         const subjects: Array<string> = []
         const strict = { requestCert: true, rejectUnauthorized: true }
@@ -823,7 +823,7 @@ describe("Transport", () => {
         }
       }))
 
-    it.scopedLive("the server's end and a destroyed tunnel are heard of, and the scope closes both sockets", () =>
+    it.scopedLive("the server ends, or the tunnel is destroyed -> reported; the scope closes both sockets", () =>
       Effect.gen(function*() {
         const port = yield* tlsServer((socket) => socket.on("data", () => socket.end("bye")))
         const server = httpProxy(nothing())
@@ -874,7 +874,7 @@ describe("Transport", () => {
   })
 
   describe("makeTest", () => {
-    it.effect("is a transport in memory under the test's control", () =>
+    it.effect("a transport in memory that the test controls", () =>
       Effect.gen(function*() {
         const test = Transport.makeTest({ remoteAddress: "far away" })
         const { transport } = test
@@ -908,7 +908,7 @@ describe("Transport", () => {
         assert.strictEqual(test.written.length, 2)
       }))
 
-    it.effect("keeps copies of what is written, and leaves what it receives as it is, a Buffer too", () =>
+    it.effect("written data is copied, received data (also a Buffer) is passed on unchanged", () =>
       Effect.gen(function*() {
         const test = Transport.makeTest()
         test.transport.start({ onData: () => {}, onClose: () => {} })
@@ -922,7 +922,7 @@ describe("Transport", () => {
         assert.strictEqual(received.toString(), "two")
       }))
 
-    it.effect("wipes what a receiver must not keep", () =>
+    it.effect("received data is overwritten after the call, since a receiver must not keep it", () =>
       Effect.gen(function*() {
         const { receive, transport } = Transport.makeTest()
         const kept: Array<Uint8Array> = []
@@ -932,7 +932,7 @@ describe("Transport", () => {
         assert.deepStrictEqual(kept.map((_) => [..._]), [[0xee]])
       }))
 
-    it.effect("destroy closes once, after the call", () =>
+    it.effect("destroy -> closed once, after the call returns", () =>
       Effect.gen(function*() {
         const { transport } = Transport.makeTest()
         const received = collect(transport)

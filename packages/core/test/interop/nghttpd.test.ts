@@ -116,8 +116,8 @@ const peaceful = (server: Server) => {
   assert.deepStrictEqual(lines.filter((line) => /RST_STREAM|INVALID|send GOAWAY/.test(line)), [])
 }
 
-describe.skipIf(!installed)("nghttpd understands us", () => {
-  it.scopedLive("one after the other, with heads that enter the dynamic table, and closes without an error", () =>
+describe.skipIf(!installed)("requests to nghttpd", () => {
+  it.scopedLive("one after the other, with headers in the dynamic table -> answered, and closed without an error", () =>
     Effect.gen(function*() {
       const server = yield* start()
       yield* Effect.scoped(Effect.gen(function*() {

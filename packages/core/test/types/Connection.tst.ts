@@ -32,13 +32,13 @@ describe("credentials and proxy", () => {
     >()
   })
 
-  test("an Effect of one's own brings its errors and services too", () => {
+  test("an Effect with its own errors and services -> in the type too", () => {
     expect(Connection.layer({ endpoint, credentials: Effect.flatten(Secrets) })).type.toBe<
       Layer.Layer<Connection.Connection, Failed | SecretError, Secrets>
     >()
   })
 
-  test("a proxy is an Effect as well, with errors of its own", () => {
+  test("a proxy may be an Effect with its own errors", () => {
     expect(Connection.layer({ endpoint, credentials: fromFile, proxy: Proxy.make("http://proxy.example:3128") })).type
       .toBe<
         Layer.Layer<Connection.Connection, Failed | Proxy.InvalidProxy, FileSystem.FileSystem>
@@ -91,8 +91,8 @@ describe("times of answers and tokens", () => {
   })
 })
 
-describe("what others may build on is under unstable", () => {
-  test("the level of callbacks is no part of Connection", () => {
+describe("the callback API is under unstable", () => {
+  test("Connection does not export it", () => {
     expect<typeof Connection>().type.not.toHaveProperty("makeWith")
     expect<typeof Unstable>().type.toHaveProperty("makeWith")
     // @ts-expect-error Namespace
