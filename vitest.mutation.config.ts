@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url"
+import { Tinypool } from "tinypool"
 import { defineConfig, mergeConfig } from "vitest/config"
 import { tests, wanted } from "./scripts/mutation-areas.mjs"
 import shared from "./vitest.shared.js"
@@ -14,6 +15,15 @@ const alias = [
 
 // The tests of http2 need no Effect, and loading it for each change is half of what a change costs
 const plain = wanted.every((file) => file.startsWith("packages/http2/"))
+
+// Vitest starts a thread for each change, and loading Effect there is most of what a change costs. So a thread is kept for
+// some changes; scripts/mutation-setup.mjs takes care that our own modules are loaded anew for each.
+const recycle = Tinypool.prototype.recycleWorkers
+let runs = 0
+Tinypool.prototype.recycleWorkers = function(options): Promise<void> {
+  runs++
+  return runs % 20 === 0 ? recycle.call(this, options) : Promise.resolve()
+}
 
 /** The tests of the files that are mutated, as one project: a mutation run cannot use several. */
 export default mergeConfig(

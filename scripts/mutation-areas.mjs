@@ -9,8 +9,8 @@ const scenarios = (...names) => names.map((name) => `packages/pool/test/scenario
 /** @type {Readonly<Record<string, ReadonlyArray<string>>>} */
 export const areas = {
   "packages/http2/src/Hpack.ts": hpack,
-  "packages/http2/src/internal/hpackDecoder.ts": hpack,
-  "packages/http2/src/internal/hpackEncoder.ts": hpack,
+  "packages/http2/src/internal/hpackDecoder.ts": [...rooms("HpackDecoder"), ...hpack],
+  "packages/http2/src/internal/hpackEncoder.ts": [...rooms("HpackEncoder"), ...hpack],
   "packages/http2/src/internal/huffman.ts": hpack,
   "packages/http2/src/Session.ts": http2,
   "packages/http2/src/internal/allowance.ts": rooms("Allowance"),

@@ -231,6 +231,48 @@ describe("what a decoder has to refuse", () => {
     assert.deepStrictEqual(few.decode(hex("8888")), [":status", "200", ":status", "200"])
   })
 
+  it("the limits are 65,536 bytes, 1,000 fields and a table of 4,096 bytes unless others are given", () => {
+    const list = (options: Hpack.DecoderOptions, ...lengths: ReadonlyArray<number>): string => {
+      const decoder = new Hpack.Decoder(options)
+      // each field counts 1 + 32 more
+      const fields = lengths.flatMap((length) => ["a", "v".repeat(length - 33)])
+      try {
+        return `${decoder.decode(new Hpack.Encoder({ unindexed: ["a"] }).encode(fields)).length / 2}`
+      } catch (error) {
+        return error instanceof Hpack.HpackError ? `${error.name}: ${error.kind}: ${error.message}` : "?"
+      }
+    }
+    const tooLarge = "HpackError: too-large: The header list is larger than the limits allow"
+    assert.deepStrictEqual([list({}, 65_536), list({}, 65_537)], ["1", tooLarge])
+    const thousand = new Array<number>(1_000).fill(33)
+    assert.deepStrictEqual([list({}, ...thousand), list({}, ...thousand, 33)], ["1000", tooLarge])
+    const lists = [
+      list({ maxHeaderListSize: 33 }, 33),
+      list({ maxHeaderListSize: 32 }, 33),
+      list({ maxHeaderCount: 0 }, 33)
+    ]
+    assert.deepStrictEqual(lists, ["1", tooLarge, tooLarge])
+    const [decoder, encoder] = [new Hpack.Decoder(), new Hpack.Encoder()]
+    decoder.decode(encoder.encode(["a", "v".repeat(4_096 - 33)]))
+    assert.deepStrictEqual([decoder.tableSize, encoder.tableSize], [4_096, 4_096])
+    decoder.decode(encoder.encode(["b", "v".repeat(4_096 - 32)]))
+    assert.deepStrictEqual([decoder.tableSize, encoder.tableSize], [0, 0])
+  })
+
+  it("the error says what is wrong, and of what kind it is", () => {
+    try {
+      new Hpack.Decoder().decode(hex("80"))
+      assert.fail("it was decoded")
+    } catch (error) {
+      assert.instanceOf(error, Hpack.HpackError)
+      if (!(error instanceof Hpack.HpackError)) return
+      assert.deepStrictEqual(
+        [error.name, error.kind, error.message],
+        ["HpackError", "malformed", "The header block holds an indexed field with index 0"]
+      )
+    }
+  })
+
   it("an entry larger than the table empties it (RFC 7541 section 4.4)", () => {
     const decoder = new Hpack.Decoder({ maxTableSize: 64 })
     const encoder = new Hpack.Encoder({ maxTableSize: 64 })
@@ -239,6 +281,22 @@ describe("what a decoder has to refuse", () => {
     decoder.decode(encoder.encode(["a", "b".repeat(64)]))
     assert.strictEqual(decoder.tableSize, 0)
     assert.strictEqual(encoder.tableSize, 0)
+  })
+})
+
+describe("an encoder", () => {
+  it("encodes with Huffman codes unless told otherwise, and leaves out a name without a value", () => {
+    assert.strictEqual(toHex(new Hpack.Encoder().encode([":path", "/aaaa"])), "4484606318ff")
+    assert.strictEqual(toHex(new Hpack.Encoder().encode([":method", "GET", "a"])), "82")
+  })
+
+  it("inserts nothing that is named as sensitive or as unindexed; sensitive fields are never to be indexed", () => {
+    const encoder = new Hpack.Encoder({ huffman: false, sensitive: ["x"], unindexed: ["x", "y"] })
+    assert.strictEqual(
+      toHex(encoder.encode(["x", "1", "y", "2", "z", "3"])),
+      "1001780131" + "0001790132" + "40017a0133"
+    )
+    assert.strictEqual(encoder.tableSize, 34)
   })
 })
 
@@ -257,7 +315,9 @@ describe("size updates of the encoder (RFC 7541 section 4.2)", () => {
 
   it("refuses a character that is no byte, and has changed nothing then", () => {
     const encoder = new Hpack.Encoder()
-    assert.throws(() => encoder.encode(["a", "b", "c", "\u0100"]), TypeError)
+    assert.throws(() => encoder.encode(["a", "b", "c", "\u0100"]), TypeError, "above U+00FF at index 0")
+    assert.throws(() => encoder.encode(["a", "b", "c", "xy\u20ac"]), TypeError, "above U+00FF at index 2")
+    assert.strictEqual(toHex(new Hpack.Encoder({ huffman: false }).encode([":path", "\u00ff"])), "4401ff")
     assert.strictEqual(encoder.tableSize, 0)
   })
 })
