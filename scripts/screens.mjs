@@ -4,9 +4,9 @@
  *
  * Run it after a build: `npm run screens`. `npm run screens -- --show` prints what was seen.
  */
-import { execFileSync, spawn } from "node:child_process"
+import { execFileSync, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -73,8 +73,8 @@ const terminal = (columns, rows, environment = {}) => {
     looks++
     if (show) console.log(`\n--- ${what}, ${name}\n${seen.join("\n")}`)
     for (const line of seen) {
-      // what was typed is the shell's to break
-      if (line.length > columns && !line.startsWith("$ ")) {
+      // what was typed is the shell's to break, and what is to be copied must not be broken
+      if (line.length > columns && !/^(\$|export|or:|then:) /.test(line)) {
         problems.push(`${what}, ${name}: longer than the screen: ${line}`)
       }
       if (/(WARN|ERROR|INFO)/.test(line) && (/[█░]|\d\/s/.test(line) || !/^(WARN|ERROR|INFO)/.test(line))) {
@@ -105,7 +105,7 @@ const terminal = (columns, rows, environment = {}) => {
     }
     return seen
   }
-  return { look, run, type, until }
+  return { interrupt: () => tmux("send-keys", "-t", name, "C-c"), look, run, type, until }
 }
 
 const helps = [
@@ -177,6 +177,48 @@ try {
     await screen.run("apns bulk --help-all", 0)
     await screen.run("apns help environment", 0)
     for (const mistake of mistakes) await screen.run(`apns ${mistake}`, 2)
+  }
+
+  // what the mock prints while pushes arrive
+  const shown = join(work, "shown")
+  for (const columns of [40, 80, 200]) {
+    const screen = terminal(columns, 60)
+    const prompt = screen.type(`apns mock --dir ${shown} --unregister dead01 --delay '1 millis'`)
+    await screen.until(/^Ctrl-C ends it/, "apns mock")
+    const variables = Object.fromEntries(
+      readFileSync(join(shown, "env.sh"), "utf8").trim().split("\n").map((line) =>
+        line.slice("export ".length).split("=")
+      )
+    )
+    const send = (...args) =>
+      spawnSync(process.execPath, [bin, "send", ...args], { encoding: "utf8", env: { ...process.env, ...variables } })
+    send("cafe01", "--title", "Lunch", "--body", "At noon?", "--collapse-id", "lunch")
+    send("00".repeat(32), "--push-type", "background")
+    send("cafe02", "--body", "Many words that do not fit into one line of a narrow terminal. ".repeat(4), "--json")
+    send("dead01", "--body", "Hi")
+    const seen = await screen.until(/410\s+Unregistered|^ +Unregistered/, "apns mock with pushes")
+    const text = seen.join("\n").replace(/\n {4}/g, " ")
+    for (
+      const [path, outcome] of [
+        ["cafe01", "200 accepted"],
+        ["00000000...00000000", "200 accepted"],
+        ["cafe02", "200 accepted"],
+        ["dead01", "410 Unregistered"]
+      ]
+    ) {
+      const line = new RegExp(
+        `^\\d\\d:\\d\\d:\\d\\d\\.\\d{3} +POST +/3/device/${path.replaceAll(".", "\\.")} +${outcome}$`,
+        "m"
+      )
+      if (!line.test(text)) problems.push(`apns mock, ${columns} columns: no line like ${line}:\n${seen.join("\n")}`)
+    }
+    if (!text.includes("\"title\":\"Lunch\"")) problems.push(`apns mock, ${columns} columns: no payload:\n${text}`)
+    screen.interrupt()
+    const done = await screen.until(prompt, "apns mock, ended")
+    if (!done.some((line) => line === "Received 4: 3 accepted, 1 rejected.")) {
+      problems.push(`apns mock, ${columns} columns: no totals:\n${done.join("\n")}`)
+    }
+    if (!done.at(-1)?.startsWith("[3]")) problems.push(`apns mock, ${columns} columns: not exit code 3`)
   }
 
   const { port, variables } = await startMock(0)

@@ -61,6 +61,11 @@ const drivers: Record<string, (script: string, typed: ReadonlyArray<string>) => 
 
 const isHere = (shell: string): boolean => spawnSync(shell, ["--version"]).status === 0
 
+// said once each, so that nobody takes a skipped test for a passed one
+for (const shell of Object.keys(drivers)) {
+  if (!isHere(shell)) console.warn(`${shell} is not installed: its completions are not tried`)
+}
+
 describe("completions", () => {
   for (const [shell, complete] of Object.entries(drivers)) {
     it.scopedLive.skipIf(!isHere(shell))(`are what ${shell} offers`, () =>

@@ -3,7 +3,9 @@ import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Console, Effect, Either, Exit, FastCheck, Option, Schedule, Scope, Stream, TestClock } from "effect"
 import { spawnSync } from "node:child_process"
+import { mkdirSync, writeFileSync } from "node:fs"
 import stringWidth from "string-width"
+import { invocation } from "../src/internal/invocation.js"
 import { apnsIdOf, Batch, Known, requestOf } from "../src/internal/journal.js"
 import { LineSplitter, maxLineBytes, tokens } from "../src/internal/lines.js"
 import * as Lock from "../src/internal/lock.js"
@@ -229,6 +231,46 @@ describe("Progress", () => {
       })
     }
   )
+})
+
+describe("invocation", () => {
+  it.scopedLive("is what leads to the command in another terminal", () =>
+    Effect.gen(function*() {
+      const folder = yield* directory
+      const bin = `${folder}/bin`
+      const local = `${folder}/node_modules/.bin`
+      mkdirSync(bin)
+      mkdirSync(local, { recursive: true })
+      writeFileSync(`${local}/apns`, "", { mode: 0o755 })
+      const installed = "/usr/lib/node_modules/@effect-apns/cli/build/command/bin.js"
+      const fetched = "/home/me/.npm/_npx/0123/node_modules/.bin/apns"
+      const project = "/home/me/shop/node_modules/.bin/apns"
+      const PATH = `${local}::/no/such/folder:${bin}`
+      assert.strictEqual(invocation({ PATH }, fetched), "npx @effect-apns/cli")
+      assert.strictEqual(invocation({ PATH }, project), "npx apns")
+      assert.strictEqual(invocation({}, project), "npx apns")
+      // from a clone of the repository, or by a path
+      assert.strictEqual(invocation({ PATH }, "/home/me/effect-apns/packages/cli/build/command/bin.js"), "apns")
+      assert.strictEqual(invocation({ PATH }, undefined), "apns")
+      writeFileSync(`${bin}/apns`, "", { mode: 0o755 })
+      for (const script of [installed, fetched, project]) assert.strictEqual(invocation({ PATH }, script), "apns")
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
+
+describe("Terminal.hang", () => {
+  const of = (isTTY: boolean, columns: number) =>
+    Terminal.make({ stdout: { isTTY, columns, write: () => {} }, stderr: { write: () => {} }, environment: {} }).hang
+
+  it.each([20, 40, 80])("keeps each line within %i columns, and loses nothing", (columns) => {
+    const text = `POST /3/device/${"0".repeat(100)} 200 accepted, and some words more`
+    const lines = of(true, columns)(text, "    ").split("\n")
+    for (const line of lines) assert.isAtMost(line.length, columns)
+    for (const line of lines.slice(1)) assert.match(line, /^ {4}\S/)
+    assert.strictEqual(lines.map((line) => line.trim()).join("").replaceAll(" ", ""), text.replaceAll(" ", ""))
+  })
+  it("leaves a line as it is where there is no screen", () => {
+    assert.strictEqual(of(false, 10)("a b ".repeat(50), "  "), "a b ".repeat(50))
+  })
 })
 
 describe("Terminal.print", () => {

@@ -119,6 +119,19 @@ const call = (push: Push, when: string): View =>
     </span>
     <span class="buttons" aria-hidden="true"><span class="decline">✕</span><span class="accept">✓</span></span>`
 
+const talk = (push: Push, when: string): View =>
+  html`
+    ${icon(push)}
+    <span class="main">
+      <span class="top">
+        <span class="app">${push.app}</span>
+        <span class="level passive">${kind(push)}</span>
+        <span class="when">${when}</span>
+      </span>
+      ${words(push)}
+    </span>
+    <span class="speaking" aria-hidden="true"><i></i><i></i><i></i><i></i><i></i></span>`
+
 const notification = (push: Push, when: string): View =>
   html`
     ${icon(push)}
@@ -145,11 +158,13 @@ const quiet = (push: Push, when: string): View =>
     ${findings(push)}
     <span class="when">${when}</span>`
 
-const shapeOf = (push: Push): "activity" | "call" | "quiet" | "plain" =>
+const shapeOf = (push: Push): "activity" | "call" | "talk" | "quiet" | "plain" =>
   push.kind === "liveactivity"
     ? "activity"
-    : push.kind === "voip" || push.kind === "pushtotalk"
+    : push.kind === "voip"
     ? "call"
+    : push.kind === "pushtotalk"
+    ? "talk"
     : push.kind === "background" || push.kind === "channel"
     ? "quiet"
     : "plain"
@@ -165,7 +180,7 @@ export class Card extends Pure<CardProps> {
   override render(): View {
     const { href, push, selected, when } = this.props
     const shape = shapeOf(push)
-    const draw = { activity, call, quiet, plain: notification }[shape]
+    const draw = { activity, call, talk, quiet, plain: notification }[shape]
     return html`<a
       class="card ${shape} ${push.outcome} ${push.critical ? "is-critical" : ""} ${
       push.level === "time-sensitive" ? "is-urgent" : ""
@@ -176,7 +191,7 @@ export class Card extends Pure<CardProps> {
       title=${clock(push.time)}
     >
       ${draw(push, when)}
-      ${shape === "activity" || shape === "call" ? marks(push) : null}
+      ${shape === "activity" || shape === "call" || shape === "talk" ? marks(push) : null}
     </a>`
   }
 }

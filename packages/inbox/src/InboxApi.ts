@@ -78,6 +78,20 @@ export class NoSuchAnswer extends Schema.TaggedError<NoSuchAnswer>()(
   }
 }
 
+/** With its message in words, beside its fields: for programs in other languages, and for people who use curl. */
+const told = <A extends Error, I, R>(
+  error: Schema.Schema<A, I, R>
+): Schema.Schema<A, I & { readonly message?: string | undefined }, R> =>
+  Schema.transform(
+    Schema.extend(Schema.encodedSchema(error), Schema.Struct({ message: Schema.optional(Schema.String) })),
+    error,
+    {
+      strict: true,
+      decode: (encoded) => encoded,
+      encode: (encoded, { message }) => ({ ...encoded, message })
+    }
+  ).annotations(HttpApiSchema.annotations({ status: 404 }))
+
 const filter = Model.Filter.fields
 
 /** A misspelt name would let every push match. */
@@ -123,7 +137,7 @@ class Pushes extends HttpApiGroup.make("pushes")
         }).annotations(strict)
       )
       .addSuccess(Model.PushDetail)
-      .addError(NotArrived)
+      .addError(told(NotArrived))
       .annotate(OpenApi.Summary, "Waits for a push")
       .annotate(
         OpenApi.Description,
@@ -133,7 +147,7 @@ class Pushes extends HttpApiGroup.make("pushes")
   .add(
     HttpApiEndpoint.get("get")`/pushes/${id}`
       .addSuccess(Model.PushDetail)
-      .addError(NoSuchPush)
+      .addError(told(NoSuchPush))
       .annotate(OpenApi.Summary, "Everything about one push")
   )
   .add(
@@ -162,7 +176,7 @@ class Answers extends HttpApiGroup.make("answers")
   )
   .add(
     HttpApiEndpoint.del("remove")`/answers/${id}`
-      .addError(NoSuchAnswer)
+      .addError(told(NoSuchAnswer))
       .annotate(OpenApi.Summary, "Ends an answer")
   )
   .add(

@@ -717,22 +717,37 @@ describe("Inbox", () => {
       Effect.gen(function*() {
         const secret = "a-long-enough-token?&%"
         const inbox = yield* Inbox.make({ page: { token: secret } })
-        const own = `apns-inbox=${encodeURIComponent(secret)}`
+        const own = `apns-inbox-7=${encodeURIComponent(secret)}`
         for (
           const [cookie, expected] of [
-            ["apns-inbox=%zz", 401],
-            ["apns-inbox", 401],
-            ["apns-inbox=%E0%A4%A; other=1", 401],
-            [`apns-inbox=%zz; ${own}`, 200],
-            [`other=%zz; ${own}`, 200]
+            ["apns-inbox-7=%zz", 401],
+            ["apns-inbox-7", 401],
+            ["apns-inbox-7=%E0%A4%A; other=1", 401],
+            [`apns-inbox-7=%zz; ${own}`, 200],
+            [`other=%zz; ${own}`, 200],
+            [own.replace("-7", "-8"), 401],
+            [`apns-inbox-8=another; ${own}; apns-inbox=another`, 200]
           ] as const
         ) {
-          const { headers, status } = yield* ask(inbox, "/api/info", { headers: { host: "localhost", cookie } })
+          const { headers, status } = yield* ask(inbox, "/api/info", { headers: { host: "localhost:7", cookie } })
           assert.strictEqual(status, expected, cookie)
           assert.include(String(headers["content-security-policy"]), "default-src 'none'")
         }
         const typed = yield* ask(inbox, "/?token=a-long-enough-token?%26%25", { headers: { host: "localhost" } })
         assert.strictEqual(typed.status, 303)
+      }))
+    it.scopedLive("names its cookie by the port that the browser knows, so that inboxes of one host have one each", () =>
+      Effect.gen(function*() {
+        const inbox = yield* Inbox.make({ page: { token: "a-long-enough-token" } })
+        for (
+          const [host, name] of [["localhost:2198", "2198"], ["localhost:80", "80"], ["10.0.0.1", "80"], [
+            "[::1]:99",
+            "99"
+          ]]
+        ) {
+          const { headers } = yield* ask(inbox, "/?token=a-long-enough-token", { headers: { host: String(host) } })
+          assert.match(String(headers["set-cookie"]), new RegExp(`^apns-inbox-${name}=a-long-enough-token;`))
+        }
       }))
     it.scopedLive("refuses a body larger than 1 MiB, whether or not it says so", () =>
       Effect.gen(function*() {
@@ -868,6 +883,34 @@ describe("Inbox", () => {
         assert.strictEqual(nowhere.status, 404)
         assert.include(nowhere.body, "/docs")
         assert.include((yield* ask(inbox, "/api/pushes", { method: "PUT", headers, body: "{}" })).body, "PUT")
+      }))
+    it.scopedLive("says in words what an error of the API is, beside its fields", () =>
+      Effect.gen(function*() {
+        const { inbox } = yield* setup
+        for (
+          const [method, path, fields, message] of [
+            [
+              "GET",
+              "/api/pushes/99",
+              { _tag: "NoSuchPush", id: 99 },
+              /^There is no push 99, or it is not kept any more$/
+            ],
+            ["DELETE", "/api/answers/98", { _tag: "NoSuchAnswer", id: 98 }, /^There is no answer 98 in force$/],
+            [
+              "GET",
+              "/api/pushes/next?text=nothing&timeout=1",
+              { _tag: "NotArrived", timeout: 1 },
+              /^No push with text "nothing" came within 1ms; the inbox has received \d+ in all$/
+            ],
+            ["GET", "/api/pushes?tokn=1", { _tag: "HttpApiDecodeError" }, /tokn/]
+          ] as const
+        ) {
+          const { body, status } = yield* ask(inbox, path, { method })
+          const error: Readonly<Record<string, unknown>> = JSON.parse(body)
+          assert.strictEqual(status, path.includes("tokn") ? 400 : 404)
+          assert.deepInclude(error, fields)
+          assert.match(String(error["message"]), message)
+        }
       }))
     it.scopedLive("names an address that leads to it, where it listens on the loopback of IPv6", () =>
       Effect.gen(function*() {

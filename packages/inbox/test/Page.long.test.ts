@@ -111,6 +111,23 @@ describe.skipIf(!hasBrowser)("the page", () => {
         assert.deepStrictEqual(yield* texts(page, ".activity .event"), ["Updated", "Started"])
       }))
 
+    it.scopedLive("shows Push to Talk as somebody who speaks, and not as a call that can be taken", () =>
+      Effect.gen(function*() {
+        const inbox = yield* Inbox.make()
+        yield* inbox.send({
+          token: "0123456789abcdef",
+          topic: "com.example.radio",
+          pushType: "pushtotalk",
+          payload: { activeSpeaker: "Jenna Ortiz", aps: {} }
+        })
+        const page = yield* visit(inbox)
+        yield* does(() => page.locator(".card.talk").waitFor())
+        assert.deepStrictEqual(yield* texts(page, ".talk .title"), ["Jenna Ortiz"])
+        assert.deepStrictEqual(yield* texts(page, ".talk .level"), ["Push to Talk"])
+        assert.deepStrictEqual(yield* texts(page, ".accept, .decline, .card.call"), [])
+        yield* accessible(page)
+      }))
+
     it.scopedLive("stacks a thread under its newest push, and opens it", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()

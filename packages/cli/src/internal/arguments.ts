@@ -150,6 +150,14 @@ export const normalize = (
         `${name}: the value is missing before ${value}. If it is meant to be the value, write ${name}=${value}`
       )
     }
+    if (value.trim() === "" && !about.mayBeEmpty) {
+      // nearly always a variable of the shell that is not set
+      return refuse(
+        `${name}: the value is empty. Give ${about.value}${about.required ? "" : `, or leave ${name} out`}: ${
+          sentence(about.text)
+        }`
+      )
+    }
     if (about.choices !== undefined && !about.choices.includes(value)) {
       return refuse(
         `${name}: '${Printable.text(value, 60)}' is none of ${about.choices.join(", ")}${
@@ -168,6 +176,8 @@ export const normalize = (
   }
   const missing = positions[after.length]
   if (missing !== undefined) return refuse(`${missing.name} is missing: ${sentence(missing.text)} ${see}`)
+  const empty = positions.find((_, i) => after[i]?.trim() === "")
+  if (empty !== undefined) return refuse(`${empty.name} is empty: ${sentence(empty.text)} ${see}`)
   const extra = after[positions.length]
   if (extra !== undefined) {
     return refuse(

@@ -23,12 +23,15 @@ export interface About {
   readonly repeated: boolean
   /** The only values there are. */
   readonly choices: ReadonlyArray<string> | undefined
+  /** The value may be empty or blank: words to show. */
+  readonly mayBeEmpty: boolean
   /** What is wrong with a value; `undefined` if nothing is. */
   readonly problem: ((value: string) => string | undefined) | undefined
 }
 
 interface Extra {
   readonly rare?: boolean
+  readonly mayBeEmpty?: boolean
   readonly problem?: (value: string) => string | undefined
 }
 
@@ -54,6 +57,7 @@ const option = <A>(
     unless: more.unless,
     repeated: more.repeated ?? false,
     choices: more.choices,
+    mayBeEmpty: more.mayBeEmpty ?? false,
     problem: more.problem
   })
   return options
@@ -72,6 +76,7 @@ export const argument = (name: string, text: string): Args.Args<string> => {
     unless: undefined,
     repeated: false,
     choices: undefined,
+    mayBeEmpty: false,
     problem: undefined
   })
   return args

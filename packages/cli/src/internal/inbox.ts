@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import { homedir } from "node:os"
 import { notPossible } from "./errors.js"
 import * as Flags from "./flags.js"
+import { invocation } from "./invocation.js"
 import { jsonLine } from "./json.js"
 import { json } from "./send.js"
 import * as Subcommand from "./subcommand.js"
@@ -106,9 +107,9 @@ export const inbox = Subcommand.make("inbox", {
         : `The inbox is at  ${running.url}\n\n` +
           `In the terminal of your server:\n\n${exports}\n` +
           `or:  . ${shellQuote(env)}\n\n` +
-          `then start it there, or:  apns send ${
-            "0123456789abcdef".repeat(4)
-          } --title Hello --body World\n\nCtrl-C ends it.\n`
+          `then start it there, or:\n\n${
+            invocation(process.env, process.argv[1])
+          } send 0123456789abcdef --title Hello\n\nCtrl-C ends it.\n`
     )
     return yield* Effect.onInterrupt(Effect.never, () =>
       Effect.flatMap(running.counts, (counts) =>

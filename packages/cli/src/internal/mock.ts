@@ -10,10 +10,13 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import { notPossible } from "./errors.js"
 import * as Flags from "./flags.js"
+import { invocation } from "./invocation.js"
 import { jsonLine } from "./json.js"
 import { durationOf } from "./notification.js"
+import { Screen } from "./screen.js"
 import { json } from "./send.js"
 import * as Subcommand from "./subcommand.js"
+import type { Terminal } from "./terminal.js"
 
 const decoder = new TextDecoder()
 
@@ -29,7 +32,7 @@ const clock = new Intl.DateTimeFormat("en-GB", {
 const longest = 6000
 
 /** Everything that the client has sent can hold what a terminal would obey. */
-const line = (received: Received.Received): string => {
+const line = (received: Received.Received, { hang }: Terminal): string => {
   const { apnsId, body, collapseId, method, path, priority, pushType, reason, status, time, token, topic } = received
   const short = token !== undefined && token.length > 20
     ? path.replace(token, `${token.slice(0, 8)}...${token.slice(-8)}`)
@@ -44,9 +47,14 @@ const line = (received: Received.Received): string => {
   const outcome = status === undefined
     ? "no answer"
     : `${status} ${status === 200 ? "accepted" : reason ?? "rejected"}`
-  return `${clock.format(time)}  ${Printable.text(method)} ${Printable.text(short)}  ${outcome}\n  ${
-    Printable.text(details.filter((detail) => detail !== undefined).join(", "), longest)
-  }${body.length === 0 ? "" : `\n  ${Printable.text(decoder.decode(body), longest)}`}`
+  const below = [
+    Printable.text(details.filter((detail) => detail !== undefined).join(", "), longest),
+    ...body.length === 0 ? [] : [Printable.text(decoder.decode(body), longest)]
+  ]
+  return [
+    hang(`${clock.format(time)}  ${Printable.text(method)} ${Printable.text(short)}  ${outcome}`, "    "),
+    ...below.map((text) => `  ${hang(text, "  ")}`)
+  ].join("\n")
 }
 
 const record = (received: Received.Received): string => {
@@ -90,6 +98,7 @@ export const mock = Subcommand.make("mock", {
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
+    const screen = yield* Screen
     const received = yield* Queue.dropping<Received.Received>(backlog)
     let unseen = 0
     const delay = Option.isSome(options.delay) ? yield* durationOf("--delay", options.delay.value) : Duration.zero
@@ -135,14 +144,16 @@ export const mock = Subcommand.make("mock", {
     yield* Console.log(
       options.json
         ? jsonLine({ event: "listening", origin: apns.origin, port: apns.port, env, variables })
-        : `A mock APNs listens on ${apns.origin}. It accepts any topic and any well-formed device token.\n\n` +
+        : `${
+          screen.fit(`A mock APNs listens on ${apns.origin}. It accepts any topic and any well-formed device token.`)
+        }\n\n` +
           `In another terminal:\n\n${exports}\n` +
           `or:  . ${shellQuote(env)}\n\n` +
-          `then:  apns send ${"0123456789abcdef".repeat(4)} --title Hello --body World\n\nCtrl-C ends it.\n`
+          `then:  ${invocation(process.env, process.argv[1])} send 0123456789abcdef --title Hello\n\nCtrl-C ends it.\n`
     )
 
     const print = Effect.flatMap(Queue.takeBetween(received, 1, backlog), (requests) => {
-      const lines = Array.from(requests, options.json ? record : line)
+      const lines = Array.from(requests, (request) => options.json ? record(request) : line(request, screen))
       if (unseen > 0) {
         lines.push(
           options.json ? jsonLine({ event: "notShown", count: unseen }) : `... and ${unseen} more, not shown`

@@ -19,9 +19,9 @@ const pushTypes = keysOf(PushType.table).map((type) => [type, type] as const)
 
 /** What the notification says. */
 export const message = {
-  title: Flags.text("title", "TEXT", "the first, bold line"),
-  subtitle: Flags.text("subtitle", "TEXT", "the line below the title", { rare: true }),
-  body: Flags.text("body", "TEXT", "the words"),
+  title: Flags.text("title", "TEXT", "the first, bold line", { mayBeEmpty: true }),
+  subtitle: Flags.text("subtitle", "TEXT", "the line below the title", { rare: true, mayBeEmpty: true }),
+  body: Flags.text("body", "TEXT", "the words", { mayBeEmpty: true }),
   badge: Flags.whole("badge", "the number on the app's icon; 0 removes it", 0),
   sound: Flags.text("sound", "NAME", "a sound file of the app, or default"),
   category: Flags.text("category", "ID", "a category that the app registered: its identifier", { rare: true }),

@@ -14,6 +14,11 @@ export interface Terminal {
   readonly print: (text: string) => void
   /** Breaks a text for people between its words, where {@link result} writes to a screen. */
   readonly fit: (text: string) => string
+  /**
+   * As {@link fit}, for one line that is followed by others of its kind: its further lines begin with `indent`, and words that
+   * are longer than the screen are broken.
+   */
+  readonly hang: (text: string, indent: string) => string
   /** As {@link print}, to standard output, which is the same screen more often than not. */
   readonly result: (text: string) => void
 }
@@ -84,6 +89,10 @@ export const make = (options: {
     },
     print: writer(stderr, (text) => fit(stderr, text)),
     fit: (text) => fit(stdout, text),
+    hang: (text, indent) =>
+      stdout.isTTY === true
+        ? wrapAnsi(text, columnsOf(stdout) - indent.length, { hard: true }).replaceAll("\n", `\n${indent}`)
+        : text,
     // lines to copy, and JSON, stay as they are
     result: writer(stdout, (text) => text)
   }

@@ -20,7 +20,7 @@ export interface Guarded {
 export type Verdict =
   | { readonly _tag: "Pass" }
   | { readonly _tag: "Refuse"; readonly status: number; readonly why: string }
-  | { readonly _tag: "Login"; readonly cookie: string }
+  | { readonly _tag: "Login"; readonly cookie: { readonly name: string; readonly value: string } }
 
 const pass: Verdict = { _tag: "Pass" }
 
@@ -32,8 +32,13 @@ const digest = (text: string): Uint8Array => createHash("sha256").update(text).d
 
 const same = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b))
 
-/** @internal */
-export const cookieName = "apns-inbox"
+/**
+ * Browsers keep one jar for all ports of a host: two inboxes with tokens would take each other's cookie away. The port is the
+ * one that the browser knows, which a container may map to another.
+ *
+ * @internal
+ */
+export const cookieName = (host: string): string => `apns-inbox-${/:(\d{1,5})$/.exec(host)?.[1] ?? "80"}`
 
 /**
  * The largest body that a request may have, in bytes. What APNs takes is 5 kB at most; the rest is for trying out what it
@@ -81,12 +86,14 @@ export const guard = (token: string | undefined) => ({ headers, method, url }: G
   }
   if (token === undefined) return pass
   const given = new URLSearchParams(query).get("token")
-  if (method === "GET" && path === "/" && given !== null && same(given, token)) return { _tag: "Login", cookie: token }
+  if (method === "GET" && path === "/" && given !== null && same(given, token)) {
+    return { _tag: "Login", cookie: { name: cookieName(host), value: token } }
+  }
   const bearer = /^bearer\s+(.+)$/i.exec(headers["authorization"] ?? "")?.[1]
   if (bearer !== undefined && same(bearer, token)) return pass
   for (const cookie of (headers["cookie"] ?? "").split(";")) {
     const [name, value = ""] = cookie.trim().split("=", 2)
-    const given = name === cookieName ? decoded(value) : undefined
+    const given = name === cookieName(host) ? decoded(value) : undefined
     if (given !== undefined && same(given, token)) return pass
   }
   return refuse(

@@ -24,7 +24,7 @@ import { InboxApi } from "../InboxApi.js"
 import type { Event, Filter } from "../Model.js"
 import type { Asset } from "./assets.js"
 import * as assets from "./assets.js"
-import { cookieName, guard, headersFor, maxBody } from "./guard.js"
+import { guard, headersFor, maxBody } from "./guard.js"
 
 /** @internal */
 export class ServeError extends Data.TaggedError("ServeError")<{ readonly cause: unknown }> {}
@@ -160,7 +160,9 @@ const guarded = (token: string | undefined, headers: Readonly<Record<string, str
             status: 303,
             headers: {
               location: "/",
-              "set-cookie": `${cookieName}=${encodeURIComponent(verdict.cookie)}; Path=/; HttpOnly; SameSite=Strict`
+              "set-cookie": `${verdict.cookie.name}=${
+                encodeURIComponent(verdict.cookie.value)
+              }; Path=/; HttpOnly; SameSite=Strict`
             }
           })))
       }
