@@ -57,8 +57,8 @@ const bundle = async (name) => {
     external: (id) => !/^[./]/.test(id) && !id.startsWith(front),
     input: Object.fromEntries(files.map((file) => [file.slice(0, -3), `${front}${root}dist/${file}`])),
     onLog: (level, log, handle) => {
-      // modules that import each other are meant to
-      if (log.code !== "CIRCULAR_DEPENDENCY") handle(level === "warn" ? "error" : level, log)
+      // modules that import each other are meant to, and some have types alone
+      if (log.code !== "CIRCULAR_DEPENDENCY" && log.code !== "EMPTY_BUNDLE") handle(level === "warn" ? "error" : level, log)
     },
     plugins: [compiled],
     preserveEntrySignatures: "strict",
