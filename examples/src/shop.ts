@@ -19,7 +19,8 @@ const ship = (order: number, options: { readonly outOfStock?: boolean } = {}) =>
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     const outbox = yield* Outbox.Outbox
-    yield* sql.withTransaction(Effect.gen(function*() {
+    // as sql.withTransaction, but a COMMIT that fails is an error that can be handled
+    yield* Outbox.withTransaction(Effect.gen(function*() {
       const [row] = yield* sql<{ device: string }>`UPDATE orders SET shipped = 1 WHERE id = ${order} RETURNING device`
       if (row === undefined) return yield* Effect.fail("no such order")
       yield* outbox.enqueue({

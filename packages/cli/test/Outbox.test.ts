@@ -44,4 +44,59 @@ describe("apns outbox", () => {
       const unnamed = yield* outbox("enqueue", `${dir}/tokens`, "--title", "News")
       assert.strictEqual(unnamed.code, ExitCode.notPossible)
     }).pipe(Effect.provide(NodeContext.layer)))
+
+  for (
+    const [what, args, says] of [
+      ["a database of another kind", ["status", "a", "--database", "mysql://root:secret@localhost/shop"], "mysql:"],
+      ["a URL of the web", ["run", "--until-idle", "--database", "https://localhost/shop"], "https:"],
+      ["memory", ["enqueue", "tokens", "--id", "a", "--title", "A", "--database", ":memory:"], "path of a file"],
+      ["no name", ["status", "a", "--database", ""], "not empty"],
+      ["a folder", ["enqueue", "DIR/tokens", "--id", "a", "--title", "A", "--database", "DIR"], "it is a folder"],
+      ["a file that is not there, for status", ["status", "a", "--database", "DIR/typo.db"], "There is no file"],
+      ["a file that is not there, for cancel", ["cancel", "a", "--database", "DIR/typo.db"], "There is no file"],
+      ["a file that is not there, for retry", ["retry", "a", "--database", "DIR/typo.db"], "There is no file"],
+      [
+        "a file that is no database",
+        ["enqueue", "DIR/tokens", "--id", "a", "--title", "A", "--database", "DIR/text"],
+        "libSQL"
+      ],
+      ["a time that is none", ["enqueue", "DIR/tokens", "--id", "a", "--title", "A", "--at", "yesterday"], "--at"],
+      ["a date that is none", ["enqueue", "DIR/tokens", "--id", "a", "--title", "A", "--at", "2026-13-45"], "--at"],
+      ["an end before its beginning", [
+        "enqueue",
+        "DIR/tokens",
+        "--id",
+        "a",
+        "--title",
+        "A",
+        "--at",
+        "2 hours",
+        "--expires",
+        "1 hour"
+      ], "later than"],
+      ["an id of 3,000 characters", ["enqueue", "DIR/tokens", "--id", "x".repeat(3000), "--title", "A"], "id"],
+      ["tokens that are not there", ["enqueue", "DIR/nothing", "--id", "a", "--title", "A"], "cannot be read"]
+    ] as const
+  ) {
+    it.scopedLive(`refuses ${what}, in one line without secrets, and makes no file`, () =>
+      Effect.gen(function*() {
+        const mock = yield* MockApns.make()
+        const dir = yield* directory
+        const environment = yield* environmentOf(mock, dir)
+        const fs = yield* FileSystem.FileSystem
+        yield* fs.writeFileString(`${dir}/tokens`, `${token(1)}\n`)
+        yield* fs.writeFileString(`${dir}/text`, "this is no database, and long enough to be looked at\n".repeat(100))
+        const given = args.map((arg) => arg.replace("DIR", dir))
+        const hasDatabase = args.some((arg) => arg === "--database")
+        const { code, err, out } = yield* apns(
+          ["outbox", ...given, ...(hasDatabase ? [] : ["--database", `${dir}/outbox.db`])],
+          environment
+        )
+        assert.strictEqual(code, ExitCode.notPossible, out + err)
+        assert.include(err, says)
+        assert.notInclude(err, "secret")
+        assert.isFalse(yield* fs.exists(`${dir}/typo.db`))
+        assert.notInclude(err, "    at ")
+      }).pipe(Effect.provide(NodeContext.layer)))
+  }
 })

@@ -11,18 +11,16 @@
  * import { Effect } from "effect"
  *
  * export const ship = (order: string, token: string) =>
- *   Effect.gen(function*() {
+ *   Outbox.withTransaction(Effect.gen(function*() {
  *     const sql = yield* SqlClient.SqlClient
  *     const outbox = yield* Outbox.Outbox
- *     yield* sql.withTransaction(Effect.gen(function*() {
- *       yield* sql`UPDATE orders SET shipped = 1 WHERE id = ${order}`
- *       yield* outbox.enqueue({
- *         id: `shipped-${order}`,
- *         tokens: [token],
- *         notification: Notification.alert({ alert: "Your order is on its way" })
- *       })
- *     }))
- *   })
+ *     yield* sql`UPDATE orders SET shipped = 1 WHERE id = ${order}`
+ *     yield* outbox.enqueue({
+ *       id: `shipped-${order}`,
+ *       tokens: [token],
+ *       notification: Notification.alert({ alert: "Your order is on its way" })
+ *     })
+ *   }))
  * ```
  *
  * @since 1.0.0
@@ -88,7 +86,7 @@ export interface RetryOptions {
  */
 export interface CampaignOptions<N extends Notification.Notification = Notification.Notification> {
   /**
-   * Names the campaign, in all of the outbox: what is enqueued twice under one id is one campaign. At most 1024
+   * Names the campaign, in all of the outbox: what is enqueued twice under one id is one campaign, sent once. At most 1024
    * characters. The `apns-id` of every notification is made from it.
    */
   readonly id: string
@@ -99,7 +97,7 @@ export interface CampaignOptions<N extends Notification.Notification = Notificat
   readonly topic?: string | undefined
   /** `apns-priority`. Default: what Apple prescribes for the push type, else none is sent and APNs takes 10. */
   readonly priority?: Priority.For<N["pushType"]> | undefined
-  /** `apns-expiration`: how long APNs may store it. Default: `expiresAt` where that is given, else as APNs sees fit. */
+  /** `apns-expiration`: how long APNs may store it. Default: `expiresAt` where that is given, else APNs decides. */
   readonly expiration?: Expiration.Expiration | undefined
   /** `apns-collapse-id` of all its notifications. Default: for alerts, each notification has its own, made from campaign and index. */
   readonly collapseId?: string | undefined
@@ -149,7 +147,7 @@ export interface EnqueueAllOptions<E, R, N extends Notification.Notification = N
 }
 
 /**
- * What enqueueing came to.
+ * The result of enqueueing.
  *
  * @since 1.0.0
  * @category models
@@ -163,14 +161,14 @@ export interface Enqueued {
 }
 
 /**
- * How far a campaign is.
+ * The state of a campaign, and how many of its tokens have which outcome.
  *
  * - `"filling"`: `enqueueAll` is at work on it, or died; nothing is sent
  * - `"scheduled"`: its time has not come
  * - `"sending"`: it is being sent, or waits for a runner or for the next repetition
  * - `"done"`: every token has its outcome
  * - `"paused"`, `"cancelled"`: as it was told
- * - `"stopped"`: sending on would be of no use; `reason` says why
+ * - `"stopped"`: sending more of it would fail as well; `reason` says why
  *
  * @since 1.0.0
  * @category models
@@ -239,15 +237,15 @@ export interface Outbox {
   readonly progress: (id: string) => Effect.Effect<Progress, CampaignNotFound | SqlError>
 
   /**
-   * Gives up what has not been sent: its outcome is `Cancelled`. What is under way is waited for by its runner. A
+   * Gives up what has not been sent: its outcome is `Cancelled`. A runner waits for the answers of what is in flight. A
    * campaign that is still being filled is deleted.
    */
   readonly cancel: (id: string) => Effect.Effect<Progress, CampaignNotFound | SqlError>
 
-  /** Sends no more of it, within a second, until {@link Outbox.resume}. Its end does not move. */
+  /** Runners stop sending it within a second, until {@link Outbox.resume}. Its `expiresAt` stays as it is. */
   readonly pause: (id: string) => Effect.Effect<Progress, CampaignNotFound | SqlError>
 
-  /** Goes on with a campaign that is paused or stopped. */
+  /** Continues a campaign that is paused or stopped. */
   readonly resume: (id: string) => Effect.Effect<Progress, CampaignNotFound | SqlError>
 
   /**
@@ -258,7 +256,7 @@ export interface Outbox {
 
   /**
    * Tokens of a campaign that were not reached through no fault of their own: those without an answer, and those whose
-   * notification, topic or credentials APNs refused. Dead tokens and cancelled ones are none.
+   * notification, topic or credentials APNs refused. Dead tokens and cancelled notifications are not among them.
    */
   readonly deadLetters: (id: string) => Stream.Stream<Outcome.Outcome, CampaignNotFound | SqlError>
 

@@ -107,7 +107,7 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>("@effect-
 }
 
 /**
- * Options that make no outbox or runner; `message` says what to change.
+ * Options of a Layer that are not valid; `message` says what to change.
  *
  * @since 1.0.0
  * @category errors

@@ -93,7 +93,7 @@ export interface Failed extends Common {
   readonly reason: FailedReason
   /** Whether APNs can have processed it. */
   readonly processed: "no" | "unknown"
-  /** What was last heard of it, for people. */
+  /** What happened last, in words. */
   readonly description: string
 }
 

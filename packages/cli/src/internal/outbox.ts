@@ -1,3 +1,4 @@
+import * as Printable from "@effect-apns/models/Printable"
 import type { Outbox, OutboxError } from "@effect-apns/outbox"
 import { ApnsPool } from "@effect-apns/pool"
 import * as NodeStream from "@effect/platform-node/NodeStream"
@@ -14,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { existsSync } from "node:fs"
 import { gracefully } from "./bulk.js"
 import { NotAccepted, notPossible } from "./errors.js"
 import type { NotPossible } from "./errors.js"
@@ -58,17 +60,35 @@ const reason = (error: SqlError): string => error.cause instanceof Error ? error
 
 const databaseLayer = (
   given: Option.Option<string>,
-  waits = false
+  options: { readonly waits?: boolean; readonly mustExist?: boolean } = {}
 ): Layer.Layer<SqlClient, NotPossible> => {
   const where = place(given)
+  if (/^postgres(ql)?:\/\//.test(where)) {
+    return Layer.unwrapEffect(
+      Effect.map(connect(where, options.waits === true), (layer): Layer.Layer<SqlClient, NotPossible> => layer)
+    )
+  }
+  const file = where.replace(/^file:(\/\/)?/, "")
+  const scheme = /^([a-z][a-z+.-]+):/i.exec(file)?.[1]
+  if (scheme !== undefined || file === "") {
+    return Layer.fail(notPossible(
+      `--database must be a libSQL file, such as apns-outbox.db, or the URL of a PostgreSQL (postgres://...), not ${
+        scheme === undefined ? "empty" : `a URL that begins with ${scheme}:`
+      }`
+    ))
+  }
+  if (options.mustExist === true && !existsSync(file)) {
+    return Layer.fail(notPossible(
+      `There is no file ${
+        Printable.text(file)
+      }: nothing was enqueued there. Give --database, or set APNS_OUTBOX_DATABASE`
+    ))
+  }
   return Layer.unwrapEffect(
-    /^postgres(ql)?:\/\//.test(where)
-      ? Effect.map(connect(where, waits), (layer): Layer.Layer<SqlClient, NotPossible> => layer)
-      : Effect.map(
-        Effect.promise(() => import("@effect-apns/outbox/LibsqlFile")),
-        ({ layer }) =>
-          Layer.mapError(layer({ file: where.replace(/^file:(\/\/)?/, "") }), ({ message }) => notPossible(message))
-      )
+    Effect.map(
+      Effect.promise(() => import("@effect-apns/outbox/LibsqlFile")),
+      ({ layer }) => Layer.mapError(layer({ file }), ({ message }) => notPossible(message))
+    )
   )
 }
 
@@ -90,13 +110,14 @@ const inWords = (problem: Problem): NotPossible =>
 /** Does something with the outbox in the database. */
 const withOutbox = <R>(
   given: Option.Option<string>,
-  use: (outbox: Outbox.Outbox) => Effect.Effect<void, Problem, R>
+  use: (outbox: Outbox.Outbox) => Effect.Effect<void, Problem, R>,
+  options: { readonly mustExist: boolean } = { mustExist: true }
 ): Effect.Effect<void, NotPossible, Exclude<R, SqlClient>> =>
   Effect.gen(function*() {
     const { make } = yield* Effect.promise(() => import("@effect-apns/outbox/Outbox"))
     return yield* Effect.flatMap(make(), use)
   }).pipe(
-    Effect.provide(databaseLayer(given)),
+    Effect.provide(databaseLayer(given, options)),
     Effect.mapError(inWords)
   )
 
@@ -189,7 +210,7 @@ const enqueue = Subcommand.make("outbox enqueue", {
             ? `${id}: ${number(enqueued.total)} devices are in the outbox; apns outbox run sends to them`
             : `${id}: is in the outbox already, with ${number(enqueued.total)} devices`
         )
-      }))
+      }), { mustExist: false })
   }), {
   what: "Puts a notification for many devices into the outbox. Can be interrupted.",
   examples: [
@@ -280,7 +301,7 @@ const run = Subcommand.make("outbox run", {
           yield* options.untilIdle ? Effect.raceFirst(runner.idle, Deferred.await(stop)) : Deferred.await(stop)
         }))
       ).pipe(
-        Effect.provide(databaseLayer(options.database, true)),
+        Effect.provide(databaseLayer(options.database, { waits: true })),
         // standard output is for outcomes
         Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
         Effect.mapError(inWords)

@@ -6,6 +6,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
+import { fstatSync } from "node:fs"
 import { type FileHandle, open as openFile, stat } from "node:fs/promises"
 import { hostname } from "node:os"
 import { dirname, resolve } from "node:path"
@@ -51,7 +52,7 @@ class Disk {
   private async write(): Promise<void> {
     // without a connection left, SQLite moves everything from the log into the database, brings that onto the disk, and
     // deletes the log: the next one has the same name
-    if (this.file !== undefined && (await this.file.stat()).nlink === 0) await this.close()
+    if (this.file !== undefined && fstatSync(this.file.fd).nlink === 0) await this.close()
     try {
       this.file ??= await openFile(this.log, "r+")
     } catch (cause) {

@@ -34,7 +34,7 @@ const defaultBatchSize = 5000
 /** Tokens that take no more bytes than this stand in the batch itself: one row less for a campaign of a few. */
 const inlineBytes = 600
 
-/** A writer that has not been heard of for this long is dead. */
+/** A writer that has written nothing for this long is taken for dead. */
 const writerMillis = 30_000
 
 export const database = (prefix: string = defaultPrefix): Effect.Effect<Database, never, SqlClient.SqlClient> =>
@@ -180,7 +180,7 @@ class Writer implements Outbox.Outbox {
       const ids = new Set<string>()
       for (const waiting of this.waiting) {
         const { id } = waiting.small.campaign
-        // the same id twice: the second one hears of the first one
+        // the same id twice: the second one waits, and finds the campaign of the first one
         if (ids.has(id) || group.length >= smallAtOnce) break
         ids.add(id)
         group.push(waiting)
@@ -404,7 +404,8 @@ class Writer implements Outbox.Outbox {
   ): Effect.Effect<void, CampaignBusy | SqlError> {
     const { db } = this
     const { id } = campaign
-    const fingerprint = ids.sha256(campaign.tenant, tokens.join("\n"))
+    const encoded = codec.encodeTokens(tokens)
+    const fingerprint = ids.sha256(campaign.tenant, encoded)
     return db.transaction(Effect.gen(this, function*() {
       yield* this.stillWriting(id, writer)
       const [row] = yield* db.run(`SELECT id, fingerprint FROM @batches WHERE campaign = $1 AND number = $2`, [
@@ -415,7 +416,7 @@ class Writer implements Outbox.Outbox {
         if (row["fingerprint"] === fingerprint) return
         yield* this.deleteBatch(numberOf(row["id"]))
       }
-      yield* this.insertBatch(campaign, number, first, tokens.length, codec.encodeTokens(tokens), fingerprint, 0)
+      yield* this.insertBatch(campaign, number, first, tokens.length, encoded, fingerprint, 0)
     }))
   }
 

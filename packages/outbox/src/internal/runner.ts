@@ -173,13 +173,13 @@ class Engine {
   /** Until when no other runner can have taken over its batches, by the clock of this machine. */
   private leaseEnd = 0
   /** Since when this runner has reached the database without a gap as long as its lock. */
-  private steadySince = 0
+  private reachableSince = 0
   private readonly dirty = new Set<Batch>()
   private onDirty: (() => void) | undefined = undefined
   private onUnitEnd: (() => void) | undefined = undefined
   private pumping = false
   private pumpAgain = false
-  /** Campaigns that were found to be of no use, until that is written. */
+  /** Campaigns that are to be stopped, and why, until that is written. */
   private readonly stops = new Map<string, string>()
   private lastTenant = ""
   private beating = 0
@@ -400,7 +400,7 @@ class Engine {
       yield* Effect.logWarning(
         `${
           counted(gone, "batch of this runner was", "batches of this runner were")
-        } taken over by others: it was not heard of for longer than its lock. What it had in flight is sent again`
+        } taken over by other runners, because this one could not renew its lock in time. What it had in flight is sent again, under the same apns-id`
       )
     }
     if (finished.size > 0) yield* this.resilient(History.finish(this.db, Array.from(finished)))
@@ -499,7 +499,7 @@ class Engine {
           entries.length === 0 ? null : JSON.stringify(entries)
         )
       }
-      // where a commit was not heard of, and is done again, the rows are there
+      // where the answer to a commit was lost and it is done again, the rows are there already
       const inserted = yield* db.run(
         `WITH v(batch, chunk, campaign, tenant, round, accepted, entries) AS (VALUES ${
           rows(chunks.length, ["int8", "int4", "text", "text", "int4", "bytea", "text"], 2)
@@ -858,7 +858,7 @@ class Engine {
   }
 
   // -------------------------------------------------------------------------
-  // signs of life, and the house
+  // signs of life, and housekeeping
   // -------------------------------------------------------------------------
 
   readonly register: Effect.Effect<void, SqlError> = Effect.suspend(() => {
@@ -870,7 +870,7 @@ class Engine {
          ON CONFLICT (id) DO NOTHING`,
         [this.id, cut(hostname(), 200), process.pid, this.settings.lockMillis]
       ),
-      () => this.heard(now)
+      () => this.renewed(now)
     )
   })
 
@@ -882,11 +882,11 @@ class Engine {
     }
   })
 
-  /** A sign of life that left at this time has reached the database. */
-  private heard(millis: number): void {
+  /** The database has taken a sign of life that was sent at this time. */
+  private renewed(millis: number): void {
     const { lockMillis } = this.settings
     // a gap: the database was away, or this process or its machine stood still, or its clock was set
-    if (millis > this.leaseEnd || millis < this.leaseEnd - lockMillis) this.steadySince = millis
+    if (millis > this.leaseEnd || millis < this.leaseEnd - lockMillis) this.reachableSince = millis
     this.leaseEnd = millis + lockMillis
     this.pump()
   }
@@ -896,16 +896,16 @@ class Engine {
     const now = this.clock.unsafeCurrentTimeMillis()
     const alive = yield* db.run(`UPDATE @runners SET beat_at = @now WHERE id = $1 RETURNING id`, [this.id])
     if (alive.length === 0) {
-      // taken for dead: what it held belongs to others now
+      // it was taken for dead: what it held belongs to others now
       for (const batch of Array.from(this.unitOf.keys())) this.lose(batch)
       yield* Effect.logWarning(
-        "This runner was not heard of for longer than its lock, and others went on with its batches. It begins anew"
+        "This runner could not renew its lock in time, and other runners took over its batches. It starts again under a new id"
       )
       runnersOfThisProcess.delete(this.id)
       this.id = ids.unique()
       yield* this.register
-    } else this.heard(now)
-    yield* this.bury
+    } else this.renewed(now)
+    yield* this.forgetDead
     if (this.isUncertain || this.beating % 30 === 29) yield* this.compare
     yield* this.refresh
     if (++this.beating % 10 === 0) {
@@ -922,18 +922,20 @@ class Engine {
 
   /**
    * Takes what dead runners held from them. A runner is dead when it was silent for as long as its lock, and this one
-   * could have heard it all that time: after the database was away for longer, all are silent, and none is dead. On a
+   * could have seen its signs of life all that time: after the database was away for longer, all are silent, and none is dead. On a
    * libSQL file all runners of other processes are dead, since this process owns the file.
    */
-  private readonly bury: Effect.Effect<void, SqlError> = Effect.suspend(() => {
+  private readonly forgetDead: Effect.Effect<void, SqlError> = Effect.suspend(() => {
     const { db } = this
-    const steadyMillis = Math.max(0, Math.floor(this.clock.unsafeCurrentTimeMillis() - this.steadySince))
-    const bury = db.run(`DELETE FROM @runners WHERE beat_at < @now - lock_millis AND lock_millis <= $1`, [steadyMillis])
+    const reachableMillis = Math.max(0, Math.floor(this.clock.unsafeCurrentTimeMillis() - this.reachableSince))
+    const forget = db.run(`DELETE FROM @runners WHERE beat_at < @now - lock_millis AND lock_millis <= $1`, [
+      reachableMillis
+    ])
     const here = Array.from(runnersOfThisProcess)
     return Effect.zipRight(
       db.isOfThisProcess && here.length < 1000
-        ? Effect.zipRight(bury, db.run(`DELETE FROM @runners WHERE id NOT IN (${places(here.length)})`, here))
-        : bury,
+        ? Effect.zipRight(forget, db.run(`DELETE FROM @runners WHERE id NOT IN (${places(here.length)})`, here))
+        : forget,
       this.takeOver
     )
   })
@@ -947,7 +949,7 @@ class Engine {
     if (orphans.length === 0) return
     event.takenOver.unsafeUpdate(orphans.length, noTags)
     yield* Effect.logWarning(
-      `A runner died, or was not heard of for longer than its lock: ${
+      `A runner died, or could not renew its lock in time: ${
         counted(orphans.length, "batch of it is", "batches of it are")
       } taken over`
     )
@@ -977,7 +979,7 @@ class Engine {
     }))
   })
 
-  /** Hears of campaigns that were paused, cancelled or stopped by others, or that are over. */
+  /** Looks for campaigns that were paused, cancelled or stopped by others, or that have ended. */
   private readonly refresh: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
     const held = Array.from(new Set(Array.from(this.unitOf.keys(), ({ row }) => row.campaign))).slice(0, 1000)
     if (held.length === 0) return
@@ -994,7 +996,7 @@ class Engine {
     }
   })
 
-  /** Gives what is over its last outcome. */
+  /** Gives what is left of campaigns that have ended its outcome. */
   private readonly expire: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
     const { db } = this
     const over = yield* db.run(

@@ -36,7 +36,7 @@ const initial = (database: Database): ReadonlyArray<string> => {
       cancelled BIGINT NOT NULL DEFAULT 0,
       pruned SMALLINT NOT NULL DEFAULT 0
     )`,
-    // what the keeper of the house looks for: what has ended, and what is over
+    // what a runner looks for every second: campaigns that have reached their end, and those that can be deleted
     `CREATE INDEX @campaigns_expires ON @campaigns (expires_at) WHERE finished_at IS NULL`,
     `CREATE INDEX @campaigns_finished ON @campaigns (finished_at) WHERE finished_at IS NOT NULL`,
     `CREATE TABLE @batches (

@@ -21,7 +21,7 @@ export interface Seen {
  *
  * - `"kill"` of a process: what it had sent and not written down
  * - `"cut"` of a connection by the server: what it had sent on that connection and had no answer for
- * - `"lost"`: batches that a process lost to another one because it was not heard of for longer than its lock, as while
+ * - `"lost"`: batches that a process lost to another one because it could not renew its lock in time, as while
  *   the database is restarted
  */
 export type Disturbance =
