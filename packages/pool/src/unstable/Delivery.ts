@@ -6,7 +6,7 @@
  *
  * @example
  * ```ts
- * import type { Failure } from "@effect-apns/core"
+ * import type { Failure, Request } from "@effect-apns/core"
  * import type { ApnsPool } from "@effect-apns/pool"
  * import * as Delivery from "@effect-apns/pool/unstable/Delivery"
  *
