@@ -58,7 +58,9 @@ const bundle = async (name) => {
     input: Object.fromEntries(files.map((file) => [file.slice(0, -3), `${front}${root}dist/${file}`])),
     onLog: (level, log, handle) => {
       // modules that import each other are meant to, and some have types alone
-      if (log.code !== "CIRCULAR_DEPENDENCY" && log.code !== "EMPTY_BUNDLE") handle(level === "warn" ? "error" : level, log)
+      if (log.code !== "CIRCULAR_DEPENDENCY" && log.code !== "EMPTY_BUNDLE") {
+        handle(level === "warn" ? "error" : level, log)
+      }
     },
     plugins: [compiled],
     preserveEntrySignatures: "strict",
