@@ -50,7 +50,7 @@ describe("apns outbox", () => {
       ["a database of another kind", ["status", "a", "--database", "mysql://root:secret@localhost/shop"], "mysql:"],
       ["a URL of the web", ["run", "--until-idle", "--database", "https://localhost/shop"], "https:"],
       ["memory", ["enqueue", "tokens", "--id", "a", "--title", "A", "--database", ":memory:"], "path of a file"],
-      ["no name", ["status", "a", "--database", ""], "not empty"],
+      ["no name", ["status", "a", "--database", ""], "empty"],
       ["a folder", ["enqueue", "DIR/tokens", "--id", "a", "--title", "A", "--database", "DIR"], "it is a folder"],
       ["a file that is not there, for status", ["status", "a", "--database", "DIR/typo.db"], "There is no file"],
       ["a file that is not there, for cancel", ["cancel", "a", "--database", "DIR/typo.db"], "There is no file"],
