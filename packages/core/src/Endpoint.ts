@@ -95,7 +95,7 @@ class EndpointImpl extends Data.Class<Omit<Endpoint, TypeId>> implements Endpoin
   }
 }
 
-// Up to the last "@", whatever stands before it: a password may hold any character.
+// Everything up to the last "@": a password may contain any character.
 const withoutUserInfo = (input: string): string =>
   mayBeSecret(input)
     ? `(${input.length} characters, not shown)`
@@ -114,7 +114,7 @@ const invalid = (
   return Either.left(new InvalidEndpoint({ reason, input: shown, message }))
 }
 
-// Allowed rather than forbidden characters: a URL parser would drop tabs and newlines silently.
+// A list of allowed characters: a URL parser would drop tabs and newlines silently.
 const printable = /^[!-[\]-~\u00a1-\u{10ffff}]*$/u
 
 /**

@@ -101,8 +101,8 @@ class ProxyImpl implements Proxy {
   }
 }
 
-// A password that is not percent-encoded, or stands where host and port belong, makes any part of the text a secret: only
-// what is plainly a host is shown.
+// If a password is not percent-encoded, or is in the place of host and port, any part of the text may be secret: only
+// what is certainly a host is shown.
 const isPlain = (input: string): boolean =>
   input.length <= 100 && /[:.]/.test(input) &&
   /^(?:(?:https?|socks[45]?[ah]?|ftp):\/\/)?(?:[a-z0-9-]+\.)*[a-z0-9-]+(?::[0-9]{1,5})?\/?$/i.test(input)

@@ -175,16 +175,16 @@ export const head = (
  */
 export const validate = (options: Options): Either.Either<Request, InvalidRequest> => {
   const at: { field: InvalidRequest["field"] } = { field: "path" }
-  // getters and `toJSON` are callers' code
+  // getters and `toJSON` are the caller's code and may throw
   try {
-    return judge(options, at)
+    return checked(options, at)
   } catch (error) {
     const why = Printable.text(messageOf(error) ?? "it threw")
     return Either.left(new InvalidRequest({ field: at.field, description: `it could not be read (${why})` }))
   }
 }
 
-const judge = (options: Options, at: { field: InvalidRequest["field"] }): Either.Either<Request, InvalidRequest> => {
+const checked = (options: Options, at: { field: InvalidRequest["field"] }): Either.Either<Request, InvalidRequest> => {
   const path: unknown = options?.path
   if (typeof path !== "string" || !validPath.test(path)) {
     return Either.left(

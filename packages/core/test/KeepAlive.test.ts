@@ -7,7 +7,7 @@ const times = { interval: 60_000, deadline: 10_000, busyInterval: 2_000, busyDea
 /** What happens to a connection, and what it is expected to do; times in milliseconds since it was opened. */
 type Event =
   /** The time that was due, or a later one; what it decides. */
-  | readonly [at: number, "look", inFlight: number, expected: "wait" | "ping" | "dead"]
+  | readonly [at: number, "look", inFlight: number, expected: "wait" | "ping" | "close"]
   | readonly [at: number, "read"]
   | readonly [at: number, "pong", which?: "older"]
   | readonly [at: number, "request", inFlight: number, expected: "yes" | "no" | "ping"]
@@ -33,7 +33,7 @@ const rows: Readonly<Record<string, ReadonlyArray<Event>>> = {
   "idle: no answer within the deadline is the end": [
     [60_000, "look", 0, "ping"],
     [69_999, "look", 0, "wait"],
-    [70_000, "look", 0, "dead"]
+    [70_000, "look", 0, "close"]
   ],
   "idle: any byte is an answer, and the interval begins anew": [
     [60_000, "look", 0, "ping"],
@@ -48,7 +48,7 @@ const rows: Readonly<Record<string, ReadonlyArray<Event>>> = {
     [61_000, "then", 64_000, true],
     [63_000, "request", 1, "no"],
     [63_000, "then", 64_000, true],
-    [64_000, "look", 2, "dead"]
+    [64_000, "look", 2, "close"]
   ],
   "idle: a request late in the deadline does not lengthen it": [
     [60_000, "look", 0, "ping"],
@@ -61,14 +61,14 @@ const rows: Readonly<Record<string, ReadonlyArray<Event>>> = {
     [60_000, "look", 0, "ping"],
     [61_000, "hasten"],
     [61_000, "then", 64_000, true],
-    [64_000, "look", 0, "dead"]
+    [64_000, "look", 0, "close"]
   ],
   "busy: a PING after two silent seconds, and the end after three more": [
     [30_000, "request", 0, "yes"],
     [30_000, "then", 32_000, false],
     [32_000, "look", 1, "ping"],
     [34_999, "look", 1, "wait"],
-    [35_000, "look", 1, "dead"]
+    [35_000, "look", 1, "close"]
   ],
   "busy: silence is counted from the first request where the connection was idle before": [
     [30_000, "request", 0, "yes"],
@@ -101,7 +101,7 @@ const rows: Readonly<Record<string, ReadonlyArray<Event>>> = {
     [30_000, "request", 0, "yes"],
     [37_000, "look", 1, "ping"],
     [37_000, "then", 40_000, true],
-    [40_000, "look", 1, "dead"]
+    [40_000, "look", 1, "close"]
   ],
   "busy: a process that was frozen while the PING was out asks once more, and only the PONG counts": [
     [30_000, "request", 0, "yes"],
@@ -119,7 +119,7 @@ const rows: Readonly<Record<string, ReadonlyArray<Event>>> = {
     [30_000, "request", 0, "yes"],
     [32_000, "look", 1, "ping"],
     [105_000, "look", 1, "ping"],
-    [108_000, "look", 1, "dead"]
+    [108_000, "look", 1, "close"]
   ],
   "frozen: the first request waits for a PONG": [
     [30_000, "read"],
@@ -145,7 +145,7 @@ const rows: Readonly<Record<string, ReadonlyArray<Event>>> = {
     [100_001, "then", 110_000, true],
     [100_002, "request", 0, "no"],
     [100_002, "then", 103_002, true],
-    [103_002, "look", 1, "dead"]
+    [103_002, "look", 1, "close"]
   ],
   "idle: a PONG that nobody asked for changes nothing": [
     [100, "pong"],
@@ -158,7 +158,7 @@ const rows: Readonly<Record<string, ReadonlyArray<Event>>> = {
   ],
   "idle: a deadline that is looked at up to a second late is the end, later it asks once more": [
     [60_000, "look", 0, "ping"],
-    [71_000, "look", 0, "dead"],
+    [71_000, "look", 0, "close"],
     [71_001, "look", 0, "ping"]
   ],
   "busy: silence is counted from the first request that is in flight, not from those after it": [
@@ -267,9 +267,9 @@ describe("KeepAlive", () => {
   it("the time for the answer is the deadline, or less if a request waits", () => {
     const state = new KeepAlive(times, 0)
     state.look(60_000, 0)
-    assert.strictEqual(state.patience, 10_000)
+    assert.strictEqual(state.answerTime, 10_000)
     state.hasten(61_000)
-    assert.strictEqual(state.patience, 4_000)
+    assert.strictEqual(state.answerTime, 4_000)
   })
 
   it("paused is true only while the PING that was sent because of the pause has no answer", () => {
@@ -302,13 +302,13 @@ describe("KeepAlive", () => {
       let now = 0
       let inFlight = 0
       let firstAt: number | undefined
-      const step = (decision: "wait" | "ping" | "dead" | "yes" | "no"): boolean => {
+      const step = (decision: "wait" | "ping" | "close" | "yes" | "no"): boolean => {
         if (decision === "ping" && answers) {
           state.read(now)
           state.pong(state.payload)
         }
-        assert.isTrue(!answers || decision !== "dead")
-        return decision === "dead"
+        assert.isTrue(!answers || decision !== "close")
+        return decision === "close"
       }
       for (const { wait, what } of events) {
         const until = now + wait

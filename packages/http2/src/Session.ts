@@ -351,7 +351,7 @@ export class Session<S extends Stream> {
     maxFrameSize: minMaxFrameSize,
     maxHeaderListSize: unlimited
   }
-  private greeted = false
+  private settingsReceived = false
   private shut = false
   private over = false
   private lastGoaway: Goaway | undefined = undefined
@@ -420,7 +420,7 @@ export class Session<S extends Stream> {
     this.fixedListSize = 4 * entryOverhead + ":method:schemehttps:authority:path".length + options.authority.length
     // a response within the limits never has to wait for a WINDOW_UPDATE of its stream
     this.streamReceiveWindow = Math.min(Math.max(initialWindowSize, this.limits.maxBodySize), maxInt31)
-    this.greet()
+    this.sendPreface()
   }
 
   /** What the peer allows at the moment. */
@@ -430,7 +430,7 @@ export class Session<S extends Stream> {
 
   /** The peer's first SETTINGS arrived. Until then the stream limit is unknown and {@link available} is 0. */
   get ready(): boolean {
-    return this.greeted
+    return this.settingsReceived
   }
 
   /** Streams open now. */
@@ -443,7 +443,7 @@ export class Session<S extends Stream> {
    * connection's send window.
    */
   get available(): number {
-    if (!this.greeted || this.shut || this.uploads.waiting) return 0
+    if (!this.settingsReceived || this.shut || this.uploads.waiting) return 0
     const free = this.openLimit - this.open.size
     if (free <= 0) return 0
     const identifiers = maxInt31 - this.lastId >>> 1
@@ -494,7 +494,7 @@ export class Session<S extends Stream> {
    * `TypeError` when the body is no bytes, or the stream was used before.
    */
   request(stream: S, head: Head, path: string, extra: ReadonlyArray<string> | undefined, body: Uint8Array): boolean {
-    if (!this.greeted || this.shut || this.open.size >= this.openLimit) return false
+    if (!this.settingsReceived || this.shut || this.open.size >= this.openLimit) return false
     if (!ArrayBuffer.isView(body) || body.BYTES_PER_ELEMENT !== 1) throw new TypeError("The body has to be bytes")
     if (stream.id !== 0) throw new TypeError("The stream was used for a request before: renew it, or make a new one")
     const { output, peer } = this
@@ -506,7 +506,7 @@ export class Session<S extends Stream> {
     if (extra !== undefined) {
       const size = this.checkExtraNames(extra)
       listSize += size
-      // on the wire a field takes less than in the list
+      // encoded, a field takes fewer bytes than it counts in the header list
       room += size
     }
     if (listSize > peer.maxHeaderListSize) return false
@@ -547,7 +547,7 @@ export class Session<S extends Stream> {
         offset = writeValue(output.memory, offset, name, extra[i + 1] as string)
       }
     }
-    // from here on nothing throws: what is said of the length may enter the table
+    // nothing throws after this point: content-length may be inserted into the table
     if (bodyLength > 0) {
       const known = bodyLength === this.repeatedLength && this.lengthVersion === this.encoder.version
       if (known || bodyLength === this.lastLength) {
@@ -618,7 +618,7 @@ export class Session<S extends Stream> {
       path: new Uint8Array(Buffer.from(head.pathPrefix, "latin1")),
       suffix: encoder.copy(end)
     }
-    // a block that changes the table is said once; the next one finds everything in its place
+    // a block that changes the table is used once; the next one only refers to the table
     if (lasting && encoder.version === before) {
       if (this.templates.size >= maxTemplates) this.templates.clear()
       this.templates.set(head, template)
@@ -636,7 +636,7 @@ export class Session<S extends Stream> {
     encoder.field("content-length", String(bodyLength), "index")
     this.lengthField = encoder.copy()
     this.repeatedLength = bodyLength
-    // what has just entered the table is said in other words the next time
+    // a field that was just inserted into the table is encoded as an index the next time
     this.lengthVersion = encoder.version === before ? before : -1
   }
 
@@ -726,7 +726,7 @@ export class Session<S extends Stream> {
 
   // -------------------------------------------------------------------------- the client's preface (RFC 9113 section 3.4)
 
-  private greet(): void {
+  private sendPreface(): void {
     const { output } = this
     const entries = [
       [SettingId.HEADER_TABLE_SIZE, tableSize],
@@ -749,9 +749,9 @@ export class Session<S extends Stream> {
 
   // -------------------------------------------------------------------------------------- frames (RFC 9113 section 4)
 
-  /** Judges a frame by its header, before its payload has arrived. @internal */
+  /** Checks the header of a frame, before its payload has arrived. @internal */
   admits(length: number, type: number, flags: number): boolean {
-    if (!this.greeted && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0)) {
+    if (!this.settingsReceived && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0)) {
       this.connectionError(
         ErrorCode.PROTOCOL_ERROR,
         "The peer does not speak HTTP/2: its first frame is not SETTINGS"
@@ -815,8 +815,8 @@ export class Session<S extends Stream> {
   }
 
   /**
-   * DATA or HEADERS on a closed stream (RFC 9113 section 5.1). What the peer sent before it heard of our RST_STREAM, or
-   * for a stream that it disowned with GOAWAY, is ignored; after its own END_STREAM or RST_STREAM it is an error.
+   * DATA or HEADERS on a closed stream (RFC 9113 section 5.1). What the peer sent before it received our RST_STREAM, or
+   * for a stream above the last id of its GOAWAY, is ignored; after its own END_STREAM or RST_STREAM it is an error.
    */
   private closedStream(id: number): void {
     if (!this.countControl() || this.resets.has(id)) return
@@ -878,8 +878,8 @@ export class Session<S extends Stream> {
         return this.connectionError(ErrorCode.PROTOCOL_ERROR, "The peer sent DATA with more padding than payload")
       }
     }
-    // Bodies are taken over at once, so both windows are opened again as soon as they are half used: a peer cannot use
-    // more of them than there is. Memory is bounded by the size of a body.
+    // Bodies are taken at once, so both windows are opened again as soon as they are half used: the peer is never
+    // delayed by them. Memory is bounded by the size of a body.
     this.consumed += length
     if (this.consumed >= receiveWindow / 2) {
       this.writeWindowUpdate(0, this.consumed)
@@ -898,7 +898,7 @@ export class Session<S extends Stream> {
     if (size > 0) {
       const total = flow.received + size
       if (total > flow.buffer.length) {
-        // the first piece is mostly the only one
+        // usually the first piece is the only one
         const larger = new Uint8Array(flow.received === 0 ? size : Math.max(total, flow.buffer.length * 2))
         larger.set(flow.buffer.subarray(0, flow.received))
         flow.buffer = larger
@@ -978,8 +978,8 @@ export class Session<S extends Stream> {
       this.countControl()
       return
     }
-    // a peer may reset a stream twice (REFUSED_STREAM, then STREAM_CLOSED was seen): the second one is not held against it
-    this.controls.forgive(responseCredit)
+    // servers have been seen to reset a stream twice (REFUSED_STREAM, then STREAM_CLOSED): the second one is not counted
+    this.controls.reduce(responseCredit)
     this.controls.grant(2)
     if (stream.status !== 0) {
       stream.truncated = true
@@ -1016,7 +1016,7 @@ export class Session<S extends Stream> {
     const peer = update.result()
     this.peer = peer
     this.openLimit = Math.min(peer.maxConcurrentStreams, maxInt31 >> 1)
-    this.greeted = true
+    this.settingsReceived = true
     encoder.setCapacity(Math.min(update.smallestTableSize, tableSize))
     encoder.setCapacity(Math.min(peer.headerTableSize, tableSize))
     uploads.streamWindow = peer.initialWindowSize
@@ -1086,7 +1086,7 @@ export class Session<S extends Stream> {
       return
     }
     this.openPings.splice(at, 1)
-    this.controls.forgive(Infinity)
+    this.controls.reduce(Infinity)
     this.handler.onPong(payload)
   }
 
@@ -1128,7 +1128,7 @@ export class Session<S extends Stream> {
       message: "The peer is going away (GOAWAY) and did not process the request"
     }
     for (const stream of refused) {
-      // whatever the peer disowns now, it has answered this one
+      // GOAWAY does not change that the peer has answered this one
       if (stream.status !== 0) {
         stream.truncated = true
         this.handler.onResponse(stream)
@@ -1224,7 +1224,7 @@ export class Session<S extends Stream> {
 
   private headerBlock(bytes: Buffer, start: number, end: number, id: number, endsStream: boolean): void {
     const decoder = this.decoder
-    // blocks of streams that we do not care about are decoded too: they change the table (RFC 9113 section 4.3)
+    // blocks of ignored streams are decoded too: they change the table (RFC 9113 section 4.3)
     if (!decoder.decode(bytes, start, end)) {
       return this.connectionError(ErrorCode.COMPRESSION_ERROR, `The peer sent a header block with ${decoder.error}`)
     }
@@ -1279,9 +1279,9 @@ export class Session<S extends Stream> {
   private settle(stream: S): void {
     const uploading = stream._flow !== undefined && stream._flow.upload !== undefined
     this.remove(stream)
-    this.controls.forgive(responseCredit)
-    this.windowUpdates.forgive(responseCredit)
-    // an answer before the request's end: the rest of the body is of no use to anyone
+    this.controls.reduce(responseCredit)
+    this.windowUpdates.reduce(responseCredit)
+    // an answer before the end of the request: the rest of the body is not needed
     if (uploading && !stream.truncated) this.writeReset(stream.id, ErrorCode.CANCEL)
     this.handler.onResponse(stream)
   }

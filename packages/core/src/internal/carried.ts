@@ -2,10 +2,10 @@ import { bytesOf } from "./digits.js"
 
 /** A file inside a text that is neither PEM nor plain base64 of DER: base64 of base64, hexadecimal, numbers. */
 
-/** The shortest text that is taken for a file: no key and no certificate is shorter. */
+/** The shortest text that may be a file: keys and certificates are longer. */
 const shortest = 60
 
-/** So many candidates are looked at. */
+/** At most so many candidates are tried. */
 const most = 16
 
 const digits = new RegExp(`[A-Za-z0-9+/_-]{${shortest},}={0,2}`, "g")
@@ -26,9 +26,9 @@ const ofNumbers = (text: string): Uint8Array =>
 const ofIndexed = (text: string): Uint8Array =>
   Uint8Array.from(text.matchAll(/:\s*([0-9]+)/g), ([, digits]) => Number(digits))
 
-/** What may be a file inside this text, to be looked at in turn. */
+/** The parts of this text that may be a file, in the order to try them. */
 export const carried = (text: string): ReadonlyArray<Uint8Array> => {
-  // what stands between lines of base64, without being part of it
+  // the text between lines of base64 that is not part of it
   const joined = text.replace(/!!binary|data:[^,]*,|base64:/gi, " ").replace(/[\s"'`,;|>]+/g, "")
   return [
     ...matches(text, hexadecimal).map(ofHexadecimal),

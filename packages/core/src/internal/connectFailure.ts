@@ -25,7 +25,7 @@ const untrusted = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
 ])
 
-// By their fields, not by their class: under a test runner errors of Node come from another realm than the program.
+// By their fields, not by their class: under a test runner the errors of Node belong to another realm.
 
 export const codeOf = (error: unknown): string | undefined =>
   typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
@@ -65,7 +65,7 @@ const reasonOf = (code: string, phase: Phase): Reason => {
   if (untrusted.has(code)) return "UntrustedServer"
   if (/ALERT_NO_APPLICATION_PROTOCOL/.test(code)) return "NoH2"
   if (/ALERT_(.*CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/.test(code)) return "ClientCertificateRefused"
-  // The peer closed in good order, though too early.
+  // The peer closed normally, but too early.
   if (code === "" && (phase === "tls" || phase === "http2")) return "Reset"
   if (phase === "tls" || /^(ERR_SSL|ERR_TLS|EPROTO)/.test(code)) return "Tls"
   return phase === "dns" ? "Dns" : "Socket"
@@ -126,6 +126,6 @@ export const fromCode = (endpoint: Endpoint, phase: Phase, code: string | undefi
 export const fromError = (endpoint: Endpoint, phase: Phase, error: unknown): ConnectError =>
   fromCode(endpoint, phase, codeOf(error), error)
 
-/** The error for a server that agreed to something else than `h2`, or to nothing. */
+/** The error for a server that chose another protocol than `h2`, or none. */
 export const noH2 = (endpoint: Endpoint): ConnectError =>
   new ConnectError({ reason: "NoH2", phase: "tls", endpoint, message: advice("NoH2", endpoint, "") })

@@ -71,7 +71,7 @@ export const make = (
         Effect.zipRight(
           Effect.suspend(() => wire.state === "closed" ? unusable(options.endpoint, wire.cause) : Effect.void)
         ),
-        // not at the end of the scope, which may be far away
+        // now, not at the end of the scope, which may be much later
         Effect.onError(() => Effect.zipRight(wire.shutdown(Duration.zero), Effect.sync(() => transport.destroy())))
       )
     return wire.connection
@@ -116,12 +116,12 @@ const open = (
     )
     yield* Effect.addFinalizer(() => wire.shutdown(spans.drainTimeout))
     if (token !== undefined) yield* Effect.forkScoped(Effect.interruptible(wire.keepToken(token)))
-    // whoever listens, such as a pool, says it in its own words
+    // a listener, such as a pool, logs this itself
     if (parts.listener === undefined) yield* Effect.forkScoped(Effect.interruptible(warnOfTimeouts(wire)))
     return wire
   })
 
-/** A server that answers PINGs and no requests is worth a warning: nothing else says so. */
+/** A server that answers PINGs but no requests needs a warning: nothing else reports it. */
 const warnOfTimeouts = ({ connection }: Wire): Effect.Effect<void> =>
   Effect.flatMap(connection.retired, (cause) =>
     cause._tag === "Retired" && cause.timeouts !== undefined
@@ -160,10 +160,10 @@ const spansOf = (
     }
   })
 
-/** Milliseconds, and never 0: a PING without end. */
+/** Milliseconds, never 0, which would send PINGs in an endless loop. */
 const atLeastOne = (duration: Duration.Duration): number => Math.max(1, Duration.toMillis(duration))
 
-/** As long as the default timeout of a request: whatever is in flight can still be answered. */
+/** As long as the default timeout of a request, so that every request in flight can still be answered. */
 const defaultDrainTimeout = Request.defaultTimeout
 
 const defaultHandledLimit = 1000

@@ -41,22 +41,22 @@ const sha256 = (bytes: Uint8Array): string => crypto.createHash("sha256").update
 const codeOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : ""
 
-/** What OpenSSL said, without anything that it may have kept of its input. */
+/** The error of OpenSSL without parts of its input, which may be secret. */
 const causeOf = (error: unknown): Error => {
   const cause = new Error(error instanceof Error ? Printable.text(error.message) : "unknown")
   return Object.assign(cause, { code: codeOf(error) })
 }
 
 /**
- * What was given as the content of a key, a certificate or an archive: redacted or not, text or bytes, as programs without
- * types give it. `undefined` for anything else.
+ * The content of a key, a certificate or an archive as it was given: redacted or not, text or bytes (programs without
+ * types pass all of these). `undefined` for anything else.
  */
 export const contentOf = (given: unknown): string | Uint8Array | undefined => {
   const content: unknown = Redacted.isRedacted(given) ? Redacted.value(given) : given
   return typeof content === "string" || isBytes(content) ? content : undefined
 }
 
-// By its tag, not its class: test runners give each file a realm of its own, with classes of its own.
+// By its tag, not its class: test runners run each file in its own realm, which has its own classes.
 const isBytes = (content: unknown): content is Uint8Array =>
   Object.prototype.toString.call(content) === "[object Uint8Array]"
 
@@ -68,15 +68,15 @@ export const noContent = (source: string): Problem => ({
 
 const isText = (text: string | Uint8Array): text is string => typeof text === "string"
 
-/** The blocks by name, with what is not PEM told apart: `CERTIFICATE (DER)`. */
+/** The names of the blocks; what is not PEM is marked: `CERTIFICATE (DER)`. */
 const describe = (blocks: ReadonlyArray<PemBlock>): string =>
   Array.from(new Set(blocks.map(({ from, label }) => from === "PEM" ? label : `${label} (${from})`))).join(", ")
 
-/** What a DER file says that is missing at its end; `undefined` where nothing is, or where it is no DER. */
+/** How many bytes are missing at the end of a DER file by its own length; `undefined` if none are, or if it is not DER. */
 const cutOff = (source: string, text: string | Uint8Array): string | undefined => {
   const bytes = isText(text) ? Buffer.from(text.replace(/\s/g, ""), "base64") : text
   const whole = lengthOf(bytes)
-  // what is no DER may begin with the same byte: keys and certificates are of this size
+  // other files may begin with the same byte: keys and certificates have about this size
   return whole !== undefined && bytes.length >= 32 && bytes.length < whole && whole < 100_000
     ? `${source} is cut off: ${whole - bytes.length} of its ${whole} bytes are missing. Give the whole file`
     : undefined
@@ -104,7 +104,7 @@ const notPem = ({ source, text }: Text, wanted: string, isPath: string): Either.
     : problem("NotPem", source, `There is no PEM block in ${source}: give text with "-----BEGIN ${wanted}-----"`)
 }
 
-/** All private keys of a text, each once; at least one. Where some do not open, those that do. */
+/** All private keys of a text, each once; at least one. If some cannot be opened, the others. */
 const privateKeys = (
   from: Text,
   passphrase: string | undefined,
@@ -169,11 +169,11 @@ const openKey = (
   }
 }
 
-/** Encryption cannot tell one from the other. */
+/** A wrong passphrase and a damaged file look the same. */
 const orDamaged = ". If it is right, the file is damaged: compare it with the original"
 
 const damaged = ({ der }: PemBlock, source: string, error: unknown): Either.Either<never, Problem> => {
-  // the first bytes say how many there should be
+  // the first bytes contain the length of the file
   const whole = lengthOf(der)
   const missing = whole !== undefined && der.length < whole
     ? `: ${whole - der.length} of its ${whole} bytes are missing`
@@ -199,8 +199,8 @@ const keyProblem = (block: PemBlock, source: string, error: unknown): Either.Eit
   )
   if (codeOf(error).includes("BAD_DECRYPT")) return wrong
   const retired = retiredCipher(block)
-  // With a wrong passphrase, decrypting yields nonsense that passes for padding once in 200 times. What OpenSSL says of
-  // that nonsense means nothing.
+  // With a wrong passphrase, the decrypted bytes are random, and about once in 200 times they end with valid padding. The
+  // error that OpenSSL then has about these bytes means nothing.
   return retired === undefined ? wrong : problem(
     "UnsupportedEncryption",
     source,
@@ -223,8 +223,8 @@ export interface SigningKey {
   readonly identity: string
 }
 
-// What is much longer than an id may be the key itself, in the wrong place: it is not shown.
-/** How messages call what a token is made of. */
+// A text much longer than an id may be the key itself, in the wrong place: it is not shown.
+/** The names that messages use for the parts of a token. */
 export interface TokenNames extends IdNames {
   /** The option that takes the path of the key's file. */
   readonly file: string
@@ -290,7 +290,7 @@ const topics = (leaf: crypto.X509Certificate): ReadonlyArray<string> => {
   return Array.from(new Set([...(uid === undefined ? [] : [uid]), ...certificateTopics(leaf.raw)]))
 }
 
-/** How messages call the options that take the paths of files. */
+/** The names that messages use for the options with paths of files. */
 export interface CertificateNames {
   readonly certFile: string
   readonly keyFile: string
@@ -392,7 +392,7 @@ export interface Archive {
   readonly opened: Opened | undefined
 }
 
-/** The bytes of an archive: as they are, or from base64 in any shape that keys come in; `undefined` where it is none. */
+/** The bytes of an archive: as they are, or from base64 in any form that is accepted for keys; `undefined` if it is not one. */
 const archiveBytes = (text: string | Uint8Array): Uint8Array | undefined =>
   !isText(text) && kindOf(text) === "PKCS12" ? text : pemBlocks(text).find(({ label }) => label === "PKCS12")?.der
 
@@ -413,7 +413,7 @@ export const pkcs12 = async (
       ? Either.right({ info: info(leaf), data, opened: undefined })
       : inconsistentArchive(source)
   }
-  // OpenSSL checks the passphrase first, with what is in use today: no other reader would say something else.
+  // OpenSSL checks the passphrase first, and knows the algorithms in use today: another reader would find the same.
   if (/mac verify failure/i.test(native.message)) return wrongPassphrase(passphrase, source, native)
   const { open } = await import("./pkcs12.js")
   let contents: Awaited<ReturnType<typeof open>>
@@ -466,14 +466,14 @@ interface Native {
   readonly leaf: crypto.X509Certificate | undefined
 }
 
-/** The archive as OpenSSL opens it, or what OpenSSL has against it. */
+/** The archive as OpenSSL opens it, or the error of OpenSSL. */
 const openNative = (data: Uint8Array, passphrase: string | undefined): Native | Error => {
   try {
     const secureContext = tls.createSecureContext({
       pfx: Buffer.from(data),
       ...(passphrase === undefined ? {} : { passphrase })
     })
-    // The only public way from an archive to its certificate: a TLS socket knows the one it would present.
+    // The only public way to read the certificate of an archive: a TLS socket has the one that it would present.
     const socket = new tls.TLSSocket(new net.Socket(), { secureContext, isServer: true })
     const leaf = socket.getX509Certificate()
     socket.destroy()

@@ -1,4 +1,4 @@
-/** Just enough DER (ITU-T X.690) to tell what a file is, and to read what Node does not expose. */
+/** The part of DER (ITU-T X.690) that is needed to tell what a file is, and to read what Node does not expose. */
 
 interface Element {
   readonly tag: number
@@ -85,7 +85,7 @@ export type DerKind =
 const isPkcs7 = (type: Element | undefined): boolean =>
   type !== undefined && Buffer.from(type.content).toString("hex").startsWith(oid("1.2.840.113549.1.7"))
 
-/** By the tags of the outermost elements (RFC 5208, 5915, 8017, 5280, 2986, 2315, 7292); `undefined` for what is no DER. */
+/** By the tags of the outermost elements (RFC 5208, 5915, 8017, 5280, 2986, 2315, 7292); `undefined` if it is not DER. */
 export const kindOf = (bytes: Uint8Array): DerKind | undefined => {
   if (bytes[0] !== SEQUENCE || bytes.length < 16) return undefined
   // BER of indefinite length, which only PKCS#12 and PKCS#7 files come in
@@ -128,7 +128,7 @@ export const encryptionOf = (encryptedKey: Uint8Array): ReadonlyArray<string> =>
   return algorithm === undefined ? [] : oids(algorithm)
 }
 
-/** How many bytes the element is that begins here, its tag and length included; `undefined` for what is no sequence in DER. */
+/** The length in bytes of the element at this place, with its tag and length; `undefined` if it is not a DER sequence. */
 export const lengthOf = (bytes: Uint8Array): number | undefined => {
   const [tag, first] = bytes
   if (tag !== SEQUENCE || first === undefined || first === 0x80 || first > 0x83) return undefined
@@ -143,7 +143,7 @@ export const lengthOf = (bytes: Uint8Array): number | undefined => {
   return 2 + more + length
 }
 
-/** The first element alone: files may have a line end or other bytes behind it. */
+/** Only the first element: files may have a line end or other bytes after it. */
 export const withoutTail = (der: Uint8Array): Uint8Array => {
   const [first] = der[1] === 0x80 ? [] : elements(der)
   return first === undefined ? der : der.subarray(0, first.content.byteOffset + first.content.length - der.byteOffset)

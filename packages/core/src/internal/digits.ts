@@ -4,9 +4,8 @@ import { kindOf, lengthOf } from "./der.js"
 
 /**
  * Finds the bytes of a key or a certificate in base64 whose line ends were replaced, doubled or lost, or whose lines have
- * something in front. What is found is held against the file's own idea of itself: the lengths that DER (ITU-T X.690)
- * begins with, and for a private key that it can be opened and belongs to the public key inside it. So guesses cannot yield
- * another key.
+ * something in front. Each guess is checked: by the lengths at the beginning of DER (ITU-T X.690), and a private key must
+ * open and match the public key inside it. So a wrong guess cannot yield another key.
  */
 
 const base64 = "A-Za-z0-9+/_-"
@@ -14,10 +13,10 @@ const run = new RegExp(`[${base64}]+`, "g")
 const lastOfLine = new RegExp(`[${base64}]+(?==*[^=${base64}]*$)`, "gm")
 const others = new RegExp(`[^${base64}]+`, "g")
 
-/** How long lines are that programs write; 64 in PEM (RFC 7468), 76 in mails (RFC 2045). */
+/** Usual lengths of lines; 64 in PEM (RFC 7468), 76 in mails (RFC 2045). */
 const widths = [64, 76, 48, 60, 65, 70, 72, 75, 80, 32, 40, 100, 120, 128]
 
-/** The longest text that is taken for a line end. */
+/** The longest text that is accepted as a line end. */
 const longestSeparator = 16
 
 /** The lines of a text whose lines of `width` digits are all separated by the same `length` characters. */
@@ -38,7 +37,7 @@ const separated = (text: string, width: number, length: number): string | undefi
 
 const other = new RegExp(`[^${base64}]`)
 
-/** What the base64 may be, the likeliest first. */
+/** Possible readings of the base64, the most likely first. */
 function* readings(text: string): Generator<string> {
   yield text.replace(others, "")
   for (const width of widths) {
@@ -48,7 +47,7 @@ function* readings(text: string): Generator<string> {
       if (digits !== undefined) yield digits
     }
   }
-  // behind the numbers of lines, times, names; between the operators of a program
+  // after line numbers, times or names; between the operators of a program
   yield (text.match(lastOfLine) ?? []).join("")
   for (const shortest of [3, 6, 16]) {
     yield (text.match(run) ?? []).filter(({ length }) => length >= shortest).join("")
@@ -76,7 +75,7 @@ const probe = Buffer.from("effect-apns")
 const number = (digits: string | undefined): bigint =>
   BigInt(`0x0${Buffer.from(digits ?? "", "base64url").toString("hex")}`)
 
-/** RFC 8017 section 3.2: what the eight numbers of an RSA key have to do with each other. OpenSSL uses some of them only. */
+/** RFC 8017 section 3.2: the relations between the eight numbers of an RSA key. OpenSSL does not check all of them. */
 const isConsistentRsa = (key: crypto.KeyObject): boolean => {
   const { d, dp, dq, e, n, p, q, qi } = key.export({ format: "jwk" })
   const [firstPrime, secondPrime, exponent] = [number(p), number(q), number(d)]
@@ -87,8 +86,8 @@ const isConsistentRsa = (key: crypto.KeyObject): boolean => {
 }
 
 /**
- * Whether a private key fits the public key that it holds: OpenSSL opens one that does not, and Apple would refuse every
- * token signed with it, and every connection. Kinds of keys that hold no public key fit always.
+ * Whether a private key matches the public key that it contains. OpenSSL opens keys that do not match, and Apple would
+ * refuse every token signed with such a key. `true` for kinds of keys that contain no public key.
  */
 export const isConsistent = (key: crypto.KeyObject): boolean => {
   switch (key.asymmetricKeyType) {
@@ -121,7 +120,7 @@ export const isWhole = (bytes: Uint8Array): boolean => {
   return key !== undefined && isConsistent(key)
 }
 
-/** These bytes are a private key that opens and does not fit its public key. */
+/** These bytes are a private key that opens but does not match its public key. */
 const isInconsistent = (bytes: Uint8Array): boolean => {
   const kind = kindOf(bytes)
   const key = isPlainKey(kind) ? privateKeyOf(bytes, kind) : undefined
@@ -130,12 +129,12 @@ const isInconsistent = (bytes: Uint8Array): boolean => {
 
 // A sequence in DER begins with 0x30: an M in base64.
 const start = /M(?=[A-Z])/g
-// The beginnings of private keys (PKCS #8 with elliptic curves and RSA, SEC 1, PKCS #1): found in the middle of anything.
+// The first bytes of private keys (PKCS #8 with elliptic curves and RSA, SEC 1, PKCS #1), searched for anywhere in a text.
 const keys =
   /M(?:[A-Z][A-Za-z0-9+/]{0,3}AgEAM[BA]|I[A-Za-z0-9+/]{4}IBADAN|[A-Z][A-Za-z0-9+/]?CAQEEI|[A-Z][A-Za-z0-9+/]{0,4}I?BAA?K)/g
 const starts = new RegExp(`(?<![${base64}])M[A-Z]`, "g")
 
-/** So many places are looked at. */
+/** At most so many places are tried. */
 const most = 24
 
 const from = (text: string, isFile: Test = isWhole): Uint8Array | undefined => {
@@ -146,7 +145,7 @@ const from = (text: string, isFile: Test = isWhole): Uint8Array | undefined => {
   return undefined
 }
 
-/** The file whose base64 stands between two labels: what stands between the first and it is a line end. */
+/** The file whose base64 is between two labels: the text between the first label and it is a line end. */
 export const fileBetween = (text: string): Uint8Array | undefined => {
   for (const { index } of text.slice(0, 2 * longestSeparator).matchAll(start)) {
     const file = from(text.slice(index))
@@ -155,7 +154,7 @@ export const fileBetween = (text: string): Uint8Array | undefined => {
   return from(text)
 }
 
-/** So much text is looked at behind a beginning: no key is longer, and no certificate. */
+/** At most so much text after a beginning is read: keys and certificates are shorter. */
 const longest = 40_000
 
 const allFrom = (text: string, places: RegExp, isFile: Test = isWhole): ReadonlyArray<Uint8Array> => {
@@ -180,5 +179,5 @@ export const filesAnywhere = (text: string): ReadonlyArray<Uint8Array> => {
   return found.length > 0 ? found : allFrom(text, starts)
 }
 
-/** Private keys that are complete and do not fit their public keys. To be asked where nothing else was found. */
+/** Private keys that are complete but do not match their public keys. Only used if nothing else was found. */
 export const inconsistentKeysAnywhere = (text: string): ReadonlyArray<Uint8Array> => allFrom(text, keys, isInconsistent)

@@ -26,7 +26,7 @@ export const resolveProxy = <E, R>(
     ? Effect.map(input, (found) => Option.isOption(found) ? Option.getOrUndefined(found) : found)
     : Effect.succeed(input)
 
-/** Credentials and proxy as values: what is an Effect is run. */
+/** Credentials and proxy as values: an Effect of them is run. */
 export const resolve = <CE, CR, PE, PR>(
   { credentials, proxy }: Pick<Options<CE, CR, PE, PR>, "credentials" | "proxy">
 ): Effect.Effect<Given, CE | PE, CR | PR> =>

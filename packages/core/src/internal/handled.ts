@@ -44,7 +44,7 @@ export class Handled extends Lifecycle {
   exchange(exchange: Exchange.Exchange): boolean {
     if (this.available <= 0) return false
     const request = Request.fromExchange(exchange)
-    // what is no response is a defect of the handler, like what it throws
+    // a result that is not a response is a defect of the handler, like an exception
     const answer = Effect.map(Effect.suspend(() => this.handler(request)), ({ apnsId, body, headers, status }) => ({
       apnsId,
       body,

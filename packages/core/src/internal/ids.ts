@@ -1,6 +1,6 @@
 import * as Printable from "@effect-apns/models/Printable"
 
-/** How messages call the identifiers: as the option of the library, or as the variable of the environment. */
+/** The names that messages use for the identifiers: the option of the library, or the variable of the environment. */
 export interface IdNames {
   readonly keyId: string
   readonly teamId: string
@@ -8,7 +8,7 @@ export interface IdNames {
 
 const pattern = /^[A-Z0-9]{10}$/
 
-// The id itself is no secret, but what is longer than any id may be one.
+// The id itself is not secret, but a longer text may be.
 const shown = (id: unknown): string =>
   typeof id !== "string"
     ? `(${id === null ? "null" : typeof id})`
@@ -18,7 +18,7 @@ const shown = (id: unknown): string =>
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-/** What was given instead of a key id or a team id: what people mistake for one, where it is recognized. */
+/** What was given instead of a key id or a team id, if it is a known mistake. */
 const mistake = (kind: "Key ID" | "Team ID", id: string): string | undefined => {
   const bare = id.replace(/[\s"'`\u00a0\u200b-\u200f\u2060\ufeff]/g, "")
   const file = /(?:AuthKey|ApiKey|APNs?Key)[_-]?([A-Z0-9]{10})(?![A-Z0-9])/i.exec(bare)?.[1]
@@ -47,6 +47,6 @@ const usual = (kind: "Key ID" | "Team ID", id: unknown): string => {
   return `is not 10 upper-case letters and digits${length}: give the ${kind} shown on Apple's developer site`
 }
 
-/** Why an identifier is none, and what to give instead; `name` is how the reader called it. */
+/** Why an identifier is not valid, and what to give instead; `name` is the name that the reader used. */
 export const idProblem = (kind: "Key ID" | "Team ID", name: string, id: unknown): string =>
   `${name} ${shown(id)} ${(typeof id === "string" ? mistake(kind, id) : undefined) ?? usual(kind, id)}`

@@ -19,7 +19,7 @@ const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString("ba
 /** How many bytes a coordinate and the secret of P-256 have (RFC 7518 section 6.2). */
 const size = 32
 
-/** A number of P-256, whether zeros in front were left out or added; `undefined` where it is too long. */
+/** A number of P-256, with leading zeros added or removed as needed; `undefined` if it is too long. */
 const scalar = (digits: string): Uint8Array | undefined => {
   const bytes = bytesOf(digits)
   const first = bytes.findIndex((byte) => byte !== 0)
@@ -38,7 +38,7 @@ const same = (digits: string | undefined, coordinate: Uint8Array): boolean => {
 const p256 = (d: string, x: string | undefined, y: string | undefined): JsonWebKey => {
   const secret = scalar(d)
   const length = bytesOf(d).length
-  // what is too short may begin with zeros that were left out, where a public key confirms it
+  // a secret that is too short may lack leading zeros: accepted if the public key confirms it
   if (secret === undefined || x === undefined && y === undefined && length !== size) {
     return damaged(`its "d" has ${length} bytes, and ${size} belong there`)
   }
@@ -74,7 +74,7 @@ const ofPublic = (key: crypto.JsonWebKey): JsonWebKey => {
   }
 }
 
-/** The shortest secret that is taken for one: other things are called "d", too. */
+/** The shortest text that is accepted as the secret: other JSON has fields called "d" too. */
 const shortest = 16
 
 const one = (text: string): JsonWebKey | undefined => {
@@ -92,7 +92,7 @@ const one = (text: string): JsonWebKey | undefined => {
   return crv === "P-256" ? p256(d, key["x"], key["y"]) : ofPrivate({ ...key, d })
 }
 
-/** So many objects of a text are looked at. */
+/** At most so many objects of a text are tried. */
 const most = 24
 
 /**

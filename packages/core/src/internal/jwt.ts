@@ -1,6 +1,6 @@
 import * as crypto from "node:crypto"
 
-// Loaded with the first signature: most of what importing this package would cost otherwise.
+// Loaded with the first signature: it would be most of the cost of importing this package.
 const curves = () => import("@noble/curves/p256")
 
 export interface Claims {
@@ -19,15 +19,15 @@ const signingInput = ({ issuedAt, keyId, teamId }: Claims): string =>
 const bytesOf = (base64url: string | undefined): Uint8Array => new Uint8Array(Buffer.from(base64url ?? "", "base64url"))
 
 /**
- * Signs deterministically (RFC 6979): whoever has the key makes the same token of the same claims. `node:crypto` picks a
- * random number for each signature.
+ * Signs deterministically (RFC 6979): all processes with the key make the same token from the same claims. `node:crypto`
+ * would use a random number for each signature.
  */
 export const deterministic = async (key: crypto.KeyObject, claims: Claims): Promise<string> => {
   const { p256 } = await curves()
   const input = signingInput(claims)
   const digest = new Uint8Array(crypto.createHash("sha256").update(input).digest())
-  // The library's usual table of multiples pays after dozens of signatures, and two an hour are made here: a small one
-  // saves three quarters of the time to the first token. Other users of the library get their own again.
+  // The library's default table of multiples is only worth its cost after dozens of signatures, and here are two an hour:
+  // a small one saves three quarters of the time to the first token. Other users of the library get the default table.
   p256.Point.BASE.precompute(4, false)
   const signature = p256.sign(digest, bytesOf(key.export({ format: "jwk" }).d), { lowS: false, prehash: false })
   p256.Point.BASE.precompute(8)

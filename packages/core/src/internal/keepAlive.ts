@@ -1,43 +1,43 @@
 /** Spans of time, in milliseconds; `Infinity` for never. */
 export interface Times {
-  /** Without a request in flight: silence for so long, and a PING goes out. */
+  /** Without a request in flight: a PING is sent after so long without a byte from the server. */
   readonly interval: number
-  /** Without a request in flight: time for the answer to that PING. */
+  /** Without a request in flight: how long the server may take to answer the PING. */
   readonly deadline: number
-  /** With requests in flight: silence for so long, and a PING goes out. */
+  /** With requests in flight: a PING is sent after so long without a byte from the server. */
   readonly busyInterval: number
-  /** With requests in flight, or with one that waits for the PING: time for its answer. */
+  /** With requests in flight, or one that waits for the PING: how long the server may take to answer it. */
   readonly busyDeadline: number
 }
 
-/** What is to be done now: nothing, send a PING with the payload {@link KeepAlive.payload}, or close the connection. */
-export type Step = "wait" | "ping" | "dead"
+/** What to do now: nothing, send a PING with the payload {@link KeepAlive.payload}, or close the connection. */
+export type Step = "wait" | "ping" | "close"
 
-/** A look that comes so much later than it was due was held up: the process was frozen, or its clock was moved. */
+/** {@link KeepAlive.look} was called so much later than it was due: the process was frozen, or its clock was changed. */
 const lateMillis = 1_000
 
 /**
- * Is anybody there? A state machine without a clock and without a socket: time comes as an argument.
+ * Finds out whether the server is still there. A state machine without a clock and a socket: the time is an argument.
  *
- * - Silence is counted from the last byte that was read.
- * - While a PING is out the connection is suspect, and carries no new request until the PING is answered. Any byte is an
+ * - The interval starts at the last byte that was read.
+ * - From a PING until its answer the connection is suspect, and no new request is sent on it. Any byte counts as an
  *   answer, since it must have been sent after the PING was due.
- * - After silence for longer than the interval, which a running process cannot see (the process was frozen, or the clock
- *   has jumped), bytes may have waited in the socket's buffer since before. Then only the PONG is an answer.
+ * - A running process sends the PING as soon as the interval is over. If more time has passed, the process was frozen or
+ *   the clock has jumped, and bytes in the socket's buffer may be from before that. Then only the PONG is an answer.
  */
 export class KeepAlive {
   /** When {@link KeepAlive.look} should be called. */
   due: number
   /** The payload of the PING that is to be sent. */
   payload = 0
-  /** The process, or its clock, stood still: only the PONG is an answer to the PING that is out. */
+  /** The process, or its clock, stood still: only the PONG counts as an answer to the PING that was sent. */
   paused = false
 
   private lastRead: number
   /** When the first of the requests that are in flight was sent. */
   private busySince: number
   private sentAt = 0
-  /** When a PING that is out has to be answered; `Infinity` when none is. */
+  /** When the PING that was sent must be answered; `Infinity` if none waits for its answer. */
   private answerBy = Infinity
 
   constructor(private readonly times: Times, now: number) {
@@ -46,13 +46,13 @@ export class KeepAlive {
     this.due = now + times.interval
   }
 
-  /** A PING is out: no request may be sent before its answer. */
+  /** A PING waits for its answer: no request may be sent before that. */
   get suspect(): boolean {
     return this.answerBy !== Infinity
   }
 
-  /** How long the PING that is out could be answered, in milliseconds. */
-  get patience(): number {
+  /** How long the server had to answer the PING, in milliseconds. */
+  get answerTime(): number {
     return this.answerBy - this.sentAt
   }
 
@@ -68,8 +68,8 @@ export class KeepAlive {
   }
 
   /**
-   * May a request be sent now, while `inFlight` are? Where the answer is not "yes" it has to wait for {@link KeepAlive.suspect}
-   * to be over; "ping": and a PING has to be sent.
+   * May a request be sent now, with `inFlight` others in flight? If not "yes", it has to wait until the connection is no
+   * longer {@link KeepAlive.suspect}; "ping": and a PING must be sent first.
    */
   admits(now: number, inFlight: number): "yes" | "no" | "ping" {
     const { busyDeadline, busyInterval, interval } = this.times
@@ -88,7 +88,7 @@ export class KeepAlive {
     return "yes"
   }
 
-  /** A request waits for the answer to the PING that is out. */
+  /** A request waits for the answer to the PING. */
   hasten(now: number): void {
     if (this.answerBy === Infinity) return
     this.answerBy = Math.min(this.answerBy, now + this.times.busyDeadline)
@@ -109,9 +109,9 @@ export class KeepAlive {
         this.due = this.answerBy
         return "wait"
       }
-      // nobody could listen for the answer: it gets another chance
+      // an answer could not be read while the process stood still: send another PING
       if (!this.paused && now - this.answerBy > lateMillis) return this.ask(now, busyDeadline, true)
-      return "dead"
+      return "close"
     }
     const silence = now - this.lastRead
     if (inFlight > 0) {
@@ -122,10 +122,10 @@ export class KeepAlive {
     return now < this.due ? "wait" : this.ask(now, deadline, silence > interval + lateMillis)
   }
 
-  private ask(now: number, patience: number, paused: boolean): "ping" {
+  private ask(now: number, answerTime: number, paused: boolean): "ping" {
     this.payload++
     this.sentAt = now
-    this.answerBy = now + patience
+    this.answerBy = now + answerTime
     this.due = this.answerBy
     this.paused = paused
     return "ping"

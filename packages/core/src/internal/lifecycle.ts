@@ -14,7 +14,7 @@ const TypeId: Connection.TypeId = "~@effect-apns/core/Connection"
 
 export const noListener: Listener = { onCapacity() {}, onRetired() {} }
 
-/** What printing a connection shows: neither its provider token nor the requests that it carries. */
+/** What printing a connection shows: neither its provider token nor its requests. */
 const describe = (connection: Unsafe): object => ({
   _id: "@effect-apns/core/Connection",
   state: connection.state,
@@ -23,8 +23,8 @@ const describe = (connection: Unsafe): object => ({
 })
 
 /**
- * What every connection is, whatever carries its requests: active, then draining, then closed, each told once and in that
- * order.
+ * The states of a connection with or without a socket: active, then draining, then closed. The listener is called once
+ * for each, in that order.
  */
 export abstract class Lifecycle implements Unsafe {
   readonly connection: Connection.Connection
@@ -72,7 +72,7 @@ export abstract class Lifecycle implements Unsafe {
     this.settle()
   }
 
-  /** Enters the last state; `cause` counts where none was known yet. */
+  /** Enters the last state; `cause` is used if there was none yet. */
   protected end(cause: Failure.CloseCause): void {
     const was = this.state
     this.state = "closed"
@@ -80,7 +80,7 @@ export abstract class Lifecycle implements Unsafe {
     else if (this.cause?._tag === "Retired") this.cause = cause
   }
 
-  /** Tells that the last outcome has been told. */
+  /** Completes `done`, since the last request has its outcome. */
   protected tellClosed(cause: Failure.CloseCause): void {
     this.onClosed?.()
     Deferred.unsafeDone(this.closed, Exit.succeed(cause))
@@ -92,7 +92,7 @@ export abstract class Lifecycle implements Unsafe {
     this.guarded(() => this.listener.onRetired(this.connection, cause))
   }
 
-  /** Runs a callback of somebody else's: what it throws is logged, and harms nobody else. */
+  /** Runs a callback of a caller: what it throws is logged, and does not affect others. */
   protected guarded(callback: () => void): void {
     try {
       callback()

@@ -72,7 +72,7 @@ class MemoryTransport implements TestTransport, Transport {
     if (this.#receiver === undefined) {
       this.#early.push(Uint8Array.from(bytes))
     } else {
-      // A copy that is wiped afterwards, as a socket's buffer is overwritten: a receiver that keeps it is found out.
+      // A copy that is overwritten afterwards, as the buffer of a socket is: so tests find a receiver that keeps it.
       const scratch = Uint8Array.from(bytes)
       this.#receiver.onData(scratch)
       scratch.fill(0xee)

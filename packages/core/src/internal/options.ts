@@ -19,7 +19,7 @@ export const isEffect = <E, A, R>(input: unknown): input is Effect.Effect<A, E, 
 const kindOf = (input: unknown): string =>
   input === null ? "null" : peek(() => Array.isArray(input)) === true ? "an array" : typeof input
 
-/** What is found; `undefined` where looking throws, since what is looked at may be a Proxy or have getters. */
+/** The result of `look`; `undefined` if it throws, since the object may be a Proxy or have getters. */
 export const peek = <A>(look: () => A): A | undefined => {
   try {
     return look()
@@ -28,7 +28,7 @@ export const peek = <A>(look: () => A): A | undefined => {
   }
 }
 
-/** What was thrown, as text; it may throw itself. */
+/** The thrown value as text; converting it may throw too. */
 const why = (thrown: unknown): string => {
   try {
     return String(thrown)
@@ -37,7 +37,7 @@ const why = (thrown: unknown): string => {
   }
 }
 
-/** A plain copy, so that getters, which may throw and may answer differently each time, are asked once. */
+/** A plain copy, so that each getter, which may throw or return something else each time, is read once. */
 export const copy = <O extends object>(options: O): Either.Either<O, Refusal> => {
   if (typeof options !== "object" || options === null) {
     return Either.left(refuse("options", `give an object with the options, not ${kindOf(options)}`))
@@ -101,7 +101,7 @@ const kinds: ReadonlyArray<readonly [field: keyof Given, is: (value: unknown) =>
 ]
 
 /**
- * The first option for connecting that is not of its kind, read by {@link copy} before; `ping` and `limits` are copied
+ * The first option for connecting that has a wrong type, of options read by {@link copy}; `ping` and `limits` are copied
  * too. Spans of time are checked where they are decoded.
  */
 export const check = <O extends Given>(

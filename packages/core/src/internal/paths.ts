@@ -1,8 +1,8 @@
 import { pemBlocks } from "./pem.js"
 
 /**
- * Whether text that is given as the path of a file may be a secret: the content of a file in the wrong place. It is not
- * repeated then, neither in a message nor in a cause. Paths that look like one exist; this is asked after reading failed.
+ * Whether text that was given as the path of a file may be a secret: the content of a file in the wrong place. Then it is
+ * not repeated in a message or a cause. Some paths look like secrets too, so this is used only after reading failed.
  */
 export const mayBeSecret = (path: string): boolean =>
   path.length > 255 ||

@@ -8,13 +8,13 @@ import { readings, unescaped } from "./unescape.js"
 /** A key, a certificate or the like: one block of a PEM text (RFC 7468), or a whole DER file. */
 export interface PemBlock {
   readonly label: string
-  /** As PEM with regular lines, whatever it was read from. */
+  /** As PEM with regular lines, no matter what it was read from. */
   readonly text: string
   readonly der: Uint8Array
   /** The cipher of a traditional encrypted key (RFC 1421), such as `DES-CBC`. */
   readonly cipher: string | undefined
   readonly from: "PEM" | "DER" | "JWK"
-  /** Why it cannot be the key that it was, where that can be told without opening it. */
+  /** Why it is damaged, if that can be told without opening it. */
   readonly damage?: string
 }
 
@@ -41,16 +41,16 @@ const withoutSpaces: ReadonlyMap<string, string> = new Map(labels.map((label) =>
 // Word processors turn two hyphens into one dash.
 const dash = "[-\\u2010-\\u2015\\u2212\\ufe63\\uff0d]"
 const dashes = `(?<!${dash})${dash}+`
-// Forms in web pages write a plus sign for a space, and names of variables an underscore.
+// Forms in web pages replace a space by a plus sign, and names of variables by an underscore.
 const gap = "[\\s+_]*"
 const marker = new RegExp(`${dashes}${gap}(BEGIN|END)${gap}([A-Z0-9\\s+_]{1,60}?)${gap}(?=${dash})`, "gi")
 const leadingDashes = new RegExp(`^${dash}+`)
 
-/** What may stand between the characters of base64 without being part of it. */
+/** The characters that may be between those of base64 without being part of it. */
 // eslint-disable-next-line no-control-regex
 const noise = /[\s"'`,;|>\u0000-\u001f\u007f\u00a0\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]/g
 
-/** The bytes of base64 or base64url, with or without padding; `undefined` where it is neither. */
+/** The bytes of base64 or base64url, with or without padding; `undefined` if it is neither. */
 const fromBase64 = (text: string): Uint8Array | undefined => {
   const digits = text.replace(noise, "").replace(/=+$/, "")
   if (digits === "" || !/^[A-Za-z0-9+/_-]+$/.test(digits) || digits.length % 4 === 1) return undefined
@@ -67,10 +67,10 @@ const ofDer = (bytes: Uint8Array, kind: DerKind): PemBlock => {
   return { label: kind, text: pemOf(kind, der), der, cipher: undefined, from: "DER" }
 }
 
-/** The length of a cipher's initialization vector in hexadecimal digits: what ends it where line ends are lost. */
+/** The length of a cipher's initialization vector in hexadecimal digits, which shows its end if line ends are lost. */
 const vectorLength = (cipher: string): number => /AES|CAMELLIA|ARIA|SEED|SM4/.test(cipher) ? 32 : 16
 
-/** One block from what stands between its lines; without bytes where that is no base64. */
+/** One block from the text between its labels; without bytes if that is not base64. */
 const ofPem = (label: string, inside: string): PemBlock => {
   const procType = /Proc-Type:\s*4\s*,\s*ENCRYPTED/i.exec(inside)
   const info = /DEK-Info:\s*([A-Z0-9-]+)\s*,\s*([0-9A-F]+)/i.exec(inside)
@@ -86,7 +86,7 @@ const ofPem = (label: string, inside: string): PemBlock => {
       from: "PEM"
     }
   }
-  // other headers (RFC 1421 section 4.4) say nothing that is needed here
+  // other headers (RFC 1421 section 4.4) are not needed here
   const body = inside.replace(/^[\w-]+: .*$/gm, "")
   const file = fileBetween(body) ?? fileBetween(inside)
   if (file !== undefined) return ofFile(file, label)
@@ -94,7 +94,7 @@ const ofPem = (label: string, inside: string): PemBlock => {
   return { label, text: pemOf(label, der), der, cipher: undefined, from: "PEM" }
 }
 
-/** A complete file between labels. It is what it is, whatever the labels say: `KEY`, or those of something else. */
+/** A complete file between labels. Its content decides what it is, not the labels, which may be wrong. */
 const ofFile = (der: Uint8Array, written: string): PemBlock => {
   const label = kindOf(der) ?? written
   return { label, text: pemOf(label, der), der, cipher: undefined, from: "PEM" }
@@ -103,14 +103,14 @@ const ofFile = (der: Uint8Array, written: string): PemBlock => {
 /** How often a file may be packed: base64 of base64, and so on. */
 const deepest = 8
 
-/** So many things inside things are looked at. */
+/** At most so many candidates inside others are tried. */
 const most = 64
 
-/** Longer texts are read by their labels alone: no key is nearly as long, however often it was packed. */
+/** Longer texts are only searched for labels: no key is that long, even if it was encoded several times. */
 const longest = 400_000
 
 /**
- * The blocks of a PEM text, in whatever shape an environment variable, YAML, JSON, a mail or a secret manager left it: with
+ * The blocks of a PEM text, in any form that environment variables, YAML, JSON, mails or secret managers make of it: with
  * spaces, signs or nothing for line ends, with line ends and other characters escaped any number of times, in quotes,
  * indented, with something in front of each line, with a byte order mark, with damaged labels or without any, as base64 of
  * the file; or DER, as bytes or as base64; or a JSON Web Key.
@@ -151,7 +151,7 @@ export const pemBlocks = (input: string | Uint8Array): ReadonlyArray<PemBlock> =
   return look(input, 0)
 }
 
-/** The blocks between a BEGIN and the END behind it. */
+/** The blocks between a BEGIN and the END after it. */
 const labeled = (text: string): ReadonlyArray<PemBlock> => {
   const markers = Array.from(
     text.matchAll(marker),
@@ -204,7 +204,7 @@ export const decodeText = (bytes: Uint8Array): string => {
   return new TextDecoder(encoding).decode(bytes)
 }
 
-/** A key that OpenSSL reads: those of OpenSSH are none. */
+/** A key that OpenSSL reads, unlike keys of OpenSSH. */
 export const isPrivateKey = ({ label }: PemBlock): boolean =>
   label.endsWith("PRIVATE KEY") && !label.startsWith("OPENSSH")
 

@@ -6,20 +6,20 @@ export interface Contents {
   readonly certificates: ReadonlyArray<crypto.X509Certificate>
 }
 
-/** Why an archive did not open. */
+/** Why an archive cannot be opened. */
 export type Failure = "WrongPassphrase" | "UnsupportedEncryption"
 
 // Loaded for the archives that OpenSSL 3 does not open: with the ciphers that Keychain Access uses (RC2 and 3DES).
 const load = async () => (await import("node-forge")).default
 
-/** The shapes in which a passphrase goes into ciphers: none and an empty one differ (RFC 7292 appendix B.1). */
+/** The forms of a passphrase for the ciphers: none and an empty one differ (RFC 7292 appendix B.1). */
 const shapes = (passphrase: string | undefined): ReadonlyArray<string | undefined> => {
   if (passphrase === undefined || passphrase === "") return [undefined, ""]
   const utf8 = Buffer.from(passphrase, "utf8").toString("latin1")
   return utf8 === passphrase ? [passphrase] : [passphrase, utf8]
 }
 
-/** Opens an archive with the ciphers of its time. */
+/** Opens an archive that uses old ciphers. */
 export const open = async (data: Uint8Array, passphrase: string | undefined): Promise<Contents | Failure> => {
   const { asn1, pkcs12, pki } = await load()
   const der = (element: Parameters<typeof asn1.toDer>[0]): Buffer =>
@@ -32,7 +32,7 @@ export const open = async (data: Uint8Array, passphrase: string | undefined): Pr
     const certificates: Array<crypto.X509Certificate> = []
     for (const bag of bags) {
       if (bag.type === pki.oids["certBag"]) {
-        // only RSA is known to the library: for other keys it hands out the certificate as it stands
+        // the library only knows RSA: for other keys it returns the certificate as it is
         certificates.push(new crypto.X509Certificate(der(bag.cert ? pki.certificateToAsn1(bag.cert) : bag.asn1)))
       } else if (bag.type === pki.oids["pkcs8ShroudedKeyBag"] || bag.type === pki.oids["keyBag"]) {
         keys.push(
@@ -49,7 +49,7 @@ export const open = async (data: Uint8Array, passphrase: string | undefined): Pr
     try {
       return attempt(shape)
     } catch (error) {
-      // The library's errors are not handed on: they may hold what was decrypted with a wrong passphrase.
+      // The errors of the library are not passed on: they may contain bytes decrypted with a wrong passphrase.
       if (error instanceof Error && /unsupported/i.test(error.message)) failure = "UnsupportedEncryption"
     }
   }

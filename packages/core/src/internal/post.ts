@@ -46,7 +46,7 @@ class Post extends Exchange.Exchange {
     const connection = this.connection
     if (connection === undefined) return
     if (this.status !== 0) {
-      // the answer's headers are here: whatever its body would have said, APNs has processed the request
+      // the headers of the answer have arrived: APNs has processed the request, with any body
       connection.unsafe.cancel(this)
       this.truncated = true
       this.onAnswer(connection, nowMillis)

@@ -17,8 +17,8 @@ const ends = (): readonly [Duplex, Duplex] => {
 }
 
 /**
- * Whether a peer would believe that the private key belongs to the certificate: shown by a handshake in memory, since Node hands
- * out no key of an archive. OpenSSL compares what a key says about itself, and not whether it signs as it says.
+ * Whether the private key matches the certificate. Tested by a TLS handshake in memory, since Node does not expose the key
+ * of an archive, and OpenSSL compares only the public part of a key and does not test what it signs.
  */
 export const convinces = (secureContext: tls.SecureContext): Promise<boolean> =>
   new Promise((resolve) => {
@@ -30,7 +30,7 @@ export const convinces = (secureContext: tls.SecureContext): Promise<boolean> =>
       server.destroy()
       client.destroy()
     }
-    // whatever else such a handshake may fail for says nothing of the key
+    // another error of the handshake says nothing about the key
     const failed = (error: Error) => {
       end(!("code" in error && error.code === "ERR_SSL_BAD_SIGNATURE"))
     }

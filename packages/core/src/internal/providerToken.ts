@@ -29,12 +29,12 @@ const defaultRefreshAfter = 50 * minute
 
 /** All processes that have the key make the same token for each span of this length, counted from the epoch. */
 const windowLength = 30 * minute
-/** No connection sends a token that is older: an hour, less what clocks differ and what a request may wait. */
+/** No connection sends an older token: an hour, less the difference of clocks and the time that a request may wait. */
 const maxAge = 55 * minute
 
 const windowOf = (now: number): number => Math.floor(now / windowLength) * windowLength
 
-// The header is a private field behind a getter: it is read for every request, yet neither JSON nor inspection shows it.
+// The header is a private field behind a getter: it is read for every request, but JSON and inspection do not show it.
 class SignedToken implements Token {
   readonly #header: string
   readonly jwt: Redacted.Redacted<string>
@@ -67,7 +67,7 @@ class SignedToken implements Token {
   }
 }
 
-// A clock that was set back by more than the period counts as one that moved on: nobody waits for it to catch up.
+// If the clock was set back by more than the period, the period counts as over: otherwise signing would wait for hours.
 const within = (period: number, since: number, now: number): boolean => Math.abs(now - since) < period
 
 class Signer implements ProviderToken {
@@ -114,8 +114,8 @@ class Signer implements ProviderToken {
   })
 
   /**
-   * Whether a signer made anew could make a token too many: while this one signs, while a token that only it can make is
-   * fresh, and for the 20 minutes after a token was refused.
+   * Whether a second signer of the same key could make one token too many: while this one signs, while its token cannot be
+   * made by others and is fresh, and for 20 minutes after a token was refused.
    */
   mustBeKept(now: number): boolean {
     if (this.#pending !== undefined || within(quietPeriod, this.#resignedAt, now)) return true
@@ -143,7 +143,7 @@ class Signer implements ProviderToken {
       if (within(quietPeriod, this.#heldBackAt, now)) {
         return this.refuse("TooManyUpdates", last, this.#heldBackAt + quietPeriod)
       }
-      // The token of the newest window is what the other processes have: only if that is the one refused, one of our own.
+      // The other processes have the token of the newest window. Only if that one was refused, sign one for this process.
       if (this.sharing === "processes" && now >= last.refreshAt.epochMillis) {
         return this.orRefused(this.sign(this.regular(now), last), last)
       }
@@ -164,13 +164,13 @@ class Signer implements ProviderToken {
     return this.sharing === "processes" ? windowOf(now) : now
   }
 
-  /** As {@link regular}, for a token that must differ from the one refused. */
+  /** Like {@link regular}, for a token that must differ from the refused one. */
   private issuedForThisProcess(now: number, refused: Token): number {
     const isSameSecond = Math.floor(now / 1000) === Math.floor(refused.issuedAt.epochMillis / 1000)
     return this.sharing === "processes" && isSameSecond ? now - 1000 : now
   }
 
-  // The fiber that signs belongs to nobody: a caller that is interrupted leaves the others their token.
+  // Signing runs in its own fiber: if one caller is interrupted, the others still get the token.
   private sign(issuedAt: number, refused?: SignedToken, resignedAt?: number): Effect.Effect<Token, CredentialsError> {
     return Effect.uninterruptibleMask((restore) => {
       const pending = Deferred.unsafeMake<Token, CredentialsError>(FiberId.none)
@@ -260,9 +260,9 @@ const signers = globalValue(
 )
 
 /**
- * The signers that are in use, and those that would do harm if they were made anew: APNs accepts one new token of a key in
- * 20 minutes, so what a signer knows of the last ones must not be lost. Others are forgotten, or a process with a key for
- * each of its tenants would keep all that it has ever used.
+ * The signers that are in use, and those that must not be made again yet: APNs accepts one new token of a key in 20
+ * minutes, so a signer must remember the last ones. Others are removed: otherwise a process with a key for each of its
+ * tenants would keep all signers that it ever used.
  */
 class Signers {
   readonly #known = new Map<string, WeakRef<Signer>>()
@@ -278,7 +278,7 @@ class Signers {
     this.#known.set(name, new WeakRef(signer))
   }
 
-  /** Costs one look at each signer for each time that their number doubles. */
+  /** Checks every signer, but only each time that their number has doubled. */
   private sweep(now: number): void {
     for (const signer of this.kept) {
       if (!signer.mustBeKept(now)) this.kept.delete(signer)
@@ -312,7 +312,7 @@ export const make = (options: Options): Effect.Effect<ProviderToken, Credentials
       return yield* new CredentialsError(noContent("What is given to ProviderToken.make"))
     }
     const refreshAfter = yield* refreshAge(options.refreshAfter)
-    // who asks for an age of their own wants tokens of their own
+    // a caller with its own `refreshAfter` gets its own tokens
     const sharing = options.sharing ?? (options.refreshAfter === undefined ? "processes" : "none")
     const { identity, key } = yield* Either.mapLeft(
       Either.flatMap(

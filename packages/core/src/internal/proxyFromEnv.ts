@@ -1,7 +1,7 @@
 import * as net from "node:net"
 import { unquoted } from "./quotes.js"
 
-/** Lower case first, as curl and most others do; a variable that is set to nothing counts as unset. */
+/** Lower case first, as curl and most others do; an empty variable counts as unset. */
 const variable = (name: string): string | undefined => {
   for (const value of [process.env[name.toLowerCase()], process.env[name.toUpperCase()]]) {
     const text = unquoted(value?.trim() ?? "")
@@ -21,15 +21,15 @@ export const proxyFor = (host: string, port: number): string | undefined => {
 
 /**
  * Whether `NO_PROXY` names the host, as curl reads it: names, each with its sub-domains, addresses and networks
- * (`10.0.0.0/8`, `fd00::/8`), or `*` for every host; separated by commas or white space, in any case. What other tools
- * understand is understood, too: semicolons and `|` between entries, quotes around them, dots in front, `*` anywhere in a
+ * (`10.0.0.0/8`, `fd00::/8`), or `*` for every host; separated by commas or white space, in any case. Forms of other
+ * tools work too: semicolons and `|` between entries, quotes around them, dots in front, `*` anywhere in a
  * name, `:port` or `:*` behind it, a whole URL.
  */
 export const isExcluded = (host: string, port: number, noProxy: string): boolean => {
   const name = withoutDots(host.toLowerCase())
   const family = net.isIP(name)
   return noProxy.toLowerCase().split(/[\s,;|"']+/).filter((_) => _ !== "").some((written) => {
-    // the host of a URL: the scheme says nothing, and there is no path
+    // the host of a URL: the scheme does not matter, and there is no path
     const url = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/@]*@)?([^/?#]*)/.exec(written)
     const entry = (url?.[1] ?? written).replace(/(?<!\/\d{0,3})\/$/, "")
     const [, bracketed, bits = "", plain = "", digits] =

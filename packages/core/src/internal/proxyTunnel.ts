@@ -11,13 +11,13 @@ import { codeOf } from "./connectFailure.js"
 
 const keepAliveDelay = 60_000
 
-/** Far beyond any connect timeout: that one rules, and this one only ends what was left behind. */
+/** Much longer than any connect timeout, which comes first: this one only ends leftovers. */
 const socksTimeout = 3_600_000
 
-// Loaded for SOCKS alone: as CommonJS it cannot be bundled into an ES module as it is, and HTTP proxies do without it.
+// Loaded for SOCKS only: it is CommonJS, which cannot simply be bundled into an ES module, and HTTP proxies do not need it.
 const loadSocks = () => import("socks")
 
-/** Of an error, what says something: the parser of HTTP keeps all that the proxy sent, an echo of our password too. */
+/** The useful part of an error: the HTTP parser's error contains everything that the proxy sent, perhaps our password. */
 const causeOf = (error: Error): Error => {
   const code = codeOf(error)
   return Object.assign(new Error(Printable.text(error.message)), code === undefined ? {} : { code })
@@ -59,7 +59,7 @@ const openSocket = (
       autoSelectFamilyAttemptTimeout: 2_000
     })
     onSocket(socket)
-    // Between two steps nobody else listens, and an error without a listener would end the process.
+    // Between two steps there is no other listener, and an error without a listener would end the process.
     socket.on("error", ignore)
     const off = () => {
       socket.off("connect", onConnect)
@@ -221,7 +221,7 @@ const throughSocks = (
     const onEstablished = () => resume(Effect.succeed(socket))
     const onError = (error: Error) => {
       socket.destroy()
-      // The error of the library carries its options, the password among them: only its text goes on.
+      // The error of the library contains its options with the password: only its text is used.
       const message = Printable.text(error.message)
       resume(Effect.fail(
         /auth/i.test(message)

@@ -4,7 +4,7 @@ import type * as tls from "node:tls"
 import type { Receiver, Transport, TransportClose, TransportInfo } from "../Transport.js"
 import { codeOf } from "./connectFailure.js"
 
-/** How far a socket has come. */
+/** The step that opening a socket has reached. */
 export type Stage = "connecting" | "connected" | "secure" | "closed"
 
 const withPort = (address: string | undefined, port: number | undefined): string | undefined =>
@@ -13,8 +13,8 @@ const withPort = (address: string | undefined, port: number | undefined): string
     : `${address.includes(":") ? `[${address}]` : address}:${port}`
 
 /**
- * A TLS socket from its first moment to its last: it owns every listener on the socket, so that no event can fall
- * between two owners.
+ * A TLS socket for its whole life: it owns every listener on the socket, so that no event is missed between two
+ * owners.
  */
 export class SocketTransport implements Transport {
   stage: Stage = "connecting"
@@ -26,7 +26,7 @@ export class SocketTransport implements Transport {
   readonly #socket: tls.TLSSocket
   readonly #pulled: boolean
   #receiver: Receiver | undefined
-  /** What arrived before there was a receiver. */
+  /** Data that arrived before there was a receiver. */
   #early: Array<Uint8Array> = []
   #close: TransportClose | undefined
   #told = false
@@ -127,7 +127,7 @@ export class SocketTransport implements Transport {
   }
 
   readonly #onSecure = (): void => {
-    // Taken while the socket lives: a destroyed one has forgotten its addresses.
+    // Read while the socket is open: a destroyed one no longer has its addresses.
     void this.info
     this.#advance("secure")
   }
@@ -142,7 +142,7 @@ export class SocketTransport implements Transport {
     }
   }
 
-  // An alert of the peer (RFC 8446 section 6) comes as an error, and the end of the stream after it.
+  // An alert of the peer (RFC 8446 section 6) is an error event, followed by the end of the stream.
   readonly #onEnd = (): void => {
     this.#finish(this.#reason())
     this.#socket.destroy()

@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import { ConnectError } from "../ConnectError.js"
 import type { Endpoint } from "../Endpoint.js"
 
-/** An option that is a span of time; `otherwise` where it is not given. */
+/** An option that is a span of time; `otherwise` if it is not given. */
 export const spanOf = (
   endpoint: Endpoint,
   option: string,
@@ -28,8 +28,8 @@ export const spanOf = (
  * Waits for `wait`, but no longer than `duration`: for finalizers.
  *
  * The fiber that runs a finalizer may have been interrupted, or may be interrupted while it waits. `Effect.interruptible`
- * in such a fiber stops at once and skips what stands behind it, and a child fiber is interrupted together with its
- * parent. So the waiting is done by a daemon, which nobody interrupts.
+ * in such a fiber stops at once and skips what comes after it, and a child fiber is interrupted together with its
+ * parent. So a daemon fiber does the waiting, since nothing interrupts it.
  */
 export const waitAtMost = (wait: Effect.Effect<void>, duration: Duration.Duration): Effect.Effect<void> =>
   Effect.uninterruptible(
@@ -41,7 +41,7 @@ export const waitAtMost = (wait: Effect.Effect<void>, duration: Duration.Duratio
 
 /**
  * `Effect.timeoutFail` that also works where the caller may not be interrupted, as in `Effect.acquireRelease`: there
- * `Effect.timeoutFail` would wait for `self` for ever. A caller that may be interrupted interrupts `self`, as usual.
+ * `Effect.timeoutFail` would wait for `self` without limit. A caller that may be interrupted interrupts `self`, as usual.
  */
 export const timeoutFail = <A, E, R, E2>(
   self: Effect.Effect<A, E, R>,

@@ -2,7 +2,7 @@ import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import * as Schema from "effect/Schema"
 
 /**
- * A new token was wanted and must not be signed yet.
+ * A new token is needed but must not be signed yet.
  *
  * - `"SignedRecently"`: APNs called a token expired that was itself signed because of that, less than 20 minutes ago.
  *   The clock of this machine is wrong.
@@ -16,9 +16,9 @@ export class TokenRefreshRefused extends Schemas.taggedError<TokenRefreshRefused
   reason: Schema.Literal("SignedRecently", "TooManyUpdates", "SigningFailed"),
   keyId: Schema.String,
   teamId: Schema.String,
-  /** When the token in hand was signed, by Effect's Clock. */
+  /** When the current token was signed, by Effect's Clock. */
   issuedAt: Schema.DateTimeUtc,
-  /** From when on signing is allowed again, by Effect's Clock. */
+  /** When signing is allowed again, by Effect's Clock. */
   retryAt: Schema.DateTimeUtc,
   message: Schema.String,
   cause: Schema.optional(Schema.Defect)

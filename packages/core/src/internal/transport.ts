@@ -39,10 +39,10 @@ const attemptDelay = Duration.millis(250)
 /** How long the end of the scope waits for the other side to take the last bytes and to close. */
 const flushTimeout = Duration.seconds(1)
 
-/** Room for several TLS records (16 KiB at most, RFC 8446 section 5.1); filled anew for each read. */
+/** Room for several TLS records (16 KiB at most, RFC 8446 section 5.1); used again for each read. */
 const readBufferSize = 65_536
 
-/** What the steps of one connect share. */
+/** The state that the steps of one `connect` share. */
 export interface Dialing {
   readonly endpoint: Endpoint
   /** Every socket opened and not yet closed. */
@@ -55,7 +55,7 @@ const track = (dialing: Dialing, socket: net.Socket): void => {
   socket.once("close", () => dialing.sockets.delete(socket))
 }
 
-/** What is wrong with the options, told of the endpoint where that one is right. */
+/** The error for invalid options, with the endpoint if that one is valid. */
 export const invalidOptions = (endpoint: unknown, { description, field }: Refusal): ConnectError =>
   setupError(
     peek(() => isEndpoint(endpoint)) === true && isEndpoint(endpoint) ? endpoint : production,
@@ -96,7 +96,7 @@ export const connect = (given: ConnectOptions): Effect.Effect<Transport, Connect
     return transport
   })
 
-/** By OpenSSL: the check of Node 22.23 takes an IPv6 address for a name. */
+/** Checked by OpenSSL, since the check of Node 22.23 treats an IPv6 address as a name. */
 const checkAddress = (address: string, certificate: tls.PeerCertificate): Error | undefined =>
   new crypto.X509Certificate(certificate.raw).checkIP(address) === undefined
     ? Object.assign(new Error(`IP: ${address} is not in the cert's list: ${certificate.subjectaltname ?? ""}`), {
@@ -180,7 +180,7 @@ const openKeylog = (options: ConnectOptions): Effect.Effect<Keylog, ConnectError
     )
   }
   if (mayBeSecret(file)) {
-    // opening it would make a file whose name is the secret
+    // opening it would create a file whose name is the secret
     return Effect.fail(
       setupError(endpoint, "KeyLog", "`keylog` does not look like the path of a file: nothing was written. Name a file")
     )
@@ -189,7 +189,7 @@ const openKeylog = (options: ConnectOptions): Effect.Effect<Keylog, ConnectError
     Effect.try({
       try: () => {
         const descriptor = fs.openSync(file, "a", 0o600)
-        // one that is there already keeps its mode otherwise, and these keys open everything that was sent
+        // an existing file would keep its mode, and with these keys all traffic can be decrypted
         if (fs.fstatSync(descriptor).isFile()) fs.fchmodSync(descriptor, 0o600)
         return descriptor
       },
@@ -273,7 +273,7 @@ const contextsFor = (credentials: Credentials | undefined): Contexts => {
 
 const isDefined = (text: string | undefined): text is string => text !== undefined
 
-/** The certificates in a text as regular PEM, in whatever shape a variable or a file left it; `undefined` where none is. */
+/** The certificates in a text as regular PEM, in any form that variables and files have; `undefined` if there is none. */
 const authority = (text: string): string | undefined => {
   const blocks = pemBlocks(text).filter(isCertificate)
   try {
@@ -375,7 +375,7 @@ const resolve = (dialing: Dialing, options: ConnectOptions): Effect.Effect<Reado
     return Effect.succeed([{ address: host, family }])
   }
   dialing.phase = "dns"
-  // a lookup that may not be interrupted does not hold up the connect timeout
+  // an uninterruptible lookup must not delay the connect timeout
   return Effect.disconnect(Effect.suspend(() => (options.lookup ?? systemLookup)(host))).pipe(
     Effect.map((found) => {
       if (!Array.isArray(found) || !found.every(isAddress)) throw new TypeError("it returned what are no addresses")
@@ -428,7 +428,7 @@ const dial = (
   keylog: Keylog
 ): Effect.Effect<SocketTransport, ConnectError> =>
   Effect.async((resume) => {
-    // Documented for tls.connect, and missing in its types.
+    // Documented for tls.connect, but missing in its types.
     const withBuffer: tls.ConnectionOptions & Pick<net.ConnectOpts, "onread"> = {
       ...tlsOptions,
       host: address.address,
@@ -479,7 +479,7 @@ const handshake = (dialing: Dialing, transport: SocketTransport): Effect.Effect<
 // through a proxy
 // ---------------------------------------------------------------------------------------------------------------------
 
-// Loaded when there is a proxy: what it needs is much of what importing would cost otherwise.
+// Loaded only if there is a proxy: importing it always would make the start of every program much slower.
 const proxyTunnel = Effect.promise(() => import("./proxyTunnel.js"))
 
 const dialThrough = (

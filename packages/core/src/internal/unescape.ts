@@ -1,4 +1,4 @@
-/** Undoes what carried a text here. Nothing is lost of PEM: it has no backslash, ampersand, percent sign or character beyond ASCII. */
+/** Removes escapes. PEM is not changed by that: it has no backslash, ampersand, percent sign or character beyond ASCII. */
 
 const entities: ReadonlyMap<string, string> = new Map([
   ["amp", "&"],
@@ -27,8 +27,8 @@ const character = (code: string, radix: number): string => {
 }
 
 /**
- * Characters that show nothing, colors of a terminal, and wide or otherwise decorated forms of letters and signs: what an
- * editor, a chat or a web page adds.
+ * Invisible characters, colors of a terminal, and wide or otherwise decorated forms of letters and signs, which editors,
+ * chats and web pages add.
  */
 const visible = (text: string): string =>
   /^[\n\r\x20-\x7e]*$/.test(text)
@@ -55,7 +55,7 @@ const once = (text: string): string =>
       entities.get(name.toLowerCase()) ?? whole)
     .replace(/%(?:25)*([0-7][0-9a-f])/gi, (_, code: string) => character(code, 16))
 
-/** However often one thing was packed into another: JSON in JSON, `\n` that is percent-encoded. */
+/** How many layers of escapes are removed at most: JSON in JSON, `\n` that is percent-encoded. */
 const deepest = 10
 
 /**
@@ -72,7 +72,7 @@ export const unescaped = (text: string): string => {
   return before
 }
 
-/** Quoted-printable (RFC 2045 section 6.7), the way of mails; `undefined` where the text has no sign of it. */
+/** Decodes quoted-printable (RFC 2045 section 6.7), as in mails; `undefined` if the text has no sign of it. */
 const ofMail = (text: string): string | undefined =>
   /=(?:[0-9A-F]{2}|\r?\n)/i.test(text)
     ? text
@@ -80,13 +80,13 @@ const ofMail = (text: string): string | undefined =>
       .replace(/=([0-7][0-9A-F])/gi, (_, code: string) => character(code, 16))
     : undefined
 
-/** What the text may have been before it came here, the likeliest first. */
+/** What the text may have been before it was escaped, the most likely first. */
 export const readings = (text: string): ReadonlyArray<string> => {
   const mail = ofMail(text)
   return Array.from(
     new Set([
       unescaped(text),
-      // a backslash alone for each line end: it escapes nothing then
+      // a single backslash for each line end: here it escapes nothing
       ...(text.includes("\\") ? [visible(text).replaceAll("\\", "\n")] : []),
       ...(mail === undefined ? [] : [unescaped(mail)])
     ])

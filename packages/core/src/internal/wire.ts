@@ -56,7 +56,7 @@ const goawayReason = (debugData: string): string | undefined => {
   }
 }
 
-/** An HTTP/2 session over a transport. As an entry of the deadlines it keeps its own: the keep-alive's, then the end's. */
+/** An HTTP/2 session over a transport. Its own deadline is that of the keep-alive, and later that of closing. */
 export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange>, Deadlines.Entry {
   /** @internal */
   dueBucket: Deadlines.Bucket | undefined = undefined
@@ -78,15 +78,15 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   private onFlushed: (() => void) | undefined = undefined
 
   private readonly keepAlive: KeepAlive
-  /** What `onDue` is set to; the keep-alive may be due later by now. */
+  /** The time that `onDue` is set to; the keep-alive may be due later by now. */
   private armedAt = Infinity
   /** Requests that wait until the connection is no longer suspect. Nothing of them has been written. */
   private held: Array<Exchange.Exchange> = []
-  /** When the bytes came that are being read. */
+  /** When the bytes that are being read arrived. */
   private readAt = 0
   private timeouts = 0
   private onReady: (() => void) | undefined = undefined
-  private greeted = false
+  private settingsReceived = false
 
   constructor(
     private readonly transport: Transport.Transport,
@@ -116,7 +116,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
 
   get available(): number {
     if (this.state !== "active" || this.keepAlive.suspect) return 0
-    // those that are held until a PONG comes have their streams already
+    // requests that are held until the PONG count as if they had a stream
     return this.session.available - this.held.length
   }
 
@@ -159,13 +159,13 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     try {
       if (!this.session.request(exchange, spec.head, path, spec.extra, spec.body)) return false
     } catch (thrown) {
-      // a path or header that may not be sent, from a request that was not validated: nothing has left
+      // a path or header that may not be sent, from a request that was not validated: nothing was sent
       if (thrown instanceof Session.InvalidHeader) return false
       throw thrown
     }
     exchange.connection = this.connection
     exchange.token = this.token
-    // identifiers are used up at 2^31-1 (RFC 9113 section 5.1.1): that was the last request
+    // stream identifiers end at 2^31-1 (RFC 9113 section 5.1.1): that was the last request
     if (this.session.closing) this.retire()
     return true
   }
@@ -192,7 +192,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     this.finish(cause)
   }
 
-  /** Ends the connection: GOAWAY, no more input, and a failure for whoever still waits. */
+  /** Ends the connection: sends GOAWAY, reads no more, and fails the requests that still wait. */
   private finish(cause: Failure.CloseCause, code: number = ErrorCode.ErrorCode.NO_ERROR): void {
     if (this.state === "closed") return
     this.end(cause)
@@ -204,7 +204,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     this.held = []
     this.ending = true
     const now = this.deadlines.now()
-    // whoever does not read, or does not close, does not keep the socket open
+    // a peer that does not read, or does not close, must not keep the socket open
     if (!this.gone) this.deadlines.set(this, now + flushMillis)
     this.flush()
     const unknown = Failure.closed("unknown", cause)
@@ -241,7 +241,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
       case "malformed":
       case "too-large": {
         if (exchange.status >= 200 && exchange.status < 300) {
-          // APNs has accepted it, whatever was wrong with the rest of its answer
+          // status 200: APNs has accepted it, even if the rest of the answer is malformed
           exchange.truncated = true
           return this.onResponse(exchange)
         }
@@ -256,9 +256,9 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   }
 
   onSettings(): void {
-    // its answer shows, in one round trip, that somebody is there: a pool waits for it before it fills the connection
-    if (!this.greeted && this.listener.onProven !== undefined) this.session.ping(firstPing)
-    this.greeted = true
+    // its answer shows in one round trip that the server is there: a pool waits for it before it sends many requests
+    if (!this.settingsReceived && this.listener.onProven !== undefined) this.session.ping(firstPing)
+    this.settingsReceived = true
     this.onReady?.()
   }
 
@@ -302,7 +302,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   }
 
   private receive(bytes: Uint8Array): void {
-    // a callback of somebody's may throw at each of the answers: what stands behind such a one is read all the same
+    // the callback of each answer may throw: the bytes after that answer are still read
     for (let rest = bytes, left = bytes.length; left >= 0; rest = noBytes, left -= Frame.headerLength) {
       try {
         return this.session.receive(rest, this.readAt)
@@ -312,7 +312,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     }
   }
 
-  /** Sends what was held back, as soon as somebody is there, or gives it back where it cannot be sent any more. */
+  /** The server is there: sends the requests that were held, or fails those that can no longer be sent. */
   private release(): void {
     if (this.keepAlive.suspect && !this.session.closing) return
     const held = this.held
@@ -333,8 +333,8 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   }
 
   /**
-   * Takes the signer's token. A connection does so when it begins, when it has kept its token long enough, and when APNs
-   * has refused it: not whenever another one is there, for APNs wants no token that changes often.
+   * Takes the signer's token: when the connection opens, when it has had its token for long enough, and when APNs has
+   * refused the token. Not whenever there is a newer one, since APNs refuses tokens that change often.
    */
   private useToken(): void {
     const token = this.settings.token?.unsafeCurrent()
@@ -347,7 +347,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   private scheduleFlush(): void {
     if (this.flushScheduled || this.writing) return
     this.flushScheduled = true
-    // after the microtasks of this tick: what every fiber sends in it leaves in one write
+    // after the microtasks of this tick: everything that fibers send in it goes into one write
     process.nextTick(this.flushTick)
   }
 
@@ -363,7 +363,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
       if (this.ending) {
         this.ending = false
         this.transport.end()
-        // whoever broke the protocol may go on sending: nobody reads it
+        // a peer that broke the protocol may still be sending: that is not read
         if (this.cause?._tag === "ProtocolError") this.transport.destroy()
         this.onFlushed?.()
       }
@@ -373,7 +373,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     this.transport.write(bytes, (error) => {
       this.writing = false
       this.session.releaseOutput(bytes)
-      // nothing can leave any more: what was not taken until now never will be
+      // nothing can be sent any more: output that was not written yet is dropped
       if (error !== undefined && error !== null) this.gone = true
       else this.flush()
     })
@@ -392,9 +392,9 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     this.act(this.keepAlive.look(nowMillis, this.inFlight))
   }
 
-  private act(step: "wait" | "ping" | "dead"): void {
-    if (step === "dead") {
-      this.finish({ _tag: "PingTimeout", after: Duration.millis(this.keepAlive.patience) })
+  private act(step: "wait" | "ping" | "close"): void {
+    if (step === "close") {
+      this.finish({ _tag: "PingTimeout", after: Duration.millis(this.keepAlive.answerTime) })
       this.transport.destroy()
       return
     }
@@ -431,7 +431,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     this.onFlushed = () => resume(Effect.void)
   })
 
-  /** Closes in good order: answers that come within `drainTimeout` are delivered. */
+  /** Closes after the answers that arrive within `drainTimeout`. */
   shutdown(drainTimeout: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.retire({ _tag: "ScopeClosed" })
@@ -457,7 +457,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
         const before = this.token
         yield* signer.current
         this.useToken()
-        // a token that is due and was not replaced is held back: look again in a while
+        // a new token is due, but may not be signed yet: check again later
         if (this.token === before) yield* Effect.sleep(heldBackRetry)
       }
     }).pipe(

@@ -281,7 +281,7 @@ class Wheel implements Deadlines {
     }
   }
 
-  /** Sleeps, wakes, sweeps, for ever. */
+  /** Sleeps until the next deadline and sweeps, in an endless loop. */
   readonly run: Effect.Effect<never> = Effect.suspend(() => {
     const next = this.next()
     this.sleepingUntil = next
@@ -292,7 +292,7 @@ class Wheel implements Deadlines {
       if (this.stale) resume(Effect.void)
       else this.wake = () => resume(Effect.void)
     })
-    // a fraction of a millisecond is slept in full: a timer that is too short would come again and again
+    // a fraction of a millisecond is rounded up: a timer that is too short would be repeated in a loop
     const from = this.now()
     const millis = next === Infinity ? Infinity : Math.min(maxSleepMillis, Math.max(0, Math.ceil(next - from)))
     const before = performance.now()
@@ -304,7 +304,7 @@ class Wheel implements Deadlines {
       if (slept) this.passed(from + millis)
       const sweep = Effect.suspend(() => {
         this.sweep()
-        // a logger is the program's own, and may fail
+        // a logger is code of the program and may throw
         return this.defects.length === 0 ? Effect.void : Effect.catchAllCause(this.logDefects, () => Effect.void)
       })
       return this.late || performance.now() - before - millis > lateMillis ? Effect.zipRight(socketsRead, sweep) : sweep

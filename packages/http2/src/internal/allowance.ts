@@ -1,9 +1,9 @@
 /**
- * How many frames that cost work and bring nothing a peer may send (RFC 9113 section 10.5): so many at once, and as many
- * more in each second. What is useful earns more.
+ * How many frames that cause work without use a peer may send (RFC 9113 section 10.5): so many at once, and as many more
+ * in each second. Useful frames allow more.
  */
 
-/** Credit that can be saved at most: frames that were expected may come late, but no credit is large enough for a flood. */
+/** The largest credit: expected frames may come late, but the credit must not be large enough for a flood. */
 const maxCredit = 16_384
 
 export class Allowance {
@@ -17,13 +17,13 @@ export class Allowance {
     return ++this.level <= this.limit
   }
 
-  /** Lets time pass, in milliseconds. */
+  /** Time has passed, in milliseconds. */
   pass(millis: number): void {
     if (this.level > 0) this.level = Math.max(0, this.level - millis * this.limit / 1000)
   }
 
-  /** Something useful came: up to `frames` of those that were counted are forgiven. */
-  forgive(frames: number): void {
+  /** A useful frame came: the count is reduced by up to `frames`. */
+  reduce(frames: number): void {
     if (this.level > 0) this.level = Math.max(0, this.level - frames)
   }
 

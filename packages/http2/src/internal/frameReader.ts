@@ -1,11 +1,11 @@
 /**
- * Cuts the bytes that a session receives into frames (RFC 9113 section 4.1), however they were chunked.
+ * Splits the bytes that a session receives into frames (RFC 9113 section 4.1), in chunks of any size.
  */
 import { headerLength, minMaxFrameSize } from "../Frame.js"
 
 /** What is done with the frames. */
 export interface FrameHandler {
-  /** Judges a frame by its header, before its payload has arrived; false when the connection is over. */
+  /** Checks the header of a frame, before its payload has arrived; false when the connection is over. */
   admits(length: number, type: number, flags: number): boolean
   /** Takes the complete frame `bytes[offset, end)`. What it throws is thrown by {@link FrameReader.push}. */
   frame(bytes: Buffer, offset: number, end: number): void
@@ -26,8 +26,8 @@ export class FrameReader {
   constructor(private readonly handler: FrameHandler) {}
 
   /**
-   * Reads the next chunk, and keeps no reference to it. When the handler throws, what stands behind its frame is read
-   * with the next chunk; when it calls this method, that chunk is read behind the present one.
+   * Reads the next chunk, and keeps no reference to it. If the handler throws, the bytes after its frame are read with
+   * the next chunk; if it calls this method, that chunk is read after the current one.
    */
   push(chunk: Buffer): void {
     if (this.stopped) return

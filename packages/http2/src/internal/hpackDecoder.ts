@@ -87,8 +87,8 @@ export class HpackDecoder {
   }
 
   /**
-   * Decodes the block `bytes[start, end)`. False is a COMPRESSION_ERROR: {@link error} says which, and the decoder is
-   * of no more use. Everything else leaves the dynamic table in step with the peer.
+   * Decodes the block `bytes[start, end)`. False is a COMPRESSION_ERROR: {@link error} says which, and the decoder must
+   * not be used any more. In all other cases the dynamic table stays equal to that of the peer.
    */
   decode(bytes: Buffer, start: number, end: number): boolean {
     this.tooLarge = false
@@ -197,7 +197,7 @@ export class HpackDecoder {
     const bytes = this.bytes
     let value = (bytes[this.position++] as number) & prefix
     if (value < prefix) return value
-    // at most four more bytes, 28 bits: every size and index that could ever be valid is far below
+    // at most four more bytes, 28 bits: no valid size or index is that large
     for (let shift = 0; shift < 28; shift += 7) {
       if (this.position >= this.end) {
         this.fail("an integer that the block cuts off")

@@ -62,7 +62,7 @@ export class HpackEncoder {
     return this.lastChange >= 0
   }
 
-  /** Entries that nobody uses from here on lose their protection. */
+  /** Entries that are not used after this are no longer protected. */
   nextGeneration(): void {
     this.generation++
     this.live = 0
@@ -131,9 +131,9 @@ export class HpackEncoder {
 
   private insert(name: string, value: string): boolean {
     const size = name.length + value.length + entryOverhead
-    // Entries of earlier generations leave first come, first served, and may take live ones with them: those come back
-    // at their next use. As long as all that is live fits, that ends when the last dead entry is gone; what does not
-    // fit is never inserted. So no sequence of heads can thrash the table.
+    // Entries of earlier generations are evicted in order of age, and with them younger ones that are in use: those are
+    // inserted again at their next use. If all entries in use fit, this ends with the last unused entry; one that does not
+    // fit is never inserted. So no sequence of heads makes the table evict and insert without end.
     if (this.keepLive && this.live + size > this.capacity) return false
     while (this.used + size > this.capacity && this.entries.length > 0) this.evict()
     this.version++

@@ -38,7 +38,7 @@ const symbols = new Uint16Array(EOS + 1)
  */
 const lookup = new Int32Array(1 << lookupBits)
 
-/** The tables are built with the first text, not by everyone who has the library. */
+/** The tables are built for the first text, not when the library is imported. */
 let built = false
 
 const build = (): void => {
@@ -71,7 +71,7 @@ const build = (): void => {
   for (let bits = 0; bits <= lookupMask; bits++) {
     const one = first[bits] as number
     const length = one >>> 20 & 15
-    // the bits behind the first symbol, moved up; what is shifted in is not known, so it may not be relied upon
+    // the bits after the first symbol, shifted up; the bits that are shifted in are unknown and must not be used
     const two = length === 0 ? 0 : first[bits << length & lookupMask] as number
     const both = length + (two >>> 20 & 15)
     lookup[bits] = two === 0 || both > lookupBits

@@ -1,6 +1,6 @@
 /**
- * What a session has written and its driver has not taken yet: one piece of memory that is used again once the driver has
- * given it back.
+ * The bytes that a session has written and its driver has not taken yet, in one piece of memory that is used again once
+ * the driver has released it.
  */
 import * as Text from "./text.js"
 

@@ -1,13 +1,13 @@
 /**
- * The streams that we reset. What the peer sent for them before it heard of that is ignored (RFC 9113 section 5.1), while
- * on any other closed stream it is an error.
+ * The streams that we reset. Frames that the peer sent for them before it received the RST_STREAM are ignored (RFC 9113
+ * section 5.1), while on any other closed stream they are an error.
  */
 
 const maxRemembered = 4_096
 
 export class Resets {
   private readonly ids = new Set<number>()
-  /** No stream up to this one can be told from one that we reset. */
+  /** For streams up to this one it is no longer known whether we reset them. */
   private forgotten = 0
 
   add(id: number): void {

@@ -24,7 +24,7 @@ export class SettingsUpdate {
     this.smallestTableSize = before.headerTableSize
   }
 
-  /** Reads the entries of a frame in their order; what is wrong with one ends it. Unknown settings are ignored. */
+  /** Reads the entries of a frame in order, and stops at the first invalid one. Unknown settings are ignored. */
   read(bytes: Buffer, start: number, end: number): ProtocolError | undefined {
     for (let at = start; at < end; at += 6) {
       const value = bytes.readUInt32BE(at + 2)

@@ -44,7 +44,7 @@ export const allocate = (size: number): Memory => {
   return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, size) }
 }
 
-/** Below this length a loop is quicker than a call of native code. */
+/** Below this length a loop is faster than a call of native code. */
 const shortText = 20
 
 const highBits = 0x8080_8080 | 0

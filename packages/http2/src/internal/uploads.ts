@@ -1,10 +1,10 @@
 /**
- * Request bodies on their way out, under flow control (RFC 9113 section 5.2).
+ * Request bodies that are being sent, with flow control (RFC 9113 section 5.2).
  */
 import { Flag, FrameType, headerLength, initialWindowSize, minMaxFrameSize } from "../Frame.js"
 import { type Output, writeHeader } from "./output.js"
 
-/** What of a stream flow control needs. */
+/** The fields of a stream that flow control needs. */
 export interface FlowStream {
   readonly id: number
   /** Bytes of DATA sent less what WINDOW_UPDATE gave back: the send window is the peer's initial one less this. */
@@ -13,9 +13,9 @@ export interface FlowStream {
 
 const noBytes = new Uint8Array(0)
 
-/** What only streams need that wait for a window or receive a body. One stream may have several, on one session each. */
+/** Used only by streams that wait for a window or receive a body. One stream may have several, each on its own session. */
 export class Flow {
-  /** False once the stream has ended on this session: the stream itself may be on its way on another one by then. */
+  /** False once the stream has ended on this session; by then it may have been sent again on another one. */
   open = true
   /** The request body that is not sent to its end yet, and how much of it is. */
   upload: Uint8Array | undefined = undefined
@@ -50,7 +50,7 @@ export class Uploads {
     return this.queue.length > 0
   }
 
-  /** What `stream` may send, were it alone; below 0 when the peer has taken back what was sent already. */
+  /** What `stream` may send if the connection's window allows it; below 0 if the peer has made the window smaller. */
   windowOf(stream: FlowStream): number {
     return this.streamWindow - stream._sent
   }
@@ -68,7 +68,7 @@ export class Uploads {
     if (flow.queued && ++this.ended * 2 > this.queue.length) this.sweep()
   }
 
-  /** The streams' windows have become smaller: who waits for its own window does not hold up the others. */
+  /** The streams' windows have become smaller: a body that waits for its own window must not delay the others. */
   requeue(): void {
     for (const flow of this.queue) {
       if (this.windowOf(flow.stream) <= 0) flow.queued = false

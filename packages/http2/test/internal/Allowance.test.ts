@@ -36,7 +36,7 @@ describe("Allowance", () => {
   it("something useful gives back what it is worth, and no more than was spent", () => {
     for (const [frames, more] of [[0, 0], [1, 1], [10, 10], [11, 10], [Infinity, 10]] as const) {
       const allowance = spent(10)
-      allowance.forgive(frames)
+      allowance.reduce(frames)
       assert.strictEqual(left(allowance), more, `${frames}`)
     }
   })
@@ -51,7 +51,7 @@ describe("Allowance", () => {
     const allowance = new Allowance(10)
     allowance.grant(5)
     allowance.pass(10_000)
-    allowance.forgive(1_000)
+    allowance.reduce(1_000)
     assert.strictEqual(left(allowance), 15)
     const both = spent(10)
     both.grant(3)
