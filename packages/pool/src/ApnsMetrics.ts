@@ -229,7 +229,7 @@ const gauges: ReadonlyArray<readonly [name: string, description: string, states:
 const observedPools = () =>
   globalValue("@effect-apns/pool/ApnsMetrics/pools", () => new Map<PoolMetrics, Set<Observed>>())
 
-// The registry asks a gauge for its value when somebody reads it: here it is then counted, instead of kept up to date.
+// The registry asks a gauge for its value when it is read: it is computed then, instead of being kept up to date.
 const poolsOf = (metrics: PoolMetrics): Set<Observed> => {
   const known = observedPools().get(metrics)
   if (known !== undefined) return known

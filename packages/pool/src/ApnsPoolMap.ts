@@ -271,7 +271,7 @@ export const build = (
         ),
       invalidate: (tenant) =>
         Effect.flatMap(check(tenant), (tenant) =>
-          // what is no tenant has no pool
+          // a value that is not a tenant has no pool
           Either.isLeft(tenant) ? Effect.void : tenants.invalidate(tenant.right)),
       stats: Effect.sync(() =>
         tenants.stats

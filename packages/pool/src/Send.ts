@@ -398,7 +398,7 @@ export const send = <const N extends Notification.Notification>(
       }
       spec = specOf(options, pool.topic)
     } catch {
-      // getters are callers' code, and callers in JavaScript pass what they like
+      // getters are the caller's code and may throw, and callers in JavaScript may pass any value
       return Effect.fail(unreadable(options))
     }
     if (Either.isLeft(spec)) return Effect.fail(spec.left)

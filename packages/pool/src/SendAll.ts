@@ -135,7 +135,7 @@ class Bulk<In, Out, E> {
 
   /** Sends as much of the input as there is room for. */
   private refill(nowMillis?: number): void {
-    // an outcome that comes while submitting must not start a second round inside the first
+    // an outcome that comes while submitting must not call this again from inside
     if (this.submitting) return
     this.submitting = true
     const { concurrency, input, outcomes, source, underWay } = this
@@ -148,7 +148,7 @@ class Bulk<In, Out, E> {
         const invalid = Send.tokenError(token)
         spec = invalid === undefined ? source.specOf(item) : Either.left(invalid)
       } catch {
-        // getters are callers' code, and callers in JavaScript pass what they like
+        // getters are the caller's code and may throw, and callers in JavaScript may pass any value
         spec = Either.left(Send.unreadable(item))
       }
       if (Either.isLeft(spec)) outcomes.push(source.outcomeOf(item, token, Either.left(spec.left)))

@@ -25,7 +25,7 @@ import type { Connect } from "./roster.js"
 
 const defaultSize = 10
 const defaultMaxRetransmits = 2
-/** As long as the default time for an answer: what is under way when a program ends gets all of it. */
+/** As long as the default timeout of a request, so that requests in flight when a program ends have all of it. */
 const defaultDrainTimeout = Duration.seconds(10)
 
 type Resume = (effect: Effect.Effect<Response.Response, Failure.PoolError>) => void
@@ -64,7 +64,7 @@ type Field = ApnsPool.InvalidPoolOptions["field"]
 const invalid = (field: Field, description: string): Effect.Effect<never, ApnsPool.InvalidPoolOptions> =>
   Effect.fail(new poolOptions.InvalidPoolOptions({ field, description }))
 
-/** What an option is, for a message: whatever it is, it is not long. */
+/** The value of an option for a message, shortened. */
 export const shown = (value: unknown): string => {
   const text = typeof value === "string" ? JSON.stringify(value) : typeof value === "number" ? `${value}` : typeof value
   return text.length > 40 ? `${text.slice(0, 40)}...` : text
@@ -87,7 +87,7 @@ const checkCount = (
     ? Effect.succeed(value)
     : invalid(field, `${what} is a whole number, at least 0, or Infinity, not ${shown(value)}`)
 
-/** Refuses what is no span of time. */
+/** Refuses values that are not a span of time. */
 export const checkDuration = (
   field: Field,
   value: TimeSpan.TimeSpan | undefined,
@@ -118,7 +118,7 @@ export const checkOptions = <O extends Connecting>(
     onRight: Effect.succeed
   })
 
-/** What would make every connection of the pool fail. */
+/** Checks what would make every connection of the pool fail. */
 export const checkConnecting = (
   { connectTimeout, ping }: Pick<ApnsPool.Resolved, "connectTimeout" | "ping">
 ): Effect.Effect<void, ApnsPool.InvalidPoolOptions> =>
@@ -188,7 +188,7 @@ const checkPolicy = (
     }
   })
 
-/** A pool without a connection, and the engine that opens them. */
+/** A pool without connections, and the engine that opens them. */
 const buildEmpty = (
   connect: Connect,
   options: ApnsPool.PoolOptions,
@@ -264,7 +264,7 @@ export const make = (given: ApnsPool.Resolved) =>
 export const makeWith = (connect: Connect, options: ApnsPool.PoolOptions) =>
   build(connect, options, undefined, undefined)
 
-/** A pool whose number of connections somebody else decides. */
+/** A pool whose number of connections its user decides. */
 export const makeShared = (options: ApnsPool.Resolved, around: Around) =>
   Effect.flatMap(tokenOf(options), (token) =>
     Effect.map(

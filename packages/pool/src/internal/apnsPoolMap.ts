@@ -13,12 +13,12 @@ import { Budget } from "./budget.js"
 /** Wraps the opening of a connection. */
 export type Around = <A, E>(opening: Effect.Effect<A, E, Scope.Scope>) => Effect.Effect<A, E, Scope.Scope>
 
-/** A pool whose number of connections is its tenant's share of the budget: none at first. */
+/** A pool with as many connections as its tenant's share of the budget: none at first. */
 export interface Shared {
   readonly pool: ApnsPool.ApnsPool
-  /** Opens and closes connections until there are so many. */
+  /** Opens or closes connections until there are this many. */
   readonly resize: (size: number) => Effect.Effect<void>
-  /** It has ended by itself: APNs refuses its credentials, or its reconnect schedule is done. */
+  /** It has closed by itself: APNs refuses its credentials, or its reconnect schedule is done. */
   readonly isClosed: () => boolean
 }
 
@@ -26,19 +26,19 @@ export interface Shared {
 export type Open = (tenant: ResolvedTenant, around: Around) => Effect.Effect<Shared, OpenError, Scope.Scope>
 
 export interface Policy {
-  /** Connections that a pool gets where the budget allows. */
+  /** Connections that a pool gets if the budget allows it. */
   readonly size: number
   readonly maxConnections: number
   readonly idleMillis: number
 }
 
-/** Where others wait, a tenant keeps its last connection at least this long. */
+/** If others wait, a tenant keeps its last connection at least this long. */
 const turnMillis = 1000
 
 class Entry {
   shared: Shared | undefined = undefined
   opener: Fiber.RuntimeFiber<void> | undefined = undefined
-  /** Those who use the pool, or wait for it. */
+  /** How many callers use the pool, or wait for it. */
   users = 0
   idleSince = 0
   /** Its share of the budget. */
@@ -55,24 +55,24 @@ class Entry {
   ) {}
 }
 
-/** Endpoints are origins, which hold no space; identities never are the same for two teams, keys or certificates. */
+/** Unique, since endpoints are origins and contain no space, and each team, key or certificate has its own identity. */
 const keyOf = ({ credentials, endpoint }: ResolvedTenant): string => `${endpoint.origin} ${credentials.identity}`
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
- * Pools by tenant. A pool is there as soon as somebody asks for it, and its connections when the budget has some: requests
- * wait for that in the pool, as they wait for any connection, and their timeouts and deadlines count.
+ * Pools by tenant. A pool is created when it is first asked for, and gets connections when the budget has some: until
+ * then requests wait in the pool, as for any connection, and their timeouts and deadlines count.
  *
- * The budget is kept twice: shares are handed out to pools, which open no more connections than their share; `sockets` counts
- * connections from the first packet to the last, those too that only drain.
+ * The budget is counted twice: pools get shares, and open no more connections than their share; `sockets` counts the
+ * connections that exist, including those that are being opened or are draining.
  */
 export class Tenants {
   private readonly entries = new Map<string, Entry>()
   private readonly sockets: Budget
-  /** Shares that nobody has. */
+  /** Shares that no pool has. */
   private free: number
-  /** Those that have no share and need one, the longest waiting first. */
+  /** Pools that have no share and need one, the longest waiting first. */
   private readonly waiting = new Set<Entry>()
   private turnEnds = Infinity
   private opened = 0
@@ -85,9 +85,9 @@ export class Tenants {
     private readonly policy: Policy,
     private readonly clock: Clock.Clock,
     private readonly runtime: Runtime.Runtime<never>,
-    /** What pools live in. */
+    /** The scope of the pools. */
     private readonly pools: Scope.CloseableScope,
-    /** What the fibers that open and close them live in. */
+    /** The scope of the fibers that open and close pools. */
     private readonly workers: Scope.CloseableScope
   ) {
     this.free = policy.maxConnections
@@ -110,7 +110,7 @@ export class Tenants {
 
   // --- use ---
 
-  /** Runs in a region that cannot be interrupted; {@link release} must follow, whatever becomes of the pool. */
+  /** Runs in an uninterruptible region; {@link release} must follow in every case. */
   acquire(tenant: ResolvedTenant): Effect.Effect<Entry> {
     return Effect.suspend(() => {
       if (!this.open) return Effect.interrupt
@@ -138,7 +138,7 @@ export class Tenants {
     return Effect.suspend(() => {
       entry.users--
       if (entry.users > 0 || entry.leaving) return Effect.void
-      // a pool that has no connection, or whose connections others need, is not kept for later
+      // a pool without connections, or whose connections others need, is not kept for later
       if (entry.size === 0 || this.waiting.size > 0) return this.retire(entry)
       entry.idleSince = this.now
       this.wakeSweeper?.()
@@ -156,7 +156,7 @@ export class Tenants {
   invalidate(tenant: ResolvedTenant): Effect.Effect<void> {
     return Effect.suspend(() => {
       const entry = this.entries.get(keyOf(tenant))
-      // one that has no connection is as new as any other: whoever waits in it waits on
+      // a pool without connections need not be replaced: its requests simply continue to wait
       return entry === undefined || (entry.size === 0 && entry.shared?.isClosed() !== true)
         ? Effect.void
         : this.retire(entry)
@@ -167,7 +167,7 @@ export class Tenants {
     return this.clock.unsafeCurrentTimeMillis()
   }
 
-  /** The fiber belongs to all tenants, and knows nothing of the one that happened to need it first. */
+  /** The fiber works for all tenants, so it must not inherit the context of the one that needed it first. */
   private fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
     return Runtime.runFork(this.runtime)(effect, { scope: this.workers })
   }
@@ -191,7 +191,7 @@ export class Tenants {
       this.opened++
       if (!entry.leaving) this.waiting.add(entry)
       return Effect.zipRight(this.settle, Deferred.succeed(entry.ready, exit.value.pool)).pipe(
-        // its only user may have left at this very moment
+        // its only user may have left just now
         Effect.zipRight(Effect.suspend(() => entry.users === 0 && !entry.leaving ? this.retire(entry) : Effect.void))
       )
     })
@@ -207,7 +207,7 @@ export class Tenants {
 
   // --- who gets which share ---
 
-  /** Hands out what is free, and takes from those that have for those that wait. */
+  /** Gives free shares to the pools that wait, and takes more for them from the others. */
   private readonly settle: Effect.Effect<void> = Effect.suspend(() => {
     const changed = new Set<Entry>()
     const closing: Array<Effect.Effect<void>> = []
@@ -236,7 +236,7 @@ export class Tenants {
         rich.size--
         this.free++
         changed.add(rich)
-        // it is used: it needs another one, when its turn comes again
+        // it is in use: it waits for another share
         if (rich.size === 0 && rich.shared?.isClosed() !== true) this.waiting.add(rich)
       }
     }
@@ -250,7 +250,7 @@ export class Tenants {
     changed.add(entry)
   }
 
-  /** The smallest pool that may have more. */
+  /** The smallest pool that may get more. */
   private poorest(): Entry | undefined {
     let smallest: Entry | undefined
     for (const entry of this.entries.values()) {
@@ -260,7 +260,7 @@ export class Tenants {
     return smallest
   }
 
-  /** The pool that nobody has used for the longest time. */
+  /** The pool that has been idle for the longest time. */
   private longestIdle(): Entry | undefined {
     let idle: Entry | undefined
     for (const entry of this.entries.values()) {
@@ -270,7 +270,7 @@ export class Tenants {
     return idle
   }
 
-  /** A pool that has closed by itself, else the one with the most connections, where it has more than one. */
+  /** A pool that has closed by itself, otherwise the one with the most connections, if it has more than one. */
   private richest(): Entry | undefined {
     let largest: Entry | undefined
     for (const entry of this.entries.values()) {
@@ -291,7 +291,7 @@ export class Tenants {
     return longest !== undefined && longest.heldSince + turnMillis <= this.now ? longest : undefined
   }
 
-  /** Looks again when the next turn is over. */
+  /** Runs again when the next turn is over. */
   private waitForTurn(): void {
     let first = Infinity
     for (const { heldSince, size } of this.entries.values()) if (size > 0) first = Math.min(first, heldSince)
@@ -309,7 +309,7 @@ export class Tenants {
 
   // --- close ---
 
-  /** Takes a pool out of use and closes it in good order; its share is free at once, its sockets when they are closed. */
+  /** Removes a pool and lets it drain; its share is free at once, its sockets when they are closed. */
   private retire(entry: Entry): Effect.Effect<void> {
     return Effect.suspend(() => entry.leaving ? Effect.void : Effect.zipRight(this.close(entry), this.settle))
   }
@@ -335,7 +335,7 @@ export class Tenants {
     })
   }
 
-  /** Closes pools that were idle for long enough; asleep while there are none. */
+  /** Closes pools that were idle for long enough; sleeps while there are none. */
   readonly sweep: Effect.Effect<never> = Effect.suspend(() => {
     const now = this.now
     const expired: Array<Entry> = []
@@ -357,7 +357,7 @@ export class Tenants {
     return Effect.zipRight(Effect.forEach(expired, (entry) => this.retire(entry), { discard: true }), wait)
   }).pipe(Effect.forever)
 
-  /** Closes all pools, side by side, however its own owner ends. */
+  /** Closes all pools in parallel, even if its own owner is interrupted. */
   readonly shutdown: Effect.Effect<void> = Effect.suspend(() => {
     this.open = false
     return Effect.zipRight(Scope.close(this.workers, Exit.void), Scope.close(this.pools, Exit.void))

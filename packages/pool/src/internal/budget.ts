@@ -5,7 +5,7 @@ interface Waiter {
   wake: (() => void) | undefined
 }
 
-/** So many may be had at a time; whoever asks first is served first. */
+/** A number of permits; those who wait get one in the order in which they asked. */
 export class Budget {
   private readonly waiters = new Set<Waiter>()
   taken = 0
@@ -23,13 +23,13 @@ export class Budget {
     return true
   }
 
-  /** From now on so many may be had; those that were handed out stay so. */
+  /** Changes the number of permits; those that are taken stay valid. */
   resize(max: number): void {
     this.max = max
     this.release(0)
   }
 
-  /** Runs an effect with one of them. For a region that cannot be interrupted, whose `restore` it is given. */
+  /** Runs an effect with a permit. For an uninterruptible region, with its `restore`. */
   with<A, E, R>(
     restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
     effect: Effect.Effect<A, E, R>
@@ -52,12 +52,12 @@ export class Budget {
   }
 
   /**
-   * Takes one. For a region that cannot be interrupted, whose `restore` it is given: what was granted at the moment of an
+   * Takes a permit. For an uninterruptible region, with its `restore`: a permit that is granted at the moment of an
    * interruption is given back.
    */
   take(
     restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
-    /** Runs where there is none at the moment, when this one already counts as waiting. */
+    /** Called if there is no permit at the moment, when this caller already counts as waiting. */
     onShortage: Effect.Effect<void> = Effect.void
   ): Effect.Effect<void> {
     return Effect.suspend(() => {

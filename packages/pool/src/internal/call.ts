@@ -18,7 +18,7 @@ import * as options from "./options.js"
 
 type Resume<R> = (effect: Effect.Effect<Response.Response, R | Failure.PoolError>) => void
 
-/** A request whose answer, where it is a good one, says more than that it was accepted. */
+/** A request whose successful answer has content beyond that it was accepted. */
 class Calling<R> extends Delivery {
   constructor(
     path: string,
@@ -49,7 +49,7 @@ class Calling<R> extends Delivery {
 
 const cancel = (calling: { readonly pool: Unsafe } & Delivery): void => calling.pool.cancel(calling)
 
-/** Sends a request and fails, with the error of its reason, unless the answer is a good one. */
+/** Sends a request; fails with the error of its reason if the answer is not successful. */
 export const call = <R extends Rejection.Rejection>(
   pool: ApnsPool.ApnsPool,
   operation: string,
@@ -69,7 +69,7 @@ export const call = <R extends Rejection.Rejection>(
 export const requestIdOf = (response: Response.Response): string | undefined =>
   Response.header(response.headers, "apns-request-id")
 
-/** An answer whose status is a good one and whose content makes no sense. */
+/** The error for an answer with a successful status whose content cannot be parsed. */
 export const malformed = (response: Response.Response, description: string): Failure.MalformedResponse =>
   new Failures.MalformedResponse({
     processed: "yes",

@@ -5,14 +5,14 @@ import type * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 
-/** Where a schedule is: its state, which it alone understands. */
+/** The state of a schedule, which only that schedule can read. */
 export interface Place {
   readonly state: unknown
   /** When, in milliseconds since the UNIX epoch; `undefined` when it is done. */
   readonly at: number | undefined
 }
 
-/** One step of a schedule, without sleeping. What a schedule throws is a defect of the effect. */
+/** One step of a schedule, without sleeping. If the schedule throws, the effect dies. */
 export const step = <In>(
   schedule: Schedule.Schedule<unknown, In>,
   nowMillis: number,
@@ -31,7 +31,7 @@ export const step = <In>(
     )
   )
 
-/** Runs an effect at once, as far as it goes; it belongs to nobody. */
+/** Runs an effect in a new root fiber, synchronously until it first waits. */
 export const run = <A, E>(
   runtime: Runtime.Runtime<never>,
   effect: Effect.Effect<A, E>,
@@ -40,5 +40,5 @@ export const run = <A, E>(
   Runtime.runCallback(runtime)(effect, then === undefined ? undefined : { onExit: then })
 }
 
-/** Writes to the log; a logger is the program's own, and what it throws harms nobody here. */
+/** Writes to the log; what a logger of the program throws is ignored. */
 export const log = (effect: Effect.Effect<void>): Effect.Effect<void> => Effect.catchAllCause(effect, () => Effect.void)

@@ -22,7 +22,7 @@ import { Schedules } from "./schedules.js"
 import * as Verdict from "./verdict.js"
 import { Waiting } from "./waiting.js"
 
-/** What is counted of requests, too. */
+/** The counters of requests and connections. */
 export interface Metrics extends Counts {
   answered(status: number, millis: number): void
   rejected(reason: string | undefined): void
@@ -31,15 +31,15 @@ export interface Metrics extends Counts {
 
 export interface Policy {
   readonly retransmit: "collapsible" | "always" | "never"
-  /** How often a request is sent again that may have been processed. */
+  /** How often a request that may have been processed is sent again. */
   readonly maxRetransmits: number
-  /** How many requests may wait, of callers that send one at a time. */
+  /** How many requests of callers that send one at a time may wait. */
   readonly maxQueued: number
   readonly retrySchedule: Schedule.Schedule<unknown, Failure.Failure>
   readonly backoffSchedule: Schedule.Schedule<unknown, Response.Response>
   readonly reconnectSchedule: Schedule.Schedule<unknown, Failure.CloseCause>
   readonly drainTimeout: Duration.Duration
-  /** What every log line of the pool says. */
+  /** Annotations of every log line of the pool. */
   readonly annotations: Readonly<Record<string, string>>
   readonly metrics: Metrics
 }
@@ -47,7 +47,7 @@ export interface Policy {
 /** A request whose provider token was refused. */
 interface Refused {
   readonly delivery: Delivery
-  /** Gives it the answer that it has. */
+  /** Settles it with the answer that it has. */
   readonly settle: () => void
 }
 
@@ -55,9 +55,9 @@ const reasonOf = (answer: Delivery["answer"]): string | undefined =>
   answer === undefined || Either.isLeft(answer) ? undefined : answer.right.reason
 
 /**
- * The pool without its Effect face: plain state and callbacks. It knows each delivery until it is settled: which wait,
- * which are on a connection, which are to be sent again and when. Connections are the roster's, the order of those that
- * wait is {@link Waiting}'s, and what an answer or a failure leads to is decided by `verdict.ts`.
+ * The pool without its Effect API: plain state and callbacks. It keeps each delivery until it is settled: those that wait,
+ * those in flight, and those to be sent again at some time. The roster keeps the connections, {@link Waiting} the order of
+ * those that wait, and `verdict.ts` decides what an answer or a failure leads to.
  */
 export class Engine implements Owner {
   state: "open" | "closing" | "closed" = "open"
@@ -67,9 +67,9 @@ export class Engine implements Owner {
   private readonly waiting = new Waiting()
   private readonly parked = new Set<Delivery>()
   private readonly schedules: Schedules
-  /** Requests whose provider token was refused and is being signed anew, by that token. */
+  /** Requests whose provider token was refused, while a new one is being signed; by the refused token. */
   private readonly resigning = new Map<ProviderToken.Token, Array<Refused>>()
-  /** When the provider token was last said to be kept. */
+  /** When APNs last asked for fewer provider tokens. */
   private keptAt = -Infinity
   private inFlight = 0
   private completed = 0
@@ -78,9 +78,9 @@ export class Engine implements Owner {
   private attempts = 0
 
   private onSettledAll: (() => void) | undefined = undefined
-  /** Those who wait are not served before the end of this tick. */
+  /** Waiting deliveries are sent at the end of this tick, not now. */
   private pumpHeld = false
-  /** Numbers deliveries, so that one that is sent back keeps its place in the queue. */
+  /** Numbers deliveries, so that one that is put back keeps its place in the queue. */
   private sequence = 0
 
   constructor(
@@ -122,14 +122,14 @@ export class Engine implements Owner {
       )
     }
     if (this.waiting.size === 0 && this.trySend(delivery, now)) return
-    // a bulk has a bound of its own
+    // a bulk has its own bound
     if (delivery.lane === undefined && this.waiting.size + this.parked.size >= this.policy.maxQueued) {
       return this.settleFailed(delivery, Failure.queueFull(this.policy.maxQueued))
     }
     this.enqueue(delivery, now, false)
   }
 
-  /** Gives a delivery up without an outcome: its caller was interrupted. */
+  /** Removes a delivery without an outcome: its caller was interrupted. */
   cancel(delivery: Delivery): void {
     if (delivery.engine !== this) return
     const phase = delivery.phase
@@ -138,7 +138,7 @@ export class Engine implements Owner {
     delivery.phase = "settled"
     this.interrupted++
     if (phase === "inFlight") {
-      // callers are interrupted in groups: nobody is sent on the stream that another one of them leaves
+      // callers are often interrupted in groups: do not send the next of them on the stream that became free
       if (!this.pumpHeld) {
         this.pumpHeld = true
         process.nextTick(this.resumePump)
@@ -173,11 +173,11 @@ export class Engine implements Owner {
     const response = parsed.right
     const info = Reason.info(response.reason ?? "", response.status)
     const { member } = delivery
-    // credentials that a new connection would not cure are the caller's to repair: replacing it would only be a storm
+    // if a new connection cannot repair the credentials, the caller must: replacing connections would not help
     if (info.connection === "recycle") member?.unsafe?.retire()
     else if (member !== undefined && !member.answered) this.roster.onUseful(member)
     if (this.state === "closed") return this.settleAnswered(delivery, now)
-    // an error inside APNs says nothing of how far it had come
+    // after an error inside APNs it is unknown how much was processed
     if (response.status === 500) delivery.inTrouble().doubtful = true
     const signed = this.token !== undefined && delivery.token !== undefined
     const settle = () => this.settleAnswered(delivery, this.deadlines.now())
@@ -200,7 +200,7 @@ export class Engine implements Owner {
 
   failed(delivery: Delivery, failure: Failure.Failure): void {
     if (delivery.phase !== "inFlight") return
-    // a stream was free: only a connection of the caller's own making says that there was none
+    // a stream was free: only a custom connection can report that there was none
     if (failure._tag === "Blocked") return this.failed(delivery, Failure.closed("no", { _tag: "Retired" }))
     const final = this.state === "closed" ||
       (failure._tag === "Closed" && this.closeCause?._tag === "CredentialsRefused")
@@ -228,7 +228,7 @@ export class Engine implements Owner {
     }
   }
 
-  /** The program that stands in for APNs has died, or what was submitted is no request. */
+  /** The handler in place of APNs has died, or what was submitted is not a request. */
   died(delivery: Delivery, cause: Cause.Cause<never>, processed: "unknown" | "no" = "unknown"): void {
     if (delivery.phase !== "inFlight") return
     if (delivery.onDied === undefined) {
@@ -257,7 +257,7 @@ export class Engine implements Owner {
       case "inFlight": {
         const connection = delivery.connection
         if (delivery.status !== 0) {
-          // the headers of the answer are here: APNs has processed the request, whatever the body would have said
+          // the headers of the answer have arrived: APNs has processed the request, with any body
           connection?.unsafe.cancel(delivery)
           delivery.truncated = true
           return this.answered(delivery, now)
@@ -284,7 +284,7 @@ export class Engine implements Owner {
 
   // --- what is done about it ---
 
-  /** Exactly one new signature however many requests the old one failed; each of them is sent once more. */
+  /** Exactly one new signature for all requests that failed with the old token; each of them is sent once more. */
   private resign(delivery: Delivery, settle: () => void): void {
     const { token } = delivery
     const signer = this.token
@@ -295,7 +295,7 @@ export class Engine implements Owner {
     if (others !== undefined) return void others.push({ delivery, settle })
     const refused = [{ delivery, settle }]
     this.resigning.set(token, refused)
-    // many are refused in one tick: one question for all of them
+    // many are refused in one tick: one new signature for all of them
     process.nextTick(() =>
       run(this.runtime, signer.expired(token), (exit) => {
         this.resigning.delete(token)
@@ -308,25 +308,25 @@ export class Engine implements Owner {
     )
   }
 
-  /** Lets no other token be signed for a while; once a millisecond, however many answers ask for it. */
+  /** Stops signing of new tokens for a while; at most once a millisecond, for any number of answers. */
   private keepToken(token: ProviderToken.Token, now: number): void {
     if (this.token === undefined || this.keptAt === now) return
     this.keptAt = now
     run(this.runtime, this.token.tooManyUpdates(token))
   }
 
-  /** Sends it again at once, elsewhere if it can. */
+  /** Sends it again at once, if possible on another connection. */
   private repeat(delivery: Delivery): void {
     delivery.inTrouble().moves++
     this.requeue(delivery)
   }
 
-  /** Sends it again when the server says so, or the back-off schedule, if there is time. */
+  /** Sends it again after `Retry-After`, or the wait of the back-off schedule, if there is time. */
   private backoff(delivery: Delivery, response: Response.Response, settle: () => void): void {
     this.ask("backoff", delivery, this.policy.backoffSchedule, response, (scheduled) => {
       if (scheduled === undefined) return settle()
       const retryAfter = response.retryAfter === undefined ? 0 : Duration.toMillis(response.retryAfter)
-      // "at once" is no answer to a server that is too busy
+      // never send again at once to a server that is too busy
       const at = retryAfter <= 0 ? scheduled : this.deadlines.now() + retryAfter
       if (at >= this.limitOf(delivery)) settle()
       else this.park(delivery, at)
@@ -349,7 +349,7 @@ export class Engine implements Owner {
       trouble.schedule = { kind, place }
       return then(place.at)
     }
-    // a schedule of the caller's may take its time: the delivery keeps its deadline, and a pool that closes finds it
+    // a schedule of the caller may be slow: the delivery keeps its deadline, and is found when the pool closes
     this.park(delivery, Infinity)
     this.schedules.ask(schedule, now, input, before, (exit) => {
       if (delivery.phase !== "retrying") return
@@ -367,7 +367,7 @@ export class Engine implements Owner {
     return policy === "always" || (policy === "collapsible" && delivery.spec.collapsible)
   }
 
-  /** When the delivery fails, whatever it is waiting for; notes which limit that is. */
+  /** When the delivery fails, no matter what it waits for; records which limit that is. */
   private limitOf(delivery: Delivery): number {
     const { ahead } = this.deadlines
     const deadlineMillis = delivery.spec.deadlineMillis + ahead
@@ -398,7 +398,7 @@ export class Engine implements Owner {
     if (delivery.answerBy === Infinity) delivery.answerBy = now + delivery.budget
     const at = this.limitOf(delivery)
     if (at <= now) {
-      // a deadline and a free stream, or the time of a retry, in the same millisecond: too late to send
+      // its deadline is in this millisecond: too late to send
       return this.settleFailed(delivery, Failure.timeout("no", delivery.limit))
     }
     delivery.phase = "inFlight"
@@ -412,7 +412,7 @@ export class Engine implements Owner {
     try {
       taken = member.unsafe?.exchange(delivery, now, false) === true
     } catch (defect) {
-      // what was submitted is no request: that is told to whoever did it
+      // what was submitted is not a request: its caller gets the defect
       delivery.attempts--
       this.attempts--
       return this.died(delivery, Cause.die(defect), "no")
@@ -421,13 +421,13 @@ export class Engine implements Owner {
     else {
       delivery.attempts--
       this.attempts--
-      // the connection asks first whether anybody is there
+      // the connection sends a PING first
       if (member.unsafe?.trusted === false) {
         this.dequeue(delivery)
         if (!this.trySend(delivery, now)) this.enqueue(delivery, now, true)
         return
       }
-      // there was a free stream, so what cannot be sent is this request; unless another connection takes it
+      // there was a free stream, so this request itself cannot be sent, unless another connection takes it
       if ((delivery.trouble?.moves ?? 0) < Verdict.maxMoves) return this.repeat(delivery)
       return this.settleFailed(delivery, Failure.closed("no", { _tag: "HeadersRefused" }))
     }
@@ -446,13 +446,13 @@ export class Engine implements Owner {
     if (this.roster.down) this.roster.onWaiting()
   }
 
-  /** A queued delivery's time runs while nothing is there that could take it. */
+  /** The timeout of a queued delivery runs while no connection could take it. */
   private watch(delivery: Delivery, now: number): void {
     delivery.answerBy = this.roster.down ? now + delivery.budget : Infinity
     this.deadlines.set(delivery, this.limitOf(delivery))
   }
 
-  /** Sends a delivery again, on another connection than the last time if it can. */
+  /** Sends a delivery again, if possible on another connection than the last time. */
   private requeue(delivery: Delivery): void {
     this.dequeue(delivery)
     delivery.prepareRetry()
@@ -474,7 +474,7 @@ export class Engine implements Owner {
     this.deadlines.set(delivery, Math.min(at, this.limitOf(delivery)))
   }
 
-  /** Takes a delivery out of whatever place it is in. */
+  /** Removes a delivery from the place where it is. */
   private dequeue(delivery: Delivery): void {
     this.deadlines.remove(delivery)
     const { phase } = delivery
@@ -525,7 +525,7 @@ export class Engine implements Owner {
     this.checkSettledAll()
   }
 
-  /** A callback of the caller's has thrown: that is told to whoever reads the log, and harms nobody else. */
+  /** A callback of the caller has thrown: logged, and other deliveries are not affected. */
   private callbackThrew(defect: unknown): void {
     this.report("A callback of a delivery has thrown", Cause.die(defect))
   }
@@ -540,7 +540,7 @@ export class Engine implements Owner {
     return this.waiting.size > 0
   }
 
-  /** Hands free streams to those who wait. */
+  /** Sends waiting deliveries on free streams. */
   pump(): void {
     const { roster, waiting } = this
     if (waiting.size === 0 || this.pumpHeld) return
@@ -558,14 +558,14 @@ export class Engine implements Owner {
   updateAvailability(): void {
     const now = this.deadlines.now()
     this.waiting.forEach((delivery) => {
-      // whose time is over is due in this very millisecond
+      // deliveries whose time is over are due in this millisecond
       if (delivery.answerBy <= now) return
       if (delivery.answerBy !== Infinity) delivery.budget = delivery.answerBy - now
       this.watch(delivery, now)
     })
   }
 
-  /** Ends the pool now: whoever waits fails, and no connection is opened any more. */
+  /** Ends the pool now: waiting deliveries fail, and no more connections are opened. */
   close(cause: Failure.CloseCause): void {
     if (this.state === "closed") return
     this.state = "closed"
@@ -599,9 +599,9 @@ export class Engine implements Owner {
   }
 
   /**
-   * Drains for as long as the policy says, then ends whatever is left. It cannot be interrupted, and it works in a fiber
-   * that was: what may be ended by the time limit runs in a fiber of its own, since in an interrupted fiber everything
-   * interruptible ends at once.
+   * Drains for at most `drainTimeout`, then ends what is left. It cannot be interrupted, and also works in a fiber that was
+   * interrupted: the part with the time limit runs in its own fiber, since in an interrupted fiber everything interruptible
+   * ends at once.
    */
   readonly shutdown: Effect.Effect<void> = Effect.suspend(() => {
     if (this.state === "open") {
@@ -624,7 +624,7 @@ export class Engine implements Owner {
     }
   }
 
-  /** The time of the world outside. */
+  /** The wall-clock time. */
   get now(): number {
     return this.deadlines.now() - this.deadlines.ahead
   }
@@ -647,7 +647,7 @@ export class Engine implements Owner {
     }
   }
 
-  /** What printing a pool shows: neither tokens nor requests. */
+  /** What printing a pool shows: no tokens and no requests. */
   toJSON(): unknown {
     return { _id: "@effect-apns/pool/ApnsPool", ...this.stats }
   }

@@ -3,10 +3,10 @@ import { Reason, type Rejection } from "@effect-apns/models"
 import * as Either from "effect/Either"
 import type { Delivery } from "../unstable/Delivery.js"
 
-/** Makes the error of a rejection, as one operation can get it. */
+/** Makes the error of a rejection, of the kinds that one operation can get. */
 export type Reject<R> = (options: Rejection.Options) => R
 
-/** The error of an answer that is no good one. */
+/** The error of an answer that is not successful. */
 export const ofAnswer = <R>(delivery: Delivery, reject: Reject<R>): R | Failure.PoolError => {
   const parsed = delivery.answer ?? Response.fromStream(delivery, delivery.attempts, delivery.engineNow())
   if (Either.isLeft(parsed)) {
@@ -26,7 +26,7 @@ export const ofAnswer = <R>(delivery: Delivery, reject: Reject<R>): R | Failure.
   })
 }
 
-/** The error of a failure. A GOAWAY that names what is wrong with the credentials says more than "closed". */
+/** The error of a failure. For GOAWAY with a reason about the credentials: the error of that reason, not `Closed`. */
 export const ofFailure = <R>(
   failure: Failure.PoolFailure,
   attempts: number,

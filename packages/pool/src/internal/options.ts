@@ -10,13 +10,13 @@ import * as Schema from "effect/Schema"
 
 type Checked<A> = Either.Either<A, ParseResult.ParseError>
 
-/** A refusal under the path of the option that it is about. */
+/** A refusal with the path of its option. */
 const at = (option: string, actual: unknown, issue: ParseResult.ParseIssue): ParseResult.ParseError =>
   isPrintable(actual, issue)
     ? ParseResult.parseError(new ParseResult.Pointer(option, actual, issue))
     : at(option, undefined, new ParseResult.Type(Schema.Unknown.ast, undefined, "it throws when it is read"))
 
-/** A message is made when somebody asks for it: what it shows, such as a Proxy, must not throw then. */
+/** A message is made when it is read: printing the value, such as a Proxy, must not throw then. */
 const isPrintable = (actual: unknown, issue: ParseResult.ParseIssue): boolean => {
   if ((typeof actual !== "object" && typeof actual !== "function") || actual === null) return true
   try {
@@ -26,11 +26,11 @@ const isPrintable = (actual: unknown, issue: ParseResult.ParseIssue): boolean =>
   }
 }
 
-/** An option that is refused with a sentence. */
+/** Refuses an option with a sentence. */
 export const refuse = (option: string, actual: unknown, message: string): Checked<never> =>
   Either.left(at(option, actual, new ParseResult.Type(Schema.Unknown.ast, actual, message)))
 
-/** A refusal of what one option holds, under the path of that option. */
+/** A refusal of a part of an option, with the path of the option. */
 export const under = (option: string, actual: unknown) => ({ issue }: ParseResult.ParseError): ParseResult.ParseError =>
   at(option, actual, issue)
 
@@ -76,7 +76,7 @@ export const retransmit = (value: unknown): Checked<Request.Retransmit | undefin
     ? Either.right(value)
     : refuse("retransmit", value, "give \"collapsible\", \"always\" or \"never\"")
 
-/** What to answer where reading the options threw: they are no object, or a getter of theirs throws. */
+/** The refusal if reading the options threw: they are not an object, or one of their getters throws. */
 export const unreadable = (options: unknown, names: ReadonlyArray<string>): ParseResult.ParseError => {
   if (!Predicate.isObject(options)) {
     return ParseResult.parseError(
@@ -101,7 +101,7 @@ export const unreadable = (options: unknown, names: ReadonlyArray<string>): Pars
   return ParseResult.parseError(new ParseResult.Type(Schema.Object.ast, undefined, "the options cannot be read"))
 }
 
-/** Checks options whose reading may throw. */
+/** Checks options; reading them may throw. */
 export const reading = <A, E>(
   options: unknown,
   names: ReadonlyArray<string>,

@@ -38,7 +38,7 @@ const fields = [
   "spans"
 ] as const
 
-/** The error for an option that is not of its kind. */
+/** The error for an option of a wrong type. */
 export const refused = ({ description, field }: Refusal): InvalidPoolOptions => {
   const known = fields.find((name) => name === field)
   return known === undefined

@@ -22,48 +22,47 @@ export type Connect = (
   parts: UnstableConnection.Parts
 ) => Effect.Effect<Connection.Connection, ConnectError.ConnectError | Credentials.CredentialsError, Scope.Scope>
 
-/** What a roster tells whoever sends on its connections; all of it in the tick in which it happens. */
+/** What a roster calls when something happens to its connections, in the same tick. */
 export interface Owner {
   /** Requests wait for a free stream. */
   readonly someWait: boolean
   /** Streams may be free. */
   pump(): void
-  /** From now on no connection can take a request, or one can. */
+  /** No connection can take a request any more, or one can again. */
   updateAvailability(down: boolean): void
-  /** No connection will be opened any more: the owner has to end, and to call {@link Roster.end}. */
+  /** No more connections are opened: the owner must end, and call {@link Roster.end}. */
   close(cause: Failure.CloseCause): void
 }
 
-/** What is counted of connections. */
+/** The counters of connections. */
 export interface Counts {
   connectionOpened(): void
   connectionFailed(reason: string): void
   connectionClosed(cause: string): void
 }
 
-/** A connection that ends this soon, without an answer that shows that it was of use, counts as a failed attempt. */
+/** A connection that ends sooner than this, without a useful answer, counts as a failed attempt. */
 export const shortLifeMillis = 10_000
 
-/** What a connection carries at most before it has shown that somebody is there. */
+/** How many requests may be in flight on a connection before the server has shown that it is there. */
 export const unprovenLimit = 8
 
-/** Connections that are opened at the same time in place of others, while none fails. */
+/** How many connections are opened at the same time to replace others, while none fails. */
 const doorWidth = 4
 
 /**
- * How long a PING may be out, where the process did not stand still, before another connection is opened for those who
- * wait: longer than a round trip takes on most networks, so that a server that is there sees no connection that is not
- * needed.
+ * If the process did not stand still: how long a PING may wait for its answer before another connection is opened for
+ * waiting requests. Longer than a round trip on most networks, so that no connection is opened without need.
  */
 const roundTripMillis = 250
 
-/** Trouble this long after the last one is new trouble: waiting begins anew. */
+/** A failure this long after the last one starts a new back-off, with the shortest wait. */
 const settledMillis = 60_000
 
-/** Connections that are lost one after the other are worth one warning in so much time. */
+/** At most one warning about lost connections in this time. */
 const quietMillis = 60_000
 
-/** The wait where the reconnect schedule itself fails. */
+/** The wait if the reconnect schedule itself fails. */
 const brokenScheduleMillis = 30_000
 
 /** One connection of a pool, from the attempt to open it until it is closed. */
@@ -74,17 +73,17 @@ export class Member implements UnstableConnection.Listener, Deadlines.Entry {
   dueNext: Deadlines.Entry | undefined = undefined
   /** The connection, once it is open. */
   unsafe: UnstableConnection.Unsafe | undefined = undefined
-  /** Requests that it may carry: few until it has shown that somebody is there. */
+  /** How many requests may be in flight on it: few until the server has shown that it is there. */
   most = unprovenLimit
-  /** It has carried a request. */
+  /** A request was sent on it. */
   used = false
-  /** It has brought an answer that shows that it was of use. */
+  /** An answer came on it that shows that it is useful. */
   answered = false
-  /** It has been looked at whether it was of use. */
-  judged = false
+  /** Whether it was useful has been decided. */
+  decided = false
   /** When it was opened. */
   since = 0
-  /** When its PING went out that has to be answered first; `-Infinity` where the process stood still before. */
+  /** When the PING was sent that must be answered first; `-Infinity` if the process stood still before that. */
   suspectSince = 0
   /** Its number among all connections of the pool. */
   number = 0
@@ -108,13 +107,13 @@ export class Member implements UnstableConnection.Listener, Deadlines.Entry {
     this.roster.onSuspect(this, paused)
   }
 
-  /** It has lived for as long as shows that it can be kept. */
+  /** It has been open for {@link shortLifeMillis}. */
   onDue(): void {
     this.roster.onSurvived(this)
   }
 }
 
-/** Keeps one connection open: whenever it ends, the next one is opened. */
+/** Keeps one connection open: when it ends, the next one is opened. */
 class Slot {
   member: Member | undefined = undefined
   fiber: Fiber.RuntimeFiber<void> | undefined = undefined
@@ -122,7 +121,7 @@ class Slot {
   connecting = false
 }
 
-/** Since when nothing is connected, and why. */
+/** Since when there is no connection, and why. */
 export interface Unreachable {
   readonly sinceMillis: number
   readonly cause: Failure.CloseCause
@@ -143,33 +142,32 @@ export interface Counters {
  * The connections of a pool: which there are, which take requests, which one takes the next, and when another one is
  * opened.
  *
- * **Backing off.** The pool is failing from the moment in which an attempt to connect fails, or a connection ends that was
- * of no use: it brought no answer that one could use, and ended within {@link shortLifeMillis}, or it carried requests, or
- * it never answered a PING.
- * While it is failing, connections are opened one at a time, each after the wait that the reconnect schedule says. It ends
- * when a connection proves itself: by its first answer, or by a PONG and living through {@link shortLifeMillis}; not by being
- * opened, since many a broken server accepts connections. The first answer of a connection also makes the next trouble begin
- * with the shortest wait.
+ * **Back-off.** The pool is failing as soon as an attempt to connect fails, or a connection ends that was not useful: no
+ * useful answer came on it, and it ended within {@link shortLifeMillis}, or requests were sent on it, or it never answered
+ * a PING.
+ * While it is failing, connections are opened one at a time, each after the wait of the reconnect schedule. It ends when a
+ * connection is proven: by its first answer, or by a PONG and by staying open for {@link shortLifeMillis}. Being opened is
+ * no proof, since many broken servers accept connections. After the first answer of a connection the next failure also
+ * starts with the shortest wait.
  *
- * **The ceiling.** A server can answer once and close, again and again. Whatever it is that ends connections, they are
- * replaced no more often than each {@link Roster.ceilingMillis}, after as many as the pool has. Except by GOAWAY in good order
- * that includes requests: that is how servers are meant to ask for another connection, and its replacement waits for
- * nothing.
+ * **The ceiling.** A server may answer once and close, again and again. So after as many replacements as the pool has
+ * connections, there is at most one for each {@link Roster.ceilingMillis}, for any cause. Only after GOAWAY with NO_ERROR
+ * that includes requests is the connection replaced at once: that is how servers should ask for another connection.
  *
- * **The spare.** After a pause the network may have forgotten a connection, and nobody is told: its PING has to be given up
- * first, which takes seconds. So where requests wait and every connection is suspect, one more connection is opened beside
- * them, and requests go to whichever can take them first. If a PONG comes, the spare is closed; if a suspect
- * connection ends, the spare takes its place.
+ * **The spare.** After a pause the network may have dropped a connection silently: that is only known when its PING has no
+ * answer, which takes seconds. So if requests wait and every connection is suspect, one more connection is opened, and
+ * requests are sent on the first that can take them. If a PONG comes, the spare is closed; if a suspect connection ends,
+ * the spare takes its place.
  */
 export class Roster {
-  /** On average a connection is opened in place of another no more often than this. (A test takes it away, to see a storm.) */
+  /** The average time between replacements is at least this. (A test sets it to 0, to see too many connections.) */
   static ceilingMillis = 500
 
   private readonly rotation: Array<Member> = []
   private readonly draining = new Set<Member>()
   private slots: Array<Slot> = []
   private spare: Slot | undefined = undefined
-  /** Since the last change it has been looked at whether a spare is needed. */
+  /** Whether a spare is needed was checked since the last change. */
   private asked = false
   private next = 0
 
@@ -182,20 +180,20 @@ export class Roster {
   private lost = 0
 
   private failing = false
-  /** Why connecting failed last, or the last connection was of no use. */
+  /** Why the last attempt to connect failed, or why the last connection was not useful. */
   failure: Failure.CloseCause | undefined = undefined
   private place: Place | undefined = undefined
   private calmSince = -Infinity
-  /** Who waits for the reconnect schedule: woken when it need not be waited for any more. */
+  /** Completed when nothing needs to wait for the reconnect schedule any more. */
   private readonly waits = new Set<() => void>()
-  /** Through which connections are opened in place of others. */
+  /** Limits how many connections are opened at the same time to replace others. */
   private readonly door = new Budget(doorWidth)
-  /** Until when the ceiling is used up. */
+  /** Until when the ceiling is reached. */
   private ceiling = -Infinity
 
   private unreachable: Unreachable | undefined = undefined
   private warned: "no" | "one" | "all" = "no"
-  /** Of each cause: until when another connection that it ends is worth no warning, and how many there were. */
+  /** For each cause: until when more connections that end by it are only counted, and how many there were. */
   private readonly quiet = new Map<string, { until: number; others: number }>()
 
   constructor(
@@ -205,7 +203,7 @@ export class Roster {
     private readonly deadlines: Deadlines.Deadlines,
     private readonly runtime: Runtime.Runtime<never>,
     private readonly scope: Scope.CloseableScope,
-    /** What every log line says. */
+    /** Annotations of every log line. */
     private readonly annotations: Readonly<Record<string, string>>,
     private readonly metrics: Counts
   ) {}
@@ -225,7 +223,7 @@ export class Roster {
 
   // --- which connection takes the next request ---
 
-  /** The connection with the fewest requests among those that can take one; `avoid` where there is no other. */
+  /** The connection with the fewest requests among those that can take one; `avoid` only if there is no other. */
   pick(avoid: Member | undefined): Member | undefined {
     const { rotation } = this
     const n = rotation.length
@@ -260,7 +258,7 @@ export class Roster {
   }
 
   onRetired(member: Member, cause: Failure.CloseCause): void {
-    // also of a connection that has not joined yet: it may be told with the server's first bytes
+    // also for a connection that was not added yet: this may happen with the first bytes of the server
     this.closeOnCredentialReason(cause)
     const i = this.rotation.indexOf(member)
     if (i < 0) return
@@ -285,31 +283,31 @@ export class Roster {
     this.owner.pump()
   }
 
-  /** An answer shows that the connection is of use: called for its first. */
+  /** The first answer shows that the connection is useful. */
   onUseful(member: Member): void {
     member.answered = true
     member.most = Infinity
     this.deadlines.remove(member)
     this.place = undefined
-    this.calm()
+    this.endBackOff()
   }
 
   onSurvived(member: Member): void {
     if (member.unsafe?.state !== "active") return
     member.most = Infinity
-    // one that has not even answered the PING that followed its SETTINGS is open, and no more than that
-    if (member.unsafe.proven) this.calm()
+    // if not even the PING after SETTINGS was answered, being open proves nothing
+    if (member.unsafe.proven) this.endBackOff()
     this.owner.pump()
   }
 
-  /** Credentials that APNs refuses will not do on another connection either: the pool closes, and says why. */
+  /** Credentials that APNs refuses will be refused on every connection: the pool closes, with the reason. */
   private closeOnCredentialReason(cause: Failure.CloseCause): void {
     if (cause._tag === "Goaway" && cause.reason !== undefined && Reason.isCredentialReason(cause.reason)) {
       this.owner.close({ _tag: "CredentialsRefused", reason: cause.reason })
     }
   }
 
-  /** Looks whether there is a connection that could take a request, as soon as it has a free stream. */
+  /** Checks whether any connection could take a request as soon as it has a free stream. */
   private updateDown(): void {
     let down = true
     let needsSpare = true
@@ -327,11 +325,11 @@ export class Roster {
 
   // --- the spare ---
 
-  /** Somebody waits, and no connection takes a request at the moment. */
+  /** Requests wait, and no connection can take one at the moment. */
   onWaiting(): void {
     if (this.asked || this.ended !== undefined) return
     this.asked = true
-    // without any connection, its slots are opening some already
+    // without any connection, the slots are opening some already
     if (this.rotation.length === 0) return
     let since = -Infinity
     for (const { suspectSince, unsafe } of this.rotation) {
@@ -339,12 +337,12 @@ export class Roster {
       unsafe.hasten()
       since = Math.max(since, suspectSince)
     }
-    // where a slot has none, or has just lost it, one is being opened
+    // a slot without a connection is opening one already
     if (this.spare !== undefined || this.slots.some(({ member }) => member?.unsafe?.state !== "active")) return
     const slot = new Slot()
     this.spare = slot
-    const patience = Effect.sleep(Duration.millis(Math.max(0, since + roundTripMillis - this.deadlines.now())))
-    run(this.runtime, this.fill(slot, Effect.zipRight(patience, this.occupy(slot, "ended"))))
+    const graceTime = Effect.sleep(Duration.millis(Math.max(0, since + roundTripMillis - this.deadlines.now())))
+    run(this.runtime, this.fill(slot, Effect.zipRight(graceTime, this.occupy(slot, "ended"))))
   }
 
   /** A connection that was suspect takes requests again. */
@@ -353,11 +351,13 @@ export class Roster {
     if (spare === undefined) return
     this.spare = undefined
     this.vacate(spare)
-    // that the spare could not be opened is no reason any more to wait before the next one, where the server is of use
-    if (this.slots.every(({ connecting }) => !connecting) && this.rotation.some(({ answered }) => answered)) this.calm()
+    // the server works: that the spare could not be opened is no reason to delay the next connection
+    if (this.slots.every(({ connecting }) => !connecting) && this.rotation.some(({ answered }) => answered)) {
+      this.endBackOff()
+    }
   }
 
-  /** The spare takes the place of a slot whose connection has ended, where there is one and it has got somewhere. */
+  /** The spare takes the place of a slot whose connection has ended, if there is a spare that is open or being opened. */
   private succeed(slot: Slot): boolean {
     const { spare } = this
     if (spare === undefined || spare === slot || (!spare.connecting && spare.member === undefined)) return false
@@ -370,7 +370,7 @@ export class Roster {
 
   // --- the back-off state machine ---
 
-  /** An attempt to connect failed, or a connection was of no use. */
+  /** An attempt to connect failed, or a connection was not useful. */
   private fail(cause: Failure.CloseCause): void {
     this.failure = cause
     if (!this.failing) {
@@ -389,8 +389,8 @@ export class Roster {
     }
   }
 
-  /** A connection has proved itself. */
-  private calm(): void {
+  /** A connection is proven. */
+  private endBackOff(): void {
     if (!this.failing) return
     this.failing = false
     this.calmSince = this.deadlines.now()
@@ -407,9 +407,9 @@ export class Roster {
   }
 
   /**
-   * Waits for as long as a new connection must not be opened.
+   * Waits until a new connection may be opened.
    *
-   * @param last how the last one ended that it is to replace: `undefined` where none was opened
+   * @param last how the connection ended that it replaces: `undefined` if none was opened
    */
   private readonly turn = (last: "rotated" | "ended" | undefined): Effect.Effect<void, Exhausted> =>
     Effect.suspend(() => {
@@ -458,7 +458,7 @@ export class Roster {
     )
   })
 
-  /** One warning when a pool cannot connect, and one more when nothing at all is connected any more. */
+  /** One warning when a pool cannot connect, and one more when no connection is left. */
   private warn(cause: Failure.CloseCause, wait: number): Effect.Effect<void> {
     const state = this.rotation.length === 0 ? "all" : "one"
     const again = `next attempt in ${Duration.format(Duration.millis(Math.ceil(wait)))}`
@@ -486,7 +486,7 @@ export class Roster {
     return Effect.suspend(() => {
       if (this.ended !== undefined) return Effect.void
       if (size >= this.slots.length) return this.start(size - this.slots.length)
-      // those that carry nothing go first
+      // idle ones are closed first
       const surplus = [...this.slots]
         .sort((a, b) => (a.member?.unsafe?.inFlight ?? -1) - (b.member?.unsafe?.inFlight ?? -1))
         .slice(0, this.slots.length - size)
@@ -497,7 +497,7 @@ export class Roster {
     })
   }
 
-  /** Opens no connection any more, and takes those that there are out of use; closes them where the scope is closed. */
+  /** Opens no more connections, and retires the others; if the scope is closed, closes them. */
   end(cause: Failure.CloseCause): void {
     this.ended = cause
     for (const slot of this.slots) this.vacate(slot)
@@ -526,8 +526,8 @@ export class Roster {
     slot.connecting = false
     const { member } = slot
     if (member !== undefined) {
-      // that it goes is our own wish
-      member.judged = true
+      // we closed it ourselves: not a failure
+      member.decided = true
       member.unsafe?.retire()
     }
     slot.fiber?.unsafeInterruptAsFork(FiberId.none)
@@ -536,10 +536,10 @@ export class Roster {
   /**
    * One slot: opens a connection, waits until it is out of use, opens the next.
    *
-   * @param before how the connection ended that the first one is to replace: `undefined` where there was none
+   * @param before how the connection ended that the first one replaces: `undefined` if there was none
    */
   private occupy(slot: Slot, before: "ended" | undefined): Effect.Effect<void> {
-    // interrupted only while it waits: a connection that was just opened is never left to nobody
+    // interrupted only while it waits: so a connection that was just opened is always closed
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen(this, function*() {
         let replacing = before !== undefined
@@ -560,7 +560,7 @@ export class Roster {
           last = undefined
           slot.connecting = false
           if (Exit.isFailure(exit)) {
-            // first what callers want to know: what is left of the connection may take its time to end
+            // callers get their errors first: closing the rest of the connection may take time
             if (slot.wanted && this.ended === undefined) yield* this.connectFailed(exit.cause)
             yield* Scope.close(scope, exit)
             continue
@@ -575,7 +575,7 @@ export class Roster {
           yield* Effect.forkIn(
             Effect.interruptible(Effect.flatMap(connection.closed, (cause) => {
               this.onConnectionClosed(member, cause)
-              // the pool may be closing too: what was begun is done to its end
+              // the pool may be closing too: this must still run to its end
               return Effect.uninterruptible(Scope.close(scope, Exit.void))
             })),
             this.scope
@@ -629,8 +629,8 @@ export class Roster {
   }
 
   /**
-   * The connection takes no more requests: judges whether it was of use, where that can be told by now. Says whether it
-   * asked for another one in good order.
+   * The connection takes no more requests: decides whether it was useful, if that is known by now. Returns whether it
+   * asked for another one by GOAWAY with NO_ERROR.
    */
   private onConnectionRetired(member: Member, cause: Failure.CloseCause): "rotated" | "ended" {
     this.metrics.connectionClosed(cause._tag)
@@ -638,7 +638,7 @@ export class Roster {
     this.lost++
     this.deadlines.remove(member)
     if (member.used && isRotation(cause)) return "rotated"
-    this.judge(member, cause)
+    this.decideUsefulness(member, cause)
     return "ended"
   }
 
@@ -646,19 +646,19 @@ export class Roster {
     this.draining.delete(member)
     this.deadlines.remove(member)
     this.closeOnCredentialReason(cause)
-    // what it had promised to answer when it asked for another connection has not been answered
-    if (this.ended === undefined && cause._tag !== "ScopeClosed") this.judge(member, cause)
+    // its GOAWAY included requests that it has not answered
+    if (this.ended === undefined && cause._tag !== "ScopeClosed") this.decideUsefulness(member, cause)
   }
 
-  /** A connection that was of no use makes the next one wait. */
-  private judge(member: Member, cause: Failure.CloseCause): void {
-    if (member.answered || member.judged) return
-    member.judged = true
-    const mute = cause._tag === "PingTimeout" && member.unsafe?.proven === false
-    if (member.used || mute || this.deadlines.now() - member.since < shortLifeMillis) this.fail(cause)
+  /** After a connection that was not useful the next one waits. */
+  private decideUsefulness(member: Member, cause: Failure.CloseCause): void {
+    if (member.answered || member.decided) return
+    member.decided = true
+    const neverAnsweredPing = cause._tag === "PingTimeout" && member.unsafe?.proven === false
+    if (member.used || neverAnsweredPing || this.deadlines.now() - member.since < shortLifeMillis) this.fail(cause)
   }
 
-  /** What is usual is for those who debug; what is not is a warning, but not one for each of many connections. */
+  /** Usual ends are logged as debug or info, others as warning, but not one warning for each of many connections. */
   private logRetired(member: Member, cause: Failure.CloseCause): Effect.Effect<void> {
     const message = `Connection to APNs retired: ${Failure.describeCause(cause)}`
     const annotate = Effect.annotateLogs({ connection: member.number, cause: cause._tag })
@@ -679,7 +679,7 @@ export class Roster {
 
 const retired: Failure.CloseCause = { _tag: "Retired" }
 
-/** The server asks in good order to go elsewhere, and has taken requests. */
+/** The server asks for another connection by GOAWAY with NO_ERROR, and has processed requests. */
 const isRotation = (cause: Failure.CloseCause): boolean =>
   cause._tag === "Goaway" && cause.codeName === "NO_ERROR" && cause.lastStreamId > 0
 

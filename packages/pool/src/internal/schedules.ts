@@ -6,7 +6,7 @@ import type * as Utils from "effect/Utils"
 import { setImmediate } from "node:timers"
 import { type Place, run, step } from "./effects.js"
 
-/** Waits that grow by a factor up to a maximum, each made up to a fifth shorter or longer by chance. */
+/** Waits that grow by a factor up to a maximum, each randomly up to a fifth shorter or longer. */
 export interface Growth {
   readonly firstMillis: number
   readonly factor: number
@@ -15,7 +15,7 @@ export interface Growth {
 
 const growths = new WeakMap<object, Growth>()
 
-/** A schedule of such waits. The pool computes them without running an effect, wherever it meets this very schedule. */
+/** A schedule of such waits. The pool recognizes these schedules and computes their waits without running an effect. */
 export const exponential = (growth: Growth): Schedule.Schedule<unknown> => {
   const schedule = Schedule.exponential(growth.firstMillis, growth.factor).pipe(
     Schedule.union(Schedule.spaced(growth.maxMillis)),
@@ -29,12 +29,12 @@ export const exponential = (growth: Growth): Schedule.Schedule<unknown> => {
 const least = 0.8
 const most = 1.2
 
-/** Long waits end together every so many milliseconds: one timer and one write for many requests. */
+/** The ends of long waits are rounded to this many milliseconds: one timer and one write for many requests. */
 const gridMillis = 64
 const longMillis = 500
 
 /**
- * When the wait number `steps`, counted from 0, ends that begins at `nowMillis`.
+ * When wait number `steps` (from 0), which begins at `nowMillis`, ends.
  *
  * @param random from 0 to 1
  */
@@ -46,37 +46,37 @@ export const endOfWait = (growth: Growth, steps: number, nowMillis: number, rand
   return later - nowMillis <= wait * most ? later : later - gridMillis
 }
 
-/** One request's question to a schedule. */
+/** One request that asks a schedule for its next wait. */
 interface Question {
   readonly effect: Effect.Effect<Place>
   readonly answer: (exit: Exit.Exit<Place>) => void
 }
 
-/** A fiber that asks; one that waits for a schedule is left alone with that question. */
+/** A fiber that runs schedules; if a schedule waits, the fiber continues with that request only. */
 interface Worker {
   current: Question | undefined
 }
 
-/** Steps of schedules in one turn of the event loop: a few milliseconds. */
+/** How many steps of schedules are run in one turn of the event loop: a few milliseconds. */
 const stepsInATurn = 500
 
 /**
- * Asks schedules when to send again. Schedules that are {@link exponential} are computed. All others are programs of the
- * caller's: what comes in one tick is asked by one fiber, since a fiber for each request costs more than the question. A
- * schedule that takes its time, fails, or ends the fiber that asks it delays or spoils no other question.
+ * Asks schedules when to send again. {@link exponential} schedules are computed. All others are effects of the caller: one
+ * fiber runs them for all requests of a tick, since a fiber for each request costs more than the step. A schedule that is
+ * slow, fails, or ends its fiber does not delay or break the steps of other requests.
  */
 export class Schedules {
   private readonly questions: Array<Question> = []
-  /** The first question that was not asked yet. */
+  /** The index of the first request that was not handled yet. */
   private next = 0
   private worker: Worker | undefined = undefined
   private planned = false
-  /** Fibers that were started: their number depends on the ticks, not on the questions. */
+  /** How many fibers were started: one for a tick, not one for a request. */
   started = 0
 
   constructor(private readonly runtime: Runtime.Runtime<never>, private readonly random: Utils.PCGRandom) {}
 
-  /** The next place of a schedule that can be computed; `undefined` for one that has to be asked. */
+  /** The next place of a schedule that can be computed; `undefined` if the schedule must be run. */
   compute(
     schedule: Schedule.Schedule<unknown, never>,
     nowMillis: number,
@@ -88,7 +88,7 @@ export class Schedules {
     return { state: steps + 1, at: endOfWait(growth, steps, nowMillis, this.random.number()) }
   }
 
-  /** Asks at the end of this tick. */
+  /** Runs the schedule at the end of this tick. */
   ask<In>(
     schedule: Schedule.Schedule<unknown, In>,
     nowMillis: number,
@@ -111,7 +111,7 @@ export class Schedules {
     this.planned = false
   }
 
-  /** Asks until `end`, or until a schedule takes its time: then the fiber goes on with that question alone. */
+  /** Runs schedules until `end`, or until one of them waits: then the fiber continues with that request only. */
   private work(end: number): void {
     const worker: Worker = { current: undefined }
     this.worker = worker

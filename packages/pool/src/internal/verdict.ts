@@ -2,10 +2,10 @@ import type { Failure } from "@effect-apns/core"
 import type { Reason } from "@effect-apns/models"
 
 /**
- * What is done with a request that was not simply accepted:
+ * What to do with a request that was not accepted:
  *
- * - `settle`: its caller gets what came;
- * - `repeat`: it is sent again at once, on another connection if there is one;
+ * - `settle`: its caller gets the answer or the error;
+ * - `repeat`: it is sent again at once, if possible on another connection;
  * - `retry`: it is sent again when the retry schedule says so;
  * - `backoff`: it is sent again when the server says so (`Retry-After`), else when the back-off schedule does;
  * - `resign`: the provider token is signed anew, then it is sent again;
@@ -13,26 +13,26 @@ import type { Reason } from "@effect-apns/models"
  */
 export type Verdict = "settle" | "repeat" | "retry" | "backoff" | "resign" | "keepToken"
 
-/** What is known of the request's past. */
+/** Earlier attempts of the request. */
 export interface History {
-  /** Times that it was moved to another connection at once. */
+  /** How often it was moved to another connection at once. */
   readonly moves: number
-  /** Times that it was sent again although an earlier attempt may have been processed. */
+  /** How often it was sent again although an earlier attempt may have been processed. */
   readonly copies: number
-  /** The provider token was signed anew for it, or kept against the server's wish. */
+  /** The provider token was signed again for it, or kept although APNs refused it. */
   readonly resigned: boolean
 }
 
 export const noHistory: History = { moves: 0, copies: 0, resigned: false }
 
-/** Times that a request which cost nothing (refused, or never looked at) is moved at once before a schedule decides. */
+/** How often a request that was not processed is moved at once, before a schedule decides. */
 export const maxMoves = 2
 
 /**
- * An answer that is no 2xx.
+ * The verdict on an answer that is not 2xx.
  *
- * @param info what Apple's table says of its reason and status
- * @param signed whether the request carried a provider token of the pool's
+ * @param info what Apple documents about its reason and status
+ * @param signed whether the request had a provider token of the pool
  */
 export const ofAnswer = (
   info: Pick<Reason.Info, "class" | "retry">,
@@ -55,13 +55,13 @@ export const ofAnswer = (
   }
 }
 
-/** What the pool and the request say about sending again what may have been processed. */
+/** Whether a request that may have been processed is sent again, by the options of the pool and the request. */
 export interface Rules {
   readonly retransmit: boolean
   readonly maxRetransmits: number
 }
 
-/** The end of an attempt without an answer. */
+/** The verdict on an attempt that ended without an answer. */
 export const ofFailure = (
   failure: Pick<Failure.PoolFailure, "_tag" | "processed">,
   history: History,
@@ -71,7 +71,7 @@ export const ofFailure = (
     case "no":
       return history.moves < maxMoves ? "repeat" : "retry"
     case "unknown":
-      // its time is over: there is none left to send it again
+      // its time is over: it cannot be sent again
       if (failure._tag === "Timeout") return "settle"
       return rules.retransmit && history.copies < rules.maxRetransmits ? "retry" : "settle"
     case "yes":

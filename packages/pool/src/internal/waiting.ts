@@ -1,45 +1,46 @@
 import type { Delivery } from "../unstable/Delivery.js"
 
 /**
- * The deliveries of one caller that wait: those that were sent and came back first, in the order in which they were
- * submitted, then those that were never sent, likewise.
+ * The waiting deliveries of one caller: first those that were sent and put back, then those that were never sent, each in
+ * the order in which they were submitted.
  */
 export class Lane {
   /** @internal Never sent: a list through the deliveries themselves. */
   head: Delivery | undefined = undefined
   /** @internal */
   tail: Delivery | undefined = undefined
-  /** @internal Came back: a heap. They come back in any order, and each may leave at any time. */
+  /** @internal Put back: a heap. They are put back in any order, and each may be removed at any time. */
   readonly returned: Array<Delivery> = []
-  /** @internal The neighbors among the lanes in which somebody waits, which stand in a ring: itself where it is alone. */
+  /** @internal The neighbors in the ring of lanes that are not empty: itself if it is the only one. */
   nextLane: Lane = this
   /** @internal */
   previousLane: Lane = this
 
-  /** Who is served next. */
+  /** The delivery that is served next. */
   get first(): Delivery | undefined {
     return this.returned[0] ?? this.head
   }
 }
 
 /**
- * Deliveries that wait for a free stream. Lanes take turns, one delivery each: whoever sends one notification is not
- * stuck behind whoever sends a million, and two bulks get the same share. Inside a lane the longest waiting is first, and
- * what comes back keeps its place. Everything takes constant time, but what comes back: the logarithm of how many did.
+ * Deliveries that wait for a free stream. Lanes take turns, one delivery each: a single notification does not wait behind
+ * a bulk of a million, and two bulks get the same share. In a lane the one that was submitted first is served first, and
+ * one that is put back keeps its place. All operations take constant time, except putting back: the logarithm of how many
+ * were put back.
  */
 export class Waiting {
   size = 0
-  /** Whose turn it is. */
+  /** The lane whose turn it is. */
   private turn: Lane | undefined = undefined
-  /** Everybody who sends one at a time. */
+  /** The lane of all callers that send one notification at a time. */
   private readonly single = new Lane()
 
-  /** Who is served next. */
+  /** The delivery that is served next. */
   get first(): Delivery | undefined {
     return this.turn?.first
   }
 
-  /** Takes a delivery that was never sent. */
+  /** Adds a delivery that was never sent. */
   add(delivery: Delivery): void {
     const lane = this.laneFor(delivery)
     const { tail } = lane
@@ -49,14 +50,14 @@ export class Waiting {
     lane.tail = delivery
   }
 
-  /** Takes a delivery that came back, at the place that it had. */
+  /** Adds a delivery that is put back, at its old place. */
   addReturned(delivery: Delivery): void {
     const { returned } = this.laneFor(delivery)
     returned.push(delivery)
     up(returned, returned.length - 1, delivery)
   }
 
-  /** Takes the first one out; the next lane's turn has come. */
+  /** Removes and returns the first one; then it is the next lane's turn. */
   shift(): Delivery | undefined {
     const { first } = this
     if (first === undefined) return undefined
@@ -81,7 +82,7 @@ export class Waiting {
     if (lane.first === undefined) this.leave(lane)
   }
 
-  /** Calls `visit` with each that waits, in no particular order. It must not add or remove any. */
+  /** Calls `visit` with each delivery, in no particular order. It must not add or remove any. */
   forEach(visit: (delivery: Delivery) => void): void {
     const { turn } = this
     let lane = turn
@@ -99,7 +100,7 @@ export class Waiting {
     return lane
   }
 
-  /** The lanes stand in a ring; who joins it stands before the one whose turn it is, and so is the last. */
+  /** The lanes form a ring; a new one is added before the one whose turn it is, and so is the last. */
   private join(lane: Lane): void {
     const { turn } = this
     if (turn === undefined) {
@@ -168,7 +169,7 @@ const removeFromHeap = (heap: Array<Delivery>, delivery: Delivery): void => {
   delivery.heapIndex = -1
   const last = heap.pop()
   if (last === undefined || last === delivery) return
-  // one that came from another branch may belong nearer to the root
+  // one that came from another branch may have to move towards the root
   down(heap, i, last)
   up(heap, last.heapIndex, last)
 }

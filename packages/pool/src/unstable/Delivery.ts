@@ -79,7 +79,7 @@ export abstract class Delivery extends Exchange.Exchange {
   attempts = 0
   phase: Phase = "new"
 
-  // What the pool keeps of it. A subclass must not have fields of these names.
+  // The state that the pool keeps here. A subclass must not have fields with these names.
 
   /** The pool that it was submitted to. */
   engine: Engine | undefined = undefined
