@@ -11,7 +11,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href
 const program = fileURLToPath(new URL("./fixtures/plainJavaScript.mjs", import.meta.url))
 
-it.scopedLive("a program in plain JavaScript that passes anything to everything: typed errors for it, and nobody else is concerned", () =>
+it.scopedLive("plain JavaScript that passes any value to any function -> typed errors, and other callers are not affected", () =>
   Effect.gen(function*() {
     const { ca, credentials: { key, keyId, teamId }, origin } = yield* MockApns.MockApns
     // whatever is written to the working directory is written there, and removed

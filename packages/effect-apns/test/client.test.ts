@@ -80,7 +80,7 @@ describe("send", () => {
       }
     }))
 
-  it("is rejected with the typed error itself, which knows its caller", () =>
+  it("is rejected with the typed error itself, with a stack that shows the caller", () =>
     withClient(async (client, mock) => {
       await Effect.runPromise(mock.next(MockApns.unregistered(1704067200000)))
       const sendingTheLunch = async () => {
@@ -97,7 +97,7 @@ describe("send", () => {
       assert.notInclude(error.stack, "FiberFailure")
     }))
 
-  it("is rejected with BadDeviceToken for a token that is none, with ParseError for anything else, each with its caller", () =>
+  it("an invalid token -> BadDeviceToken, any other invalid input -> ParseError, each with a stack that shows the caller", () =>
     withClient(async (client, mock) => {
       const cases: ReadonlyArray<readonly [given: unknown, tag: string]> = [
         [{ token: "xyz", notification }, "BadDeviceToken"],
@@ -125,7 +125,7 @@ describe("send", () => {
       assert.deepStrictEqual(await Effect.runPromise(mock.received), [])
     }))
 
-  it("callers of one broken notification get an error each, with a stack of their own", () =>
+  it("several callers with one broken notification -> an error for each, with its own stack", () =>
     withClient(async (client) => {
       const large = Notification.alert({ alert: "x".repeat(5000) })
       const first = async () => await client.send({ token, notification: large })
@@ -136,7 +136,7 @@ describe("send", () => {
       assert.include(two.stack, "second")
     }))
 
-  it("an abort takes the notification back and rejects with the signal's reason", () =>
+  it("an abort -> the notification is cancelled, and the promise rejects with the signal's reason", () =>
     withClient(async (client, mock) => {
       await Effect.runPromise(mock.next(MockApns.swallow))
       const controller = new AbortController()
@@ -160,7 +160,7 @@ describe("sendAll and sendEach", () => {
     return all
   }
 
-  it("take arrays, generators and async iterables, and tell one outcome for each", () =>
+  it("take arrays, generators and async iterables, and give one outcome for each item", () =>
     withClient(async (client, mock) => {
       const tokens = ["aa", "xyz", "bb"]
       const sources: ReadonlyArray<Iterable<string> | AsyncIterable<string>> = [
@@ -187,7 +187,7 @@ describe("sendAll and sendEach", () => {
       assert.strictEqual(await Effect.runPromise(mock.acceptedCount), 10)
     }))
 
-  it("reads no more of an endless source than can be under way, and stops it when the loop is left", () =>
+  it("an endless source -> only as much is read as can be in flight; leaving the loop stops it", () =>
     withClient(async (client) => {
       let made = 0
       let ended = false
@@ -208,7 +208,7 @@ describe("sendAll and sendEach", () => {
       assert.strictEqual((await client.stats()).inFlight, 0)
     }))
 
-  it("what the source throws is thrown as it is, and a source that is none is a typed error", () =>
+  it("the source throws -> the same error; not an iterable -> a typed error", () =>
     withClient(async (client) => {
       const broken = new Error("the database is gone")
       const tokens = (async function*() {
@@ -234,7 +234,7 @@ describe("sendAll and sendEach", () => {
       )
     }))
 
-  it("an abort ends the loop with the signal's reason", () =>
+  it("an abort -> the loop ends with the signal's reason", () =>
     withClient(async (client) => {
       const controller = new AbortController()
       const endless = (async function*() {
@@ -252,7 +252,7 @@ describe("sendAll and sendEach", () => {
 })
 
 describe("channels and broadcast", () => {
-  it("make, list, use and delete a channel", () =>
+  it("a channel is created, listed, used and deleted", () =>
     withClient(async (client) => {
       const { channelId } = await client.channels.create({ messageStoragePolicy: "no-message-stored" })
       assert.deepStrictEqual((await client.channels.list()).channelIds, [channelId])
@@ -271,7 +271,7 @@ describe("channels and broadcast", () => {
 })
 
 describe("close", () => {
-  it("waits for the answer of what is under way; what comes later is refused", () =>
+  it("waits for the answers in flight; later sends are refused", () =>
     withMock(async (mock, options) => {
       const client = await createClient(options)
       await Effect.runPromise(mock.next(MockApns.slow("200 millis")))
@@ -299,7 +299,7 @@ describe("close", () => {
 })
 
 describe("createClient", () => {
-  it("is rejected with one typed error for whatever it is given", () =>
+  it("any invalid options -> one typed error", () =>
     withMock(async (_, good) => {
       const { key, keyId, teamId } = { key: "", keyId: "", teamId: "", ...good }
       const cases: ReadonlyArray<readonly [given: unknown, tag: string, hint: string]> = [

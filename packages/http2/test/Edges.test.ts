@@ -17,7 +17,7 @@ const reserved = (frame: Uint8Array): Uint8Array => {
   return bytes
 }
 
-describe("edges of the session", () => {
+describe("limits and edge cases of the session", () => {
   it("the reserved bit of a stream identifier is ignored (RFC 9113 section 4.1)", () => {
     const { driver } = greeted()
     driver.request()
@@ -25,7 +25,7 @@ describe("edges of the session", () => {
     assert.deepStrictEqual(driver.heard().map((event) => event.slice(0, 8)), ["settings", "response"])
   })
 
-  it("so are those of WINDOW_UPDATE and GOAWAY (RFC 9113 sections 6.8 and 6.9)", () => {
+  it("the reserved bits of WINDOW_UPDATE and GOAWAY are ignored (RFC 9113 sections 6.8 and 6.9)", () => {
     const { driver } = greeted()
     driver.request("/", new Uint8Array(65_540))
     driver.frames()
@@ -39,7 +39,7 @@ describe("edges of the session", () => {
     assert.deepStrictEqual(driver.session.streams(), driver.calls)
   })
 
-  it("a GOAWAY of exactly 8 bytes is one, and one of 7 is not (RFC 9113 section 6.8)", () => {
+  it("a GOAWAY of 8 bytes -> valid; of 7 bytes -> an error (RFC 9113 section 6.8)", () => {
     const { driver } = greeted()
     driver.receive(Frame.frame(FrameType.GOAWAY, 0, 0, new Uint8Array(8)))
     assert.deepStrictEqual(driver.session.goaway, { lastStreamId: 0, code: 0, debugData: "" })
@@ -47,14 +47,14 @@ describe("edges of the session", () => {
     assert.match(driver.heard().at(-1) ?? "", /^protocol error 6 /)
   })
 
-  it("64 of our PINGs may be on their way; of more the oldest are forgotten", () => {
+  it("up to 64 of our PINGs wait for an answer; with more, the oldest are forgotten", () => {
     const { driver } = greeted()
     for (let i = 0; i < 65; i++) driver.session.ping(1_000 + i)
     driver.receive(Frame.ping(1_000, true), Frame.ping(1_001, true), Frame.ping(1_064, true))
     assert.deepStrictEqual(driver.heard(), ["pong 1001", "pong 1064"])
   })
 
-  it("our GOAWAY carries as much debug data as one frame has room for", () => {
+  it("our GOAWAY has as much debug data as fits in one frame", () => {
     const { driver } = greeted()
     driver.session.sendGoaway(Code.NO_ERROR, "x".repeat(20_000))
     assert.deepStrictEqual(driver.frames().map(({ payload, type }) => [type, payload.length]), [
@@ -63,7 +63,7 @@ describe("edges of the session", () => {
     assert.isFalse(driver.session.request(new Call(), post, "/", undefined, noBody))
   })
 
-  it("after a protocol error it says nothing and takes nothing", () => {
+  it("after a protocol error nothing is written and no request is taken", () => {
     const { driver } = greeted()
     const call = driver.request()
     driver.receive(Frame.ping(1), Frame.frame(FrameType.PING, 0, 0, noBody))
@@ -78,7 +78,7 @@ describe("edges of the session", () => {
     assert.isTrue(driver.session.closing)
   })
 
-  it("asks for a stream window as large as a body may be, at least the RFC's, at most what there is", () => {
+  it("the stream window is the largest body, at least the RFC's default, at most the RFC's maximum", () => {
     const window = (maxBodySize: number): number => {
       const driver = new Driver({ limits: { maxBodySize } })
       const settings = driver.frames()[0]?.payload ?? noBody
@@ -97,7 +97,7 @@ describe("edges of the session", () => {
     ])
   })
 
-  it("says its preface, settings and window in these bytes (RFC 9113 section 3.4)", () => {
+  it("the bytes of the preface, settings and window (RFC 9113 section 3.4)", () => {
     const driver = new Driver()
     assert.strictEqual(
       toHex(driver.take()),
@@ -107,7 +107,7 @@ describe("edges of the session", () => {
     )
   })
 
-  it("has as many requests left as the peer and the identifiers allow", () => {
+  it("available is what the peer and the remaining identifiers allow", () => {
     const { driver } = greeted([])
     assert.strictEqual(driver.session.available, 0x3fff_ffff)
     driver.receive(Frame.settings([[SettingId.MAX_CONCURRENT_STREAMS, 0]]))
@@ -121,7 +121,7 @@ describe("edges of the session", () => {
     assert.isFalse(driver.session.request(new Call(), post, "/", undefined, noBody))
   })
 
-  it("a body of exactly the window, the frame or the stream's window goes at once", () => {
+  it("a body of exactly the size of the window, the frame or the stream's window -> sent at once", () => {
     for (
       const [settings, length, waits] of [
         [[], 65_535, false],
@@ -146,7 +146,7 @@ describe("edges of the session", () => {
     )
   })
 
-  it("a header block of exactly one frame is one frame (RFC 9113 section 6.10)", () => {
+  it("a header block of exactly the size of a frame -> one frame (RFC 9113 section 6.10)", () => {
     const { driver } = greeted(undefined, {}, { maxHeaderListSize: 1_000_000 })
     const get = new Session.Head("GET", [])
     driver.request("/", noBody, get)
@@ -185,7 +185,7 @@ describe("edges of the session", () => {
     }
   })
 
-  it("a path is the head's start and the rest, which may be empty", () => {
+  it("the path is the prefix of the head and the rest, which may be empty", () => {
     const { driver } = greeted()
     const head = new Session.Head("GET", [], "/3/device/")
     for (const rest of ["", "00", "a/b"]) {
@@ -197,7 +197,7 @@ describe("edges of the session", () => {
     assert.throws(() => driver.request("a b", noBody, head), /path has to start with a slash/)
   })
 
-  it("a response body is handed over as it came, of any size, in one piece or several", () => {
+  it("a response body of any size, in one piece or several -> passed on unchanged", () => {
     for (const pieces of [["x"], ["x".repeat(20), "y".repeat(30)], ["a".repeat(16), "b".repeat(16), "c", ""]]) {
       const { driver } = greeted()
       const call = driver.request()
@@ -211,7 +211,7 @@ describe("edges of the session", () => {
     }
   })
 
-  it("a stream that is reset behind its headers keeps what came of its body", () => {
+  it("a stream reset after its headers -> keeps the part of the body that arrived", () => {
     const { driver } = greeted()
     const call = driver.request()
     driver.frames()
@@ -221,7 +221,7 @@ describe("edges of the session", () => {
     assert.deepStrictEqual(driver.frames(), [])
   })
 
-  it("windows are given back at half, those of the connection and of the stream each (RFC 9113 section 6.9)", () => {
+  it("WINDOW_UPDATE is sent when half of a window is used, for connection and stream each (RFC 9113 section 6.9)", () => {
     const { driver } = greeted(undefined, { limits: { maxBodySize: 70_000 } })
     driver.request()
     driver.frames()
@@ -238,7 +238,7 @@ describe("edges of the session", () => {
     )
   })
 
-  it("the longest names are checked once and then known, however many there are", () => {
+  it("long header names are checked once and then remembered, for any number of them", () => {
     const { driver } = greeted()
     for (let i = 0; i < 600; i++) {
       driver.request("/", noBody, post, [`x-${i}`, "1"])

@@ -8,7 +8,7 @@ import { greeted, hex, noBody, Random } from "./utils.js"
 const seed = 20_260_101
 
 describe("hostile input", () => {
-  it("of the corpus leads to nothing bad, and to the same whatever the pieces", () => {
+  it("the corpus in pieces of any size -> the same events, no broken invariant", () => {
     const corpus = loadCorpus()
     assert.isAbove(corpus.length, 50)
     for (const input of corpus) {
@@ -18,7 +18,7 @@ describe("hostile input", () => {
     }
   })
 
-  it("of any kind leads to the same events in any pieces", () => {
+  it("random input in pieces of any size -> the same events", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1 }),
@@ -56,14 +56,14 @@ describe("hostile input", () => {
     }
   })
 
-  it("is searched for: new kinds of answers are found from nothing", () => {
+  it("the search finds new kinds of answers without a corpus", () => {
     const kinds: Array<string> = []
     const report = fuzz(new Random(seed), [], ({ inputs }) => inputs < 3_000, (_input, kind) => kinds.push(kind))
     assert.deepStrictEqual(report.failures, [])
     assert.isAbove(kinds.length, 40)
   })
 
-  it("would be noticed: the invariants see a stream that is settled twice, lost, or settled while open", () => {
+  it("a stream settled twice, lost, or settled while open -> the invariants find it", () => {
     const { driver } = greeted()
     const [twice, lost, open] = [driver.request(), driver.request(), driver.request()]
     driver.receive(Frame.headers(1, hex("88"), { endStream: true }))

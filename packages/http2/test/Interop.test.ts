@@ -156,7 +156,7 @@ class Client {
 const numbered = (count: number): Array<number> => Array.from({ length: count }, (_, i) => i)
 
 describe("against node:http2", () => {
-  it("one after the other, with every header and byte as sent", () =>
+  it("requests one after the other -> every header and byte arrives as sent", () =>
     withServer({}, (stream, request) => {
       stream.respond({ ":status": 400, "apns-id": "A-1" })
       stream.end(JSON.stringify({ reason: "BadDeviceToken", length: request.body.length }))
@@ -202,7 +202,7 @@ describe("against node:http2", () => {
       for (const i of numbered(5_000)) assert.strictEqual(bodies.get(`/${i}`), `${i}`.repeat(i % 100))
     }))
 
-  it("settings that are lowered and raised mid-flight", () => {
+  it("settings lowered and raised while requests are in flight", () => {
     let answered = 0
     const steps: ReadonlyArray<http2.Settings> = [
       { headerTableSize: 0 },
@@ -249,7 +249,7 @@ describe("against node:http2", () => {
       assert.isTrue(client.session.closing)
     }))
 
-  it("resets before and behind the status", () =>
+  it("resets before and after the status", () =>
     withServer({}, (stream, request) => {
       if (request.path === "/refused") return stream.close(http2.constants.NGHTTP2_REFUSED_STREAM)
       if (request.path === "/error") return stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR)
@@ -277,7 +277,7 @@ describe("against node:http2", () => {
       assert.isTrue(outcome.body === body.subarray(body.length - 60_000).toString("latin1"))
     }))
 
-  it("answers before the body was read", () =>
+  it("answers before the request body was read", () =>
     withServer({ initialWindowSize: 1_000 }, (stream) => {
       stream.respond({ ":status": 413 }, { endStream: true })
     }, async (client) => {

@@ -89,9 +89,9 @@ const attempts: Readonly<Record<string, Attempt>> = {
   "a head": (_, [a, b, c]) => Reflect.construct(Session.Head, [a, b, c])
 }
 
-describe("whatever is passed", () => {
+describe("invalid arguments of any kind", () => {
   for (const [name, attempt] of Object.entries(attempts)) {
-    it(`${name}: the session goes on for others`, () => {
+    it(`${name} -> the session continues for other requests`, () => {
       fc.assert(fc.property(fc.array(hostile, { minLength: 5, maxLength: 5 }), (shy) => {
         const values = shy.map(({ value }) => value)
         const driver = opened()

@@ -20,7 +20,7 @@ const fieldsOf = (fields: ReadonlyArray<string> | undefined, wanted: string): Ar
 }
 
 describe("the start", () => {
-  it("says preface, SETTINGS and WINDOW_UPDATE first, without a call of onOutput (RFC 9113 section 3.4)", () => {
+  it("writes preface, SETTINGS and WINDOW_UPDATE first, without a call of onOutput (RFC 9113 section 3.4)", () => {
     const driver = new Driver()
     assert.strictEqual(driver.outputCalls, 0)
     const output = driver.take()
@@ -32,7 +32,7 @@ describe("the start", () => {
     )
   })
 
-  it("takes no request before the peer's SETTINGS", () => {
+  it("accepts no request before the peer's SETTINGS", () => {
     const driver = new Driver()
     assert.isFalse(driver.session.ready)
     assert.strictEqual(driver.session.available, 0)
@@ -44,7 +44,7 @@ describe("the start", () => {
     assert.deepStrictEqual(typesOf(driver.frames()), ["SETTINGS 0", "WINDOW_UPDATE 0", "SETTINGS 0"])
   })
 
-  it("knows the RFC's initial values until told otherwise", () => {
+  it("uses the RFC's initial values until the peer's SETTINGS", () => {
     const driver = new Driver()
     assert.deepStrictEqual(driver.session.settings, {
       headerTableSize: 4096,
@@ -58,14 +58,14 @@ describe("the start", () => {
     assert.isAbove(driver.session.available, 1_000_000)
   })
 
-  it("refuses an authority that is none", () => {
+  it("refuses an invalid authority", () => {
     assert.throws(() => new Driver({ authority: "a b" }), /authority/)
     assert.throws(() => new Driver({ authority: "" }), /authority/)
   })
 })
 
 describe("requests", () => {
-  it("carry pseudo-headers first, then common headers, the head's and the extra ones", () => {
+  it("have pseudo-headers first, then common headers, those of the head and the extra ones", () => {
     const { driver } = greeted()
     driver.session.setCommonHeaders([["authorization", "bearer t"]])
     const call = driver.request("/3/device/0a", bytesOf("{}"), post, ["apns-collapse-id", "lunch"])
@@ -90,7 +90,7 @@ describe("requests", () => {
     assert.strictEqual(sent[0]?.flags, Flag.END_HEADERS | Flag.END_STREAM)
   })
 
-  it("of one tick leave together, with one call of onOutput", () => {
+  it("of one tick are written together, with one call of onOutput", () => {
     const { driver } = greeted()
     const before = driver.outputCalls
     for (let i = 0; i < 1000; i++) driver.request(`/3/device/${i}`, new Uint8Array(65))
@@ -102,7 +102,7 @@ describe("requests", () => {
     assert.isFalse(driver.session.request(new Call(), post, "/", undefined, noBody))
   })
 
-  it("spend one byte on each shared header from the second one on, and 1 on none when they are many", () => {
+  it("take one byte for each shared header from the second request on", () => {
     const { driver } = greeted()
     driver.session.setCommonHeaders([["authorization", `bearer ${"x".repeat(200)}`]])
     const sizes = [1, 2, 3, 4].map(() => {
@@ -114,7 +114,7 @@ describe("requests", () => {
     assert.isAbove(sizes[0] ?? 0, 200)
   })
 
-  it("say the length of their body in one byte from its third use on (RFC 9110 section 8.6)", () => {
+  it("encode the length of their body in one byte from its third use on (RFC 9110 section 8.6)", () => {
     const { driver } = greeted()
     /** What a body of `length` adds to the header block of a request without one, in bytes. */
     const cost = (length: number): number => {
@@ -141,7 +141,7 @@ describe("requests", () => {
     assert.deepStrictEqual([250, 250].map(cost), [1, 1])
   })
 
-  it("say any length truly, whatever came before", () => {
+  it("always have the right content-length, after any other requests", () => {
     const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 0x7fff_ffff], [
       SettingId.MAX_CONCURRENT_STREAMS,
       100_000
@@ -164,7 +164,7 @@ describe("requests", () => {
     }
   })
 
-  it("may not set content-length: it could not be true", () => {
+  it("must not set content-length themselves", () => {
     const { driver } = greeted()
     assert.throws(() => new Session.Head("POST", [["content-length", "2"]]), /content-length.*the session sends/)
     assert.throws(() => driver.session.setCommonHeaders([["content-length", "2"]]), /content-length/)
@@ -200,7 +200,7 @@ describe("requests", () => {
     assert.strictEqual(Buffer.from(driver.requestBodies.get(1) ?? noBody).toString(), "body")
   })
 
-  it("larger than the peer's MAX_HEADER_LIST_SIZE are not taken (RFC 9113 section 6.5.2)", () => {
+  it("larger than the peer's MAX_HEADER_LIST_SIZE are refused (RFC 9113 section 6.5.2)", () => {
     const { driver } = greeted([[SettingId.MAX_HEADER_LIST_SIZE, 400]])
     const call = new Call()
     assert.isFalse(driver.session.request(call, post, `/${"x".repeat(400)}`, undefined, noBody))
@@ -273,7 +273,7 @@ describe("requests", () => {
     )
   })
 
-  it("take a stream again that has ended and was renewed, on another session too, with windows of its own", () => {
+  it("may reuse a stream that has ended and was renewed, also on another session, with new windows", () => {
     const first = greeted([[SettingId.INITIAL_WINDOW_SIZE, 100]]).driver
     const call = first.request("/", new Uint8Array(150))
     first.receive(Frame.headers(1, ok), Frame.data(1, bytesOf("x")), Frame.rstStream(1, Code.INTERNAL_ERROR))
@@ -291,7 +291,7 @@ describe("requests", () => {
     assert.strictEqual(call.status, 200)
   })
 
-  it("go on to stream 2^31-1 and no further (RFC 9113 section 5.1.1)", () => {
+  it("end with stream 2^31-1 (RFC 9113 section 5.1.1)", () => {
     const { driver } = greeted()
     Reflect.set(driver.session, "lastId", 0x7fff_fffb)
     assert.strictEqual(driver.session.available, 2)
@@ -365,7 +365,7 @@ describe("responses", () => {
     assert.match(driver.heard().join(), /^response .*"status":304/)
   })
 
-  it("of the largest allowed size are taken, in any pieces, with one WINDOW_UPDATE for each half window", () => {
+  it("of the largest allowed size are accepted in any pieces, with one WINDOW_UPDATE for each half window", () => {
     const { driver } = greeted()
     const call = driver.request()
     driver.frames()
@@ -389,7 +389,7 @@ describe("responses", () => {
     assert.isFalse(driver.session.closing)
   })
 
-  it("before the end of the request settle it; the rest is not sent (RFC 9113 section 8.1)", () => {
+  it("before the end of the request complete it; the rest of the request is not sent (RFC 9113 section 8.1)", () => {
     const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 10]])
     const call = driver.request("/", new Uint8Array(100))
     driver.frames()
@@ -425,7 +425,7 @@ describe("resets", () => {
     assert.deepStrictEqual(driver.problems(), [])
   })
 
-  it("by the peer behind a status hand over the truncated response", () => {
+  it("by the peer after a status give the truncated response", () => {
     const { driver, encoder } = greeted()
     const call = driver.request()
     driver.receive(
@@ -442,7 +442,7 @@ describe("resets", () => {
     assert.match(driver.heard().join(), /^response /)
   })
 
-  it("by us free the slot; what the peer sent meanwhile is tolerated and keeps HPACK in step", () => {
+  it("by us free the stream; late frames of the peer are ignored, and HPACK stays in sync", () => {
     const { driver, encoder } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 1]])
     const call = driver.request()
     assert.strictEqual(driver.session.available, 0)
@@ -464,7 +464,7 @@ describe("resets", () => {
     assert.lengthOf(driver.heard(), 1)
   })
 
-  it("by us, a thousand at once whose answers were on their way, do not count as a flood", () => {
+  it("by us, a thousand at once with answers already in flight, do not count as a flood", () => {
     const { driver } = greeted()
     for (let i = 0; i < 1000; i++) driver.request()
     for (const call of driver.calls) driver.session.reset(call, Code.CANCEL)
@@ -488,7 +488,7 @@ describe("resets", () => {
 })
 
 describe("GOAWAY", () => {
-  it("that disowns a stream whose status is here already does not take the answer back", () => {
+  it("below a stream whose status has arrived -> the answer still counts", () => {
     const { driver } = greeted()
     const answered = driver.request()
     const waiting = driver.request()
@@ -498,7 +498,7 @@ describe("GOAWAY", () => {
     assert.match(driver.heard().join(), /response .*failure 3 goaway/)
   })
 
-  it("fails the streams above its id, lets the others go on, and is told afterwards", () => {
+  it("fails the streams above its id, the others continue; onGoaway is called after that", () => {
     const { driver } = greeted()
     for (let i = 0; i < 4; i++) driver.request()
     driver.receive(Frame.goaway(3, Code.NO_ERROR, "{\"reason\":\"Shutdown\"}"))
@@ -541,7 +541,7 @@ describe("GOAWAY", () => {
     assert.strictEqual(driver.session.goaway?.debugData, "x".repeat(1_024))
   })
 
-  it("from us ends new requests and nothing else", () => {
+  it("from us only stops new requests", () => {
     const { driver } = greeted()
     const call = driver.request()
     driver.frames()
@@ -566,7 +566,7 @@ describe("PING", () => {
     ])
   })
 
-  it("of ours is told when it is answered, and only then", () => {
+  it("of ours: onPong is called when it is answered, and only then", () => {
     const { driver } = greeted()
     driver.session.ping(Number.MAX_SAFE_INTEGER)
     assert.strictEqual(toHex(driver.frames()[0]?.payload ?? noBody), "001fffffffffffff")
@@ -576,7 +576,7 @@ describe("PING", () => {
     assert.throws(() => driver.session.ping(0.5), RangeError)
   })
 
-  it("of an idle peer may come for ever as long as it answers ours", () => {
+  it("of an idle peer is allowed without limit as long as it answers ours", () => {
     const { driver } = greeted()
     for (let i = 0; i < 100; i++) {
       for (let j = 0; j < 500; j++) {
@@ -589,7 +589,7 @@ describe("PING", () => {
     assert.isFalse(driver.session.closing)
   })
 
-  it("whose answers are not read is a flood, even between responses", () => {
+  it("frames whose answers are not read are a flood, even between responses", () => {
     const { driver } = greeted()
     for (let i = 0; i < 20 && !driver.session.closing; i++) {
       driver.request()
@@ -616,7 +616,7 @@ describe("SETTINGS that change", () => {
     assert.strictEqual(driver.session.available, 1000)
   })
 
-  it("HEADER_TABLE_SIZE: the encoder says so, and heads are encoded anew (RFC 7541 section 4.2)", () => {
+  it("HEADER_TABLE_SIZE: the encoder sends a size update, and heads are encoded again (RFC 7541 section 4.2)", () => {
     const { driver } = greeted()
     driver.session.setCommonHeaders([["authorization", "bearer t"]])
     const expected = (): Array<string> => driver.requestHeaders.get(driver.calls.at(-1)?.id ?? 0) ?? []
@@ -653,7 +653,7 @@ describe("SETTINGS that change", () => {
     assert.deepStrictEqual(lengthsOf(driver.frames()).slice(1), [16_384, 3_616])
   })
 
-  it("INITIAL_WINDOW_SIZE: lowered windows are owed, raised ones let waiting bodies go on (RFC 9113 section 6.9.2)", () => {
+  it("INITIAL_WINDOW_SIZE: a lower one may make windows negative, a higher one lets waiting bodies continue (RFC 9113 section 6.9.2)", () => {
     const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 100]])
     driver.request("/", new Uint8Array(150))
     driver.request("/", new Uint8Array(150))
@@ -683,7 +683,7 @@ describe("SETTINGS that change", () => {
 })
 
 describe("send windows", () => {
-  it("the connection's: whoever does not wait for it gets in line, and overtakes nobody", () => {
+  it("the connection's: a new body is queued behind those that wait for it", () => {
     const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 1_000_000], [SettingId.MAX_CONCURRENT_STREAMS, 1000]])
     driver.request("/", new Uint8Array(70_000))
     assert.strictEqual(driver.session.available, 0)
@@ -699,7 +699,7 @@ describe("send windows", () => {
     assert.strictEqual(driver.requestBodies.get(3)?.length, 10)
   })
 
-  it("the connection's: a request without a body waits for nobody, and holds nobody up", () => {
+  it("the connection's: a request without a body does not wait, and delays no other", () => {
     const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 1_000_000]])
     driver.request("/", new Uint8Array(70_000))
     driver.request("/", noBody)
@@ -714,7 +714,7 @@ describe("send windows", () => {
     assert.isAbove(driver.session.available, 0)
   })
 
-  it("the connection's: those that are reset while they wait are skipped, however many they are", () => {
+  it("the connection's: any number of bodies that are reset while they wait are skipped", () => {
     const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 1_000_000]])
     driver.request("/", new Uint8Array(65_535))
     const waiting = Array.from({ length: 100_000 }, () => driver.request("/", bytesOf("x")))
@@ -759,7 +759,7 @@ describe("send windows", () => {
     assert.strictEqual(driver.session.available, 997)
   })
 
-  it("a stream's: its body waits, others pass", () => {
+  it("a stream's: its body waits, others are sent", () => {
     const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 10]])
     driver.request("/", new Uint8Array(25))
     driver.request("/", new Uint8Array(5))
@@ -778,7 +778,7 @@ describe("send windows", () => {
     )
   })
 
-  it("a window of 0: HEADERS go, DATA follows", () => {
+  it("a window of 0: HEADERS are sent at once, DATA later", () => {
     const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 0]])
     driver.request("/", bytesOf("hello"))
     driver.request("/", noBody)
@@ -788,7 +788,7 @@ describe("send windows", () => {
     assert.strictEqual(Buffer.from(driver.requestBodies.get(1) ?? noBody).toString(), "hello")
   })
 
-  it("a body that waits for the connection and loses its stream's window no longer holds up the others", () => {
+  it("a body that waits for the connection and loses its stream's window -> no longer delays the others", () => {
     const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 100_000], [SettingId.MAX_CONCURRENT_STREAMS, 1000]])
     driver.request("/", new Uint8Array(70_000))
     assert.strictEqual(driver.session.available, 0)
@@ -801,7 +801,7 @@ describe("send windows", () => {
     assert.deepStrictEqual(driver.problems(), [])
   })
 
-  it("the peer's reset of the body that waits lets requests in again", () => {
+  it("the peer resets the body that waits -> requests are accepted again", () => {
     const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 100_000], [SettingId.MAX_CONCURRENT_STREAMS, 1000]])
     driver.request("/", new Uint8Array(70_000))
     driver.receive(Frame.rstStream(1, Code.REFUSED_STREAM))
@@ -812,7 +812,7 @@ describe("send windows", () => {
 describe("heads", () => {
   const table = (driver: Driver): number => Number(Reflect.get(Reflect.get(driver.session, "encoder"), "tableSize"))
 
-  it("that alternate find everything in the table", () => {
+  it("used in turn are encoded from the table", () => {
     const { driver } = greeted()
     const heads = Array.from(
       { length: 8 },
@@ -828,7 +828,7 @@ describe("heads", () => {
     }
   })
 
-  it("more than the table holds do not thrash it: what is in stays in", () => {
+  it("more than the table holds: entries in the table stay there", () => {
     const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 100_000]])
     driver.session.setCommonHeaders([["authorization", "bearer t"]])
     const heads = Array.from(
@@ -854,7 +854,7 @@ describe("heads", () => {
     }
   })
 
-  it("are encoded anew when the common headers change, for ever, and spend one byte on each afterwards", () => {
+  it("are encoded again each time the common headers change, then take one byte for each header", () => {
     const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 100_000]])
     const heads = Array.from({ length: 5 }, (_, i) => new Session.Head("POST", [["apns-topic", `com.example.app${i}`]]))
     for (let token = 0; token < 100; token++) {
@@ -873,7 +873,7 @@ describe("heads", () => {
     assert.isAtMost(table(driver), 4096)
   })
 
-  it("that are made for each request (not advised) do not pile up", () => {
+  it("that are made for each request (not recommended) do not accumulate", () => {
     const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 100_000]])
     for (let i = 0; i < 3_000; i++) driver.request("/", noBody, new Session.Head("POST", [["apns-id", `${i}`]]))
     const templates: unknown = Reflect.get(driver.session, "templates")
@@ -924,7 +924,7 @@ describe("output", () => {
     assert.lengthOf([third, fourth, fifth].filter((bytes) => bytes?.buffer === second.buffer), 1)
   })
 
-  it("tells what was taken of a stream", () => {
+  it("reports how much of a stream was taken", () => {
     const { driver } = greeted()
     const unused = new Call()
     assert.isFalse(driver.session.wasTaken(unused))
@@ -938,7 +938,7 @@ describe("output", () => {
     assert.isTrue(driver.session.wasTaken(call))
   })
 
-  it("is told of once, when it begins", () => {
+  it("onOutput is called once, when output begins", () => {
     const { driver } = greeted()
     const before = driver.outputCalls
     driver.session.ping(1)
@@ -955,7 +955,7 @@ describe("output", () => {
 })
 
 describe("streams", () => {
-  it("are listed oldest first, however far apart, and abandoned in silence", () => {
+  it("are listed oldest first at any distance, and abandoned without a callback", () => {
     const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 1_000_000]])
     const old = driver.request()
     for (let i = 0; i < 3_000; i++) {
@@ -1040,7 +1040,7 @@ describe("handlers that call back", () => {
     )
   })
 
-  it("one that throws loses nothing", () => {
+  it("one that throws: no event is lost", () => {
     const { driver } = greeted()
     for (let i = 0; i < 4; i++) driver.request()
     let thrown = 0
@@ -1057,7 +1057,7 @@ describe("handlers that call back", () => {
     assert.strictEqual(driver.session.active, 0)
   })
 
-  it("a request that goes out from onSettings leaves behind the acknowledgment", () => {
+  it("a request sent from onSettings is written after the acknowledgment", () => {
     const driver = new Driver()
     driver.onSettings = () => {
       driver.request()

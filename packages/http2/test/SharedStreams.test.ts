@@ -77,7 +77,7 @@ class Peer {
 }
 
 describe("two sessions that share stream objects", () => {
-  it("a body that waits on one is not sent on the other, where its stream was refused (RFC 9113 section 8.7)", () => {
+  it("a stream is refused on one session while its body waits -> the body is not sent on the other (RFC 9113 section 8.7)", () => {
     const a = new Peer(100)
     const b = new Peer(100)
     const [moved, ...others] = [new Call(), new Call(), new Call()] as const
@@ -96,7 +96,7 @@ describe("two sessions that share stream objects", () => {
   })
 
   for (let seed = 1; seed <= 40; seed++) {
-    it(`send each body where it belongs, whole and within the windows, whatever happens: seed ${seed}`, () => {
+    it(`random events -> each body is sent whole, on its own session and within the windows: seed ${seed}`, () => {
       const random = new Random(seed)
       const windowSize = (): number => random.below(random.below(2) === 0 ? 400 : 30_000)
       const peers = [new Peer(windowSize()), new Peer(windowSize())]

@@ -3,7 +3,7 @@ import * as fc from "fast-check"
 import * as Text from "../src/internal/text.js"
 
 describe("writeAscii", () => {
-  it("sees each character out of range, at each place and alignment", () => {
+  it("finds each character out of range, at each place and alignment", () => {
     const memory = Text.allocate(256)
     for (const lowest of [0x20, 0x21]) {
       for (const length of [1, 5, 19, 20, 21, 22, 23, 24, 64, 75]) {
@@ -41,7 +41,7 @@ describe("writeAscii", () => {
     )
   })
 
-  it("does not write beyond the length of the text", () => {
+  it("does not write past the length of the text", () => {
     const memory = Text.allocate(64)
     memory.bytes.fill(1)
     assert.isFalse(Text.writeAscii(memory, "ü".repeat(30), 0, 0x21))

@@ -443,7 +443,7 @@ describe("closed streams", () => {
     }
   }
 
-  it("their header blocks keep HPACK in step (RFC 9113 section 4.3)", () => {
+  it("their header blocks keep HPACK in sync (RFC 9113 section 4.3)", () => {
     const { driver, encoder } = greeted()
     driver.request()
     driver.request()
@@ -464,7 +464,7 @@ describe("closed streams", () => {
     )
   })
 
-  it("a stream that ends before its own body has left is reset, and what comes behind is ignored", () => {
+  it("a stream that ends before its own body was sent -> reset, and later frames are ignored", () => {
     const { driver } = greeted()
     driver.request("/", new Uint8Array(70_000))
     driver.frames()
@@ -474,7 +474,7 @@ describe("closed streams", () => {
     assert.deepStrictEqual(driver.frames(), [])
   })
 
-  it("with more of our own resets than are remembered, none of their late frames is called an error", () => {
+  it("more of our own resets than are remembered -> their late frames are still no error", () => {
     const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 10_000]])
     for (let i = 0; i < 5_000; i++) driver.request()
     for (const call of driver.calls.slice(10)) {
@@ -494,7 +494,7 @@ describe("closed streams", () => {
     assert.deepStrictEqual(other.frames().map(({ streamId }) => streamId), [8_193])
   })
 
-  it("answering them is an answer that the peer has to read (RFC 9113 section 10.5)", () => {
+  it("our answers to them count as frames that the peer has to read (RFC 9113 section 10.5)", () => {
     const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 2_000]])
     for (let i = 0; i < 1_500; i++) driver.request()
     driver.frames()
@@ -539,7 +539,7 @@ describe("floods (RFC 9113 section 10.5)", () => {
   }
 
   for (const [name, frame] of nuisances) {
-    it(`${name} every 30 seconds for a week, or every 5 milliseconds for a minute, is none`, () => {
+    it(`${name} every 30 seconds for a week, or every 5 milliseconds for a minute -> not a flood`, () => {
       for (const [every, during] of [[30_000, week], [5, 60_000]] as const) {
         const driver = idle()
         for (let now = 0; now < during && !driver.session.closing; now += every) {
@@ -550,7 +550,7 @@ describe("floods (RFC 9113 section 10.5)", () => {
       }
     })
 
-    it(`${name} four times a millisecond is one, and so it is without a clock`, () => {
+    it(`${name} four times a millisecond -> a flood, also without a clock`, () => {
       for (const clock of [true, false]) {
         const driver = idle()
         let sent = 0
@@ -565,7 +565,7 @@ describe("floods (RFC 9113 section 10.5)", () => {
     })
   }
 
-  it("WINDOW_UPDATE of an idle connection is one", () => {
+  it("many WINDOW_UPDATEs on an idle connection -> a flood", () => {
     const { driver } = greeted()
     for (let i = 0; i < 1_001; i++) driver.receive(Frame.windowUpdate(0, 1))
     assert.deepStrictEqual(driver.heard(), [
@@ -573,14 +573,14 @@ describe("floods (RFC 9113 section 10.5)", () => {
     ])
   })
 
-  it("WINDOW_UPDATE for what was sent is none, however many requests wait for their answers", () => {
+  it("WINDOW_UPDATEs for what was sent, with any number of requests in flight -> not a flood", () => {
     const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 20_000]])
     for (let i = 0; i < 6_000; i++) driver.request("/", new Uint8Array(10))
     for (const { id } of driver.calls) driver.receive(Frame.windowUpdate(0, 10), Frame.windowUpdate(id, 10))
     assert.deepStrictEqual(driver.heard(), [])
   })
 
-  it("a body that is let go in pieces of one byte is no flood: each piece is use", () => {
+  it("WINDOW_UPDATEs of one byte for a waiting body -> not a flood, since each is useful", () => {
     const { driver } = greeted([[SettingId.INITIAL_WINDOW_SIZE, 0]])
     driver.request("/", new Uint8Array(5_000))
     driver.frames()
@@ -592,7 +592,7 @@ describe("floods (RFC 9113 section 10.5)", () => {
     assert.strictEqual(driver.requestBodies.get(1)?.length, 5_000)
   })
 
-  it("a response in pieces of one byte is one; in pieces of 16 it is none", () => {
+  it("a response in pieces of one byte -> a flood; in pieces of 16 bytes -> not a flood", () => {
     for (const [size, flood] of [[1, true], [15, true], [16, false]] as const) {
       const driver = start()
       for (let i = 0; i < 1_100; i++) driver.receive(Frame.data(3, new Uint8Array(size)))
@@ -600,7 +600,7 @@ describe("floods (RFC 9113 section 10.5)", () => {
     }
   })
 
-  it("a response makes up for 100 frames, an answer to our own PING for all", () => {
+  it("a response reduces the count by 100 frames, an answer to our own PING to 0", () => {
     const driver = start()
     // one is spent on the SETTINGS of the start
     driver.receive(times(999, Frame.ping(1)))
@@ -614,7 +614,7 @@ describe("floods (RFC 9113 section 10.5)", () => {
     assert.match(driver.heard().join(), /^protocol error 11 /)
   })
 
-  it("what a stream of ours may still bring is saved up, but never more than 16,384 frames", () => {
+  it("each open stream allows more frames, but never more than 16,384", () => {
     const { driver } = greeted([[SettingId.MAX_CONCURRENT_STREAMS, 1]])
     for (let i = 0; i < 10_000; i++) {
       const call = driver.request()
@@ -628,7 +628,7 @@ describe("floods (RFC 9113 section 10.5)", () => {
     assert.match(driver.heard().join(), /^protocol error 11 /)
   })
 
-  it("a clock that is set back lets no time pass, and goes on from there", () => {
+  it("the clock is set back -> no time passes, and it continues from there", () => {
     const { driver } = greeted()
     driver.session.receive(times(999, Frame.settingsAck()), 10_000)
     driver.session.receive(noBody, 9_000)
@@ -638,7 +638,7 @@ describe("floods (RFC 9113 section 10.5)", () => {
     assert.match(driver.heard().join(), /^protocol error 11 /)
   })
 
-  it("has a limit that can be set", () => {
+  it("the limit can be set", () => {
     const { driver } = greeted(undefined, { limits: { maxControlFrames: 10 } })
     driver.session.receive(times(9, Frame.settingsAck()), 0)
     driver.session.receive(times(1, Frame.settingsAck()), 100)

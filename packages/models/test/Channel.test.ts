@@ -5,14 +5,14 @@ import { Either, Schema } from "effect"
 describe("Channel", () => {
   const decode = Schema.decodeUnknownEither(Channel.Channel)
 
-  it("is spelt as Apple does", () => {
+  it("is encoded with Apple's field names", () => {
     assert.strictEqual(
       JSON.stringify(Schema.encodeSync(Channel.Channel)({ messageStoragePolicy: "no-message-stored" })),
       "{\"message-storage-policy\":0,\"push-type\":\"LiveActivity\"}"
     )
   })
 
-  it("is read in both of Apple's spellings, and no other", () => {
+  it("is decoded from both of Apple's spellings, and no other", () => {
     for (const spelling of ["LiveActivity", "liveactivity"]) {
       assert.deepStrictEqual(
         decode({ "message-storage-policy": 1, "push-type": spelling }),

@@ -235,7 +235,7 @@ describe("Live Activities of the caller's own types", () => {
     assert.include(text({ ...update, timestamp: 5 }), "\"timestamp\":5")
   })
 
-  it("are read back, and refused under another name", () => {
+  it("are decoded again, and refused under another name", () => {
     const decode = Schema.decodeUnknownEither(Adventure.payload)
     const start = {
       aps: {
@@ -254,7 +254,7 @@ describe("Live Activities of the caller's own types", () => {
     )
   })
 
-  it("point at the state that is wrong", () => {
+  it("an invalid state -> an error with its path", () => {
     const update = {
       ...Adventure.update({ timestamp: 2, contentState: { health: 1, until } }),
       contentState: { until }

@@ -48,11 +48,11 @@ const suite = <A extends string>(
       ))
     })
 
-    it("makes what it accepts", () => {
+    it("make accepts the same values as the guard", () => {
       FastCheck.assert(FastCheck.property(Arbitrary.make(schema), (value) => is(value) && accepts(value)))
     })
 
-    it("lets nothing through that could end a header or begin another", () => {
+    it("line breaks and other control characters -> refused", () => {
       FastCheck.assert(FastCheck.property(
         Arbitrary.make(schema),
         FastCheck.constantFrom(...injections),
@@ -64,7 +64,7 @@ const suite = <A extends string>(
       ))
     })
 
-    it("refuses what is no string, and says so", () => {
+    it("not a string -> refused, with that reason", () => {
       for (const input of [undefined, null, 7, {}, ["a"]]) {
         assert.isFalse(is(input))
         assert.include(message(schema, input), "a string")
@@ -86,7 +86,7 @@ suite("TeamId", TeamId.TeamId, TeamId.is)
 suite("Topic", Topic.Topic, Topic.is)
 
 describe("DeviceToken", () => {
-  it("stands in a path as it is", () => {
+  it("is used in a path unchanged", () => {
     FastCheck.assert(FastCheck.property(Arbitrary.make(DeviceToken.DeviceToken), (token) => {
       const url = new URL(`https://host/3/device/${token}`)
       assert.strictEqual(url.pathname, `/3/device/${token}`)
@@ -94,12 +94,12 @@ describe("DeviceToken", () => {
     }))
   })
 
-  it("assumes no length", () => {
+  it("may have any length", () => {
     for (const bytes of [1, 8, 32, 80, 100, 156, 2048]) assert.isTrue(DeviceToken.is("ab".repeat(bytes)))
     assert.isFalse(DeviceToken.is("ab".repeat(2049)))
   })
 
-  it("says what to change, and never repeats the token", () => {
+  it("the error says what to change, without the token", () => {
     const secret = "0123456789abcdef".repeat(4)
     assert.include(message(DeviceToken.DeviceToken, `${secret}/../x`), "has \"/\" at position 65")
     assert.include(message(DeviceToken.DeviceToken, `<${secret}>`), "has \"<\" at position 1")
@@ -111,7 +111,7 @@ describe("DeviceToken", () => {
     }
   })
 
-  it("is made of bytes", () => {
+  it("can be made from bytes", () => {
     assert.strictEqual(DeviceToken.fromBytes(new Uint8Array([0, 1, 0xab, 0xff])), "0001abff")
     assert.throws(() => DeviceToken.fromBytes(new Uint8Array(0)))
   })
@@ -144,7 +144,7 @@ describe("ApnsId", () => {
 })
 
 describe("Topic", () => {
-  it("is written as a whole for an app whose bundle ID ends in the suffix of a push type", () => {
+  it("a bundle ID that ends in the suffix of a push type -> the topic is given in full", () => {
     assert.strictEqual(Topic.forPushType("com.example.voip", "alert"), "com.example.voip")
     assert.strictEqual(Topic.forPushType("com.example.voip", "liveactivity"), "com.example.voip.push-type.liveactivity")
     assert.strictEqual(Topic.forPushType("com.example.voip.voip", "voip"), "com.example.voip.voip")
@@ -174,7 +174,7 @@ describe("Topic", () => {
     assert.sameMembers(Object.keys(suffixes), Object.keys(PushType.table))
   })
 
-  it("stays out of the rest of a path", () => {
+  it("cannot change the rest of a path", () => {
     for (const bad of ["../x", "a/b", "a b", "a?b", "a#b", "a%2fb", ".", "a:b", "a".repeat(256)]) {
       assert.isFalse(Topic.is(bad), bad)
       assert.isNotEmpty(message(Topic.Topic, bad))
@@ -196,7 +196,7 @@ describe("Priority", () => {
 })
 
 describe("PushType", () => {
-  it("has no other than the eleven", () => {
+  it("has only the eleven push types", () => {
     assert.strictEqual(Object.keys(PushType.table).length, 11)
     for (const [key, { value }] of Object.entries(PushType.table)) assert.strictEqual(key, value)
     assert.isFalse(PushType.is("toString"))
@@ -205,7 +205,7 @@ describe("PushType", () => {
 })
 
 describe("MessageStoragePolicy", () => {
-  it("is a number on the wire", () => {
+  it("is a number in JSON", () => {
     const encode = Schema.encodeSync(MessageStoragePolicy.MessageStoragePolicy)
     assert.strictEqual(encode("no-message-stored"), 0)
     assert.strictEqual(encode("most-recent-message-stored"), 1)

@@ -18,7 +18,7 @@ describe("Json.parse", () => {
     }))
   })
 
-  it("refuses an integer beyond 2^53, with the key and the way out", () => {
+  it("an integer beyond 2^53 -> refused, with the key and advice", () => {
     const message = refusal("{\"aps\":{\"alert\":\"x\"},\"orderId\":653247040368672769}")
     assert.include(message, "[\"orderId\"]")
     assert.include(message, "653247040368672769")
@@ -26,7 +26,7 @@ describe("Json.parse", () => {
     assert.include(message, "Notification.raw")
   })
 
-  it("finds it at any depth, in arrays, behind strings that look like JSON, in keys with escapes", () => {
+  it("such an integer at any depth, in arrays, after strings that look like JSON, under keys with escapes -> found", () => {
     const nested = "{ \"a\": [1, {\"b\\\"}\": [\"653247040368672769 }{,\", -9007199254740993]}], \"c\": 1 }"
     assert.include(refusal(nested), "[\"a\"][1][\"b\\\"}\"][1]")
     assert.include(refusal("9007199254740993"), "9007199254740993")
@@ -34,7 +34,7 @@ describe("Json.parse", () => {
     assert.include(refusal("{\"a\":{\"b\":{}},\"c\":[{}],\"d\":12345678901234567890}"), "[\"d\"]")
   })
 
-  it("draws the line at 2^53", () => {
+  it("2^53 - 1 -> accepted; larger -> refused", () => {
     for (const text of ["9007199254740992", "-9007199254740992", "0", "-0"]) {
       assert.strictEqual(Either.getOrThrow(Json.parse(text)), Number(text))
     }
@@ -52,20 +52,20 @@ describe("Json.parse", () => {
     }
   })
 
-  it("takes large measures that come out as they were written", () => {
+  it("large numbers that keep their value -> accepted", () => {
     for (const text of ["1e20", "1.5e300", "6.02214076e23", "-1.0E+21", "0.1234567890123456789", "123456789.5"]) {
       assert.strictEqual(Either.getOrThrow(Json.parse(text)), Number(text))
     }
   })
 
-  it("says where text stops being JSON, on one line", () => {
+  it("invalid JSON -> an error with the position, on one line", () => {
     const message = refusal("{\"a\":\u001b\r\n}")
     assert.include(message, "is not JSON")
     // eslint-disable-next-line no-control-regex
     assert.notMatch(message, /[\u001b\r\n]/)
   })
 
-  it("is how payloads are read", () => {
+  it("payloads are read with it", () => {
     const read = Payload.decodeText("alert")("{\"aps\":{\"alert\":\"x\"},\"orderId\":653247040368672769}")
     assert.isTrue(Either.isLeft(read) && read.left.message.includes("[\"orderId\"]"))
   })

@@ -48,7 +48,7 @@ const broadcast = (aps: unknown, headers: Record<string, string | undefined> = b
   ruled({ payload: { aps }, headers, path: broadcastPath })
 
 describe("Lint", () => {
-  describe("what is right has no findings", () => {
+  describe("valid pushes -> no findings", () => {
     const good: ReadonlyArray<readonly [string, Lint.Input]> = [
       ["an alert", {
         payload: {
@@ -132,12 +132,12 @@ describe("Lint", () => {
       assert.deepStrictEqual(ruled({ payload: new Uint8Array(), headers: goodHeaders }), ["body-empty body"])
       assert.deepStrictEqual(ruled({ payload: undefined }), ["body-empty body"])
     })
-    it("is no JSON, as text or as bytes, or no UTF-8", () => {
+    it("is not JSON, as text or as bytes, or not UTF-8", () => {
       assert.deepStrictEqual(ruled({ payload: "{aps:1}" }), ["body-not-json body"])
       assert.deepStrictEqual(ruled({ payload: new TextEncoder().encode("{") }), ["body-not-json body"])
       assert.deepStrictEqual(ruled({ payload: Uint8Array.of(0x22, 0xff, 0x22) }), ["body-not-json body"])
     })
-    it("is no dictionary", () => {
+    it("is not a dictionary", () => {
       for (const payload of ["[]", "7", "null", "\"x\"", "true"]) {
         assert.deepStrictEqual(ruled({ payload }), ["body-not-dictionary body"])
       }
@@ -219,7 +219,7 @@ describe("Lint", () => {
         "topic-suffix apns-topic"
       ])
     })
-    it("names the topic that is right", () => {
+    it("the finding names the right topic", () => {
       const [finding] = Lint.lint({
         payload: { aps: state },
         headers: { ...activityHeaders, "apns-topic": "com.example.app.voip" },
@@ -265,7 +265,7 @@ describe("Lint", () => {
       assert.deepStrictEqual(withHeaders(at(seconds + 1)), [])
       assert.deepStrictEqual(Lint.lint({ payload: { aps: { alert: "x" } }, headers: at(1) }), [])
     })
-    it("a call that may ring later", () => {
+    it("a call that may ring too late", () => {
       const headers = { "apns-topic": "com.example.app.voip", "apns-expiration": String(seconds + 3600) }
       assert.deepStrictEqual(typed("voip", {}, headers), ["voip-expiration apns-expiration"])
     })
@@ -619,7 +619,7 @@ describe("Lint", () => {
     }
   })
 
-  it("never throws, whatever it is given", () => {
+  it("any input -> never throws", () => {
     FastCheck.assert(
       FastCheck.property(
         FastCheck.jsonValue(),
@@ -644,25 +644,25 @@ describe("Lint", () => {
 })
 
 describe("Notification.lint", () => {
-  it("finds nothing in what is right, and knows the usual priority", () => {
+  it("a valid notification -> no findings; the default priority is known", () => {
     assert.deepStrictEqual(
       Notification.lint(Notification.background(), { headers: { "apns-topic": "com.example.app" } }),
       []
     )
     assert.deepStrictEqual(Notification.lint(Notification.alert({ alert: "x" })), [])
   })
-  it("holds the headers against the notification", () => {
+  it("compares the headers with the notification", () => {
     const findings = Notification.lint(Notification.voip({ custom: { id: 1 } }), {
       headers: { "apns-topic": "com.example.app" }
     })
     assert.deepStrictEqual(findings.map(({ rule }) => rule), ["topic-suffix"])
   })
-  it("says what cannot be encoded, with its path", () => {
+  it("cannot be encoded -> a finding with the path", () => {
     const [finding] = Notification.lint(Notification.alert({ badge: -1 }))
     assert.strictEqual(finding?.rule, "not-encodable")
     assert.strictEqual(finding?.key, "badge")
   })
-  it("says what is too large", () => {
+  it("too large -> a finding", () => {
     const [finding] = Notification.lint(Notification.alert({ alert: "x".repeat(5000) }))
     assert.strictEqual(finding?.rule, "body-too-large")
   })

@@ -2,7 +2,7 @@ import { Memo } from "@effect-apns/models/unstable/Memo"
 import { assert, describe, it } from "@effect/vitest"
 
 describe("Memo", () => {
-  it("gives back what was set for the same object, and for no other", () => {
+  it("get -> the value that was set for the same object, and for no other", () => {
     const memo = new Memo<object, string>()
     const a = {}
     assert.strictEqual(memo.get(a), undefined)
@@ -12,7 +12,7 @@ describe("Memo", () => {
     assert.strictEqual(memo.get(a), "a")
   })
 
-  it("gives back the newest value, whenever the ones before were set", () => {
+  it("set several times -> the newest value", () => {
     const memo = new Memo<object, number>()
     const key = {}
     const other = {}
@@ -24,7 +24,7 @@ describe("Memo", () => {
     }
   })
 
-  it("remembers the last 128 objects at least, and those for good that were looked up", () => {
+  it("remembers at least the last 128 objects, and all that were looked up", () => {
     const memo = new Memo<object, number>()
     const keys = Array.from({ length: 10_000 }, () => ({}))
     const used = keys[0] ?? {}
@@ -38,7 +38,7 @@ describe("Memo", () => {
     assert.isAtLeast(forgotten, 9_000)
   })
 
-  it("remembers nothing for what is no object", () => {
+  it("not an object -> nothing is remembered", () => {
     const memo = new Memo<unknown, string>()
     for (const key of [undefined, null, 1, "a", Symbol.iterator]) {
       memo.set(key, "x")

@@ -50,7 +50,7 @@ describe("prepare", () => {
     assert.strictEqual(text(Notification.alert({})), "{\"aps\":{}}")
   })
 
-  it("spells a flag that is false by leaving it out", () => {
+  it("a flag that is false -> left out", () => {
     assert.strictEqual(
       text(Notification.alert({ alert: "x", contentAvailable: false, mutableContent: false })),
       "{\"aps\":{\"alert\":\"x\"}}"
@@ -64,7 +64,7 @@ describe("prepare", () => {
     )
   })
 
-  it("refuses a custom key named aps, and says so", () => {
+  it("a custom key named aps -> refused, with that reason", () => {
     for (const make of [Notification.alert, Notification.background, Notification.voip, Notification.widgets]) {
       assert.include(refusal(make({ custom: { aps: {} } })), "A custom key named \"aps\"")
     }
@@ -76,7 +76,7 @@ describe("prepare", () => {
     }
   })
 
-  it("points at every field that is wrong", () => {
+  it("wrong fields -> an error with the path of each", () => {
     const message = refusal({
       pushType: "alert",
       alert: { title: 1, body: { key: "K", args: [2] } },
@@ -100,7 +100,7 @@ describe("prepare", () => {
     assert.notInclude(message, "Expected undefined")
   })
 
-  it("refuses what JSON cannot say, at its place", () => {
+  it("values that JSON does not have -> refused, with the path", () => {
     const cycle: Record<string, unknown> = {}
     cycle["self"] = cycle
     const cases: ReadonlyArray<readonly [unknown, string]> = [
@@ -116,13 +116,13 @@ describe("prepare", () => {
     for (const [custom, expected] of cases) assert.include(refusal({ pushType: "alert", custom }), expected)
   })
 
-  it("refuses arguments of a localized text that are no strings", () => {
+  it("arguments of a localized text that are not strings -> refused", () => {
     for (const args of ["Jenna", [1], [null], {}]) {
       assert.include(refusal({ pushType: "alert", alert: { body: { key: "K", args } } }), "[\"args\"]")
     }
   })
 
-  it("refuses what is no notification, without throwing", () => {
+  it("not a notification -> refused, without throwing", () => {
     for (const input of [undefined, null, 1, "alert", [], {}, { pushType: "nope" }, { pushType: "toString" }]) {
       assert.include(refusal(input), "push types alert, background")
     }
@@ -150,7 +150,7 @@ describe("prepare", () => {
     assert.strictEqual(text({ ...good, alert: "twice" }), "{\"aps\":{\"alert\":\"twice\"}}")
   })
 
-  it("keeps bodies apart, however many there are", () => {
+  it("many different notifications -> each has its own body", () => {
     const texts = Array.from({ length: 2_000 }, (_, i) => `${"\u00e9".repeat(i % 3)}${i}`.repeat(1 + (i % 40)))
     const prepared = texts.map((alert) => Either.getOrThrow(Notification.prepare(Notification.alert({ alert }))).body)
     prepared.forEach((body, i) => {
@@ -220,7 +220,7 @@ describe("raw", () => {
     assert.deepStrictEqual(Array.from(body), [0x7b, 0x7d])
   })
 
-  it("refuses an empty payload and what is no JSON", () => {
+  it("an empty payload, or not JSON -> refused", () => {
     assert.include(refusal(Notification.raw({ pushType: "alert", payload: "" })), "is empty")
     assert.include(refusal(Notification.raw({ pushType: "alert", payload: new Uint8Array(0) })), "is empty")
     assert.include(refusal({ pushType: "alert", payload: { at: new Date(0) } }), "JSON has no Date")
@@ -254,7 +254,7 @@ describe("raw, of a push type that this library does not know", () => {
     assert.deepStrictEqual([suffixOf(), suffixOf(""), suffixOf(".other")], [".voip", "", ".other"])
   })
 
-  it("is refused where its push type is no token or its suffix does not fit into a topic", () => {
+  it("a push type that is not a token, or a suffix that is not valid in a topic -> refused", () => {
     for (const pushType of ["", "new type", "new\r\ntype", "näh", "a,b", "a/b"]) {
       assert.include(refusal(raw({ pushType })), "is a token")
     }
@@ -265,12 +265,12 @@ describe("raw, of a push type that this library does not know", () => {
     }
   })
 
-  it("is refused as anything but a raw payload", () => {
+  it("as anything but a raw payload -> refused", () => {
     assert.include(refusal({ pushType: "newtype", alert: "x" }), "one of the push types")
   })
 })
 
-describe("constructors that are given nonsense", () => {
+describe("constructors with invalid values", () => {
   const hostile = {
     get alert(): string {
       throw new Error("boom\u001b")
@@ -295,7 +295,7 @@ describe("constructors that are given nonsense", () => {
     "liveActivity.end": Notification.liveActivity.end
   }
   for (const [name, make] of Object.entries(makers)) {
-    it(`${name} does not throw, and what it makes is refused`, () => {
+    it(`${name} does not throw; its result is refused`, () => {
       assert.include(refusal(Reflect.apply(make, undefined, [hostile])), "could not be read (boom")
       // a copy is refused as well
       assert.include(refusal({ ...Reflect.apply(make, undefined, [hostile]) }), "could not be read")
@@ -434,7 +434,7 @@ describe("decode", () => {
 
   pushTypes.forEach(suite)
 
-  it("judges broken notifications as the Schema does", () => {
+  it("broken notifications -> the same errors as of the Schema", () => {
     const schema = Payload.table.alert
     const accepts = Schema.encodeUnknownEither(schema, { onExcessProperty: "error" })
     const keys = [
@@ -476,7 +476,7 @@ describe("decode", () => {
     )
   })
 
-  it("points at the key of the payload", () => {
+  it("an error has the path of the key in the payload", () => {
     const message = (pushType: PushType.PushType, payload: unknown): string =>
       Either.match(Payload.decode(pushType)(payload), {
         onLeft: (error) => error.message,
@@ -504,7 +504,7 @@ describe("decode", () => {
     )
   })
 
-  it("refuses text that is no JSON and bytes that are no UTF-8", () => {
+  it("text that is not JSON, bytes that are not UTF-8 -> refused", () => {
     for (const input of ["{", "", new Uint8Array([0x22, 0xff, 0x22])]) {
       const result = Payload.decodeText("alert")(input)
       assert.include(
@@ -541,7 +541,7 @@ describe("jsonSchema", () => {
     ])
   })
 
-  it("speaks of the payload's keys, and lets custom keys stand beside aps", () => {
+  it("uses the keys of the payload, and allows custom keys beside aps", () => {
     const schema = JSON.stringify(Payload.jsonSchema("alert"))
     for (const key of ["thread-id", "interruption-level", "title-loc-key", "relevance-score", "url-args"]) {
       assert.include(schema, `"${key}"`)
@@ -556,7 +556,7 @@ describe("truncate", () => {
   const size = (notification: Notification.Notification) =>
     Either.getOrThrow(Notification.prepare(notification)).body.length
 
-  it("leaves alone what fits, what has no literal body, and what cannot fit", () => {
+  it("unchanged if it fits, has no literal body, or cannot fit", () => {
     const fits = Notification.alert({ alert: "short" })
     const localized = Notification.alert({ alert: { body: Notification.localized("K", ["x".repeat(5000)]) } })
     const bodyless = Notification.alert({ alert: { title: "x".repeat(5000) } })
@@ -575,7 +575,7 @@ describe("truncate", () => {
     assert.strictEqual(cut.badge, 1)
   })
 
-  it("never breaks a character as people see it", () => {
+  it("never cuts inside a grapheme", () => {
     const family = "\ud83d\udc68\u200d\ud83d\udc69\u200d\ud83d\udc67"
     for (let pad = 0; pad < 20; pad++) {
       const cut = Notification.truncate(Notification.alert({ alert: "a".repeat(pad) + family.repeat(400) }))
@@ -594,7 +594,7 @@ describe("truncate", () => {
     }
   })
 
-  it("fits whatever the text and the ellipsis", () => {
+  it("any text and ellipsis -> fits", () => {
     FastCheck.assert(FastCheck.property(
       FastCheck.string({ unit: "binary", minLength: 1, maxLength: 20 }),
       FastCheck.string({ unit: "grapheme", minLength: 1, maxLength: 20 }),

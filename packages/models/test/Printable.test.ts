@@ -29,7 +29,7 @@ describe("Printable", () => {
     assert.strictEqual(Printable.text("\u001b".repeat(256)), `${"\\u001b".repeat(42)}... (256 characters)`)
   })
 
-  it("is one short line without control characters, whatever the text", () => {
+  it("any text -> one short line without control characters", () => {
     FastCheck.assert(FastCheck.property(
       FastCheck.oneof(
         FastCheck.string({ unit: "binary", maxLength: 600 }),
@@ -43,7 +43,7 @@ describe("Printable", () => {
     ))
   })
 
-  it("is how a rejection shows a reason and an id that came from outside", () => {
+  it("is used by rejections for a reason and an id of a server", () => {
     const error = new Rejection.UnknownReason({
       status: 400,
       reason: `Bad\r\n\u001b[2J${"x".repeat(60_000)}`,

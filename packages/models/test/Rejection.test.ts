@@ -92,7 +92,7 @@ describe("Reason", () => {
     )
   })
 
-  it("calls a token dead only for 410", () => {
+  it("isTokenDead is true only for 410", () => {
     for (const reason of reasons) {
       assert.strictEqual(Reason.table[reason].token === "dead", Reason.table[reason].status === 410, reason)
     }
@@ -106,7 +106,7 @@ describe("Reason", () => {
     }
   })
 
-  it("judges an unknown reason by its status", () => {
+  it("an unknown reason -> classified by its status", () => {
     assert.strictEqual(Reason.info("Whatever", 400).retry, "after-fix")
     assert.strictEqual(Reason.info("Whatever", 410).token, "dead")
     assert.strictEqual(Reason.info("Whatever", 429).retry, "delay")
@@ -200,7 +200,7 @@ describe("Rejection", () => {
     )
   })
 
-  it("is told from all else", () => {
+  it("isRejection is false for everything else", () => {
     for (const other of [undefined, null, 7, new Error("x"), { _tag: "Unregistered" }, { _tag: "toString" }]) {
       assert.isFalse(Rejection.isRejection(other))
       assert.isFalse(Rejection.isTokenDead(other))
@@ -212,7 +212,7 @@ describe("Rejection", () => {
     }
   })
 
-  it("says of every reason, by a guard that catchIf takes, what its table says", () => {
+  it("the guards agree with the table for every reason", () => {
     for (const reason of reasons) {
       const error = Rejection.make({ reason })
       const { credentials, retry, token } = Reason.table[reason]
@@ -230,7 +230,7 @@ describe("Rejection", () => {
     assert.isTrue(Rejection.isRetryable(Rejection.make({ reason: "Whatever", status: 503 })))
   })
 
-  it.effect("catchIf with a guard hands over the timestamp, and lets the others through", () =>
+  it.effect("catchIf with a guard -> the timestamp is typed, other errors are not caught", () =>
     Effect.gen(function*() {
       const handled = (reason: string) =>
         Effect.fail(Rejection.make({ reason, timestamp: since })).pipe(
@@ -253,7 +253,7 @@ describe("Rejection", () => {
     assert.strictEqual(new Set([...of("device"), ...of("channels")]).size, reasons.length)
   })
 
-  it("makes of a reason that an operation cannot get an UnknownReason that keeps what came", () => {
+  it("a reason that the operation cannot get -> UnknownReason with the original reason", () => {
     for (const operation of ["device", "broadcast", "channels"] as const) {
       for (const reason of reasons) {
         const error = Rejection.makeOf(operation)({ reason, attempts: 2, apnsId: "a", timestamp: since })
@@ -275,7 +275,7 @@ describe("Rejection", () => {
     }
   })
 
-  it("names the reasons that say the credentials are wrong", () => {
+  it("isCredentialReason is true for the reasons about the credentials", () => {
     assert.isTrue(Reason.isCredentialReason("BadCertificate"))
     assert.isTrue(Reason.isCredentialReason("BadEnvironmentKeyInToken"))
     for (const raw of ["Shutdown", "ExpiredProviderToken", "toString", ""]) {
@@ -283,7 +283,7 @@ describe("Rejection", () => {
     }
   })
 
-  it("found before anything was sent, a bad token says what is wrong with it and nothing of APNs", () => {
+  it("a bad token found before sending -> the message says what is wrong with it, without mentioning an answer of APNs", () => {
     const error = Rejection.make({
       reason: "BadDeviceToken",
       origin: "local",
@@ -294,7 +294,7 @@ describe("Rejection", () => {
     assert.strictEqual(error.message, "BadDeviceToken: The device token is empty. Nothing was sent.")
   })
 
-  it("says when to retry, and lets Retry-After decide", () => {
+  it("when to retry: Retry-After first, then the table", () => {
     assert.deepStrictEqual(
       Rejection.retry(Rejection.make({ reason: "InternalServerError" })),
       Option.some({ how: "delay", delay: Option.some(Duration.minutes(15)) })

@@ -48,8 +48,8 @@ T.onEachDatabase((name, database) => {
   const live = Layer.provideMerge(T.outbox, database)
   const still = Layer.provideMerge(T.outbox, Layer.provideMerge(T.stillTime, T.still(database)))
 
-  describe(`what a runner on ${name} holds`, () => {
-    it.live("is sent although the answer to its claim was lost with the connection", () =>
+  describe(`batches held by a runner on ${name}`, () => {
+    it.live("the answer to the claim is lost with the connection -> the batch is still sent", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -75,7 +75,7 @@ T.onEachDatabase((name, database) => {
         assert.lengthOf(asked, 3)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("is told although the answer to the claim of its outcomes was lost, or the next statement failed", () =>
+    it.live("the answer to the claim of outcomes is lost, or the next statement fails -> onOutcomes still gets them", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -99,7 +99,7 @@ T.onEachDatabase((name, database) => {
         assert.deepStrictEqual([...keys].sort(), ["a/0", "a/1", "a/2"])
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("is not taken over because the database was away for longer than the lock", () =>
+    it.live("the database is down for longer than the lock -> the batch is not taken over", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -122,7 +122,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* first.runner.stats).lost + (yield* second.runner.stats).lost, 0)
       }).pipe(Effect.scoped, Effect.provide(still)))
 
-    it.live("is not sent any further while its lock may be over", () =>
+    it.live("the lock may have expired -> nothing more is sent", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -147,7 +147,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* outbox.progress("a")).accepted, 100)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("is lost as a whole: of no batch more is sent than was in flight", () =>
+    it.live("the batches are lost to another runner -> no more is sent than was in flight", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -167,7 +167,7 @@ T.onEachDatabase((name, database) => {
         assert.deepInclude(yield* runner.stats, { unsaved: 0, inFlight: 0, lost: 2 })
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("has ended although the commit of its last checkpoint was not heard of", () =>
+    it.live("the answer to the commit of the last checkpoint is lost -> the campaign still ends", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -186,7 +186,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* outbox.progress("a")).state, "done")
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("stops the campaign when its tokens cannot be read, and the others go on", () =>
+    it.live("tokens that cannot be read -> the campaign is stopped, the others continue", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient

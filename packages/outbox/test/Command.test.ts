@@ -32,7 +32,7 @@ describe.skipIf(!isHere)(
   `apns outbox --database postgres://...${isHere ? "" : ": PostgreSQL is not installed here: skipped"}`,
   () => {
     it.scopedLive(
-      "enqueues, sends from two runs at once, says how far it is, cancels, and sends dead letters again",
+      "enqueues, sends from two runs at once, shows the progress, cancels, and sends dead letters again",
       () =>
         Effect.gen(function*() {
           const server = yield* Postgres.make

@@ -121,8 +121,8 @@ T.onEachDatabase((name, database) => {
   const live = Layer.provideMerge(T.outbox, database)
   const runs = name === "libSQL" ? 40 : 15
 
-  describe(`anything at all, on ${name}`, () => {
-    it.live("passed to the outbox is a typed error, while another caller and the runner go on", () =>
+  describe(`values of any type, on ${name}`, () => {
+    it.live("passed to the outbox -> a typed error; other callers and the runner continue", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { pool } = yield* T.pool()
@@ -186,7 +186,7 @@ T.onEachDatabase((name, database) => {
       }).pipe(Effect.scoped, Effect.provide(live)))
 
     it.live(
-      "given by the functions of a runner's options stops nobody else",
+      "returned by functions in the options of a runner -> nothing else is stopped",
       () =>
         T.listen((lines) =>
           Effect.gen(function*() {
@@ -252,7 +252,7 @@ T.onEachDatabase((name, database) => {
       30_000
     )
 
-    it.live("passed as the options of a Layer is a typed error", () =>
+    it.live("passed as the options of a Layer -> a typed error", () =>
       Effect.gen(function*() {
         const { pool } = yield* T.pool()
         const good = { pool: () => Effect.succeed(pool) }
@@ -296,7 +296,7 @@ T.onEachDatabase((name, database) => {
 })
 
 describe("LibsqlFile.make", () => {
-  it.live("takes the path of a file, and refuses anything else with a typed error", () =>
+  it.live("a path of a file -> accepted; anything else -> a typed error", () =>
     Effect.gen(function*() {
       const folder = yield* T.folder
       const owned = () => readdirSync(".").filter((name) => name.endsWith("-owner"))
@@ -343,7 +343,7 @@ describe("LibsqlFile.make", () => {
       [undefined, "the path of a file, not undefined"]
     ] as const
   ) {
-    it.live(`refuses ${JSON.stringify(file)} as a file: ${says}`, () =>
+    it.live(`${JSON.stringify(file)} as a file -> refused: ${says}`, () =>
       Effect.gen(function*() {
         const make: Effect.Effect<unknown, OutboxError.InvalidOutboxOptions> = Reflect.apply(
           LibsqlFile.make,
@@ -359,7 +359,7 @@ describe("LibsqlFile.make", () => {
       }).pipe(Effect.scoped))
   }
 
-  it.live("says that a folder is no file, and makes nothing beside it", () =>
+  it.live("a folder -> refused, and no file is made beside it", () =>
     Effect.gen(function*() {
       const folder = yield* T.folder
       const error = yield* Effect.flip(LibsqlFile.make({ file: folder }))
@@ -369,7 +369,7 @@ describe("LibsqlFile.make", () => {
 })
 
 describe("a misspelled option", () => {
-  it.live("is refused, with the names that there are", () =>
+  it.live("refused, with the known names", () =>
     Effect.gen(function*() {
       const make: Effect.Effect<unknown, OutboxError.InvalidOutboxOptions> = Reflect.apply(LibsqlFile.make, undefined, [
         { file: "outbox.db", bussyTimeout: "1 second" }

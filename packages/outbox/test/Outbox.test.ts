@@ -29,7 +29,7 @@ T.onEachDatabase((name, database) => {
         assert.lengthOf(yield* sql`SELECT * FROM apns_outbox_batches`, 1)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("gives callers side by side each their own result, and each id one campaign", () =>
+    it.live("concurrent callers -> each gets its own result, and there is one campaign for each id", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         yield* outbox.enqueue({ id: "order-7", tokens: [T.token(99)], notification: T.alert })
@@ -47,7 +47,7 @@ T.onEachDatabase((name, database) => {
         assert.lengthOf(yield* sql`SELECT * FROM apns_outbox_batches`, 60)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("finishes what a caller began for others when that caller is interrupted", () =>
+    it.live("a caller that enqueues for others is interrupted -> the others are still enqueued", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const enqueue = (i: number) => outbox.enqueue({ id: `order-${i}`, tokens: [T.token(i)], notification: T.alert })
@@ -58,7 +58,7 @@ T.onEachDatabase((name, database) => {
         assert.deepStrictEqual((yield* others).map(({ created }) => created), [true, true, true])
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("makes a COMMIT that fails the caller's SqlError, and the connection serves the next one", () =>
+    it.live("COMMIT fails -> the caller gets SqlError, and the connection can be used again", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -80,7 +80,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* outbox.progress("shipped")).total, 1)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("takes the same id with the same content twice as one campaign", () =>
+    it.live("the same id with the same content twice -> one campaign", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         for (const count of [0, 1, 20, 12_000]) {
@@ -91,7 +91,7 @@ T.onEachDatabase((name, database) => {
         }
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("refuses the same id with another tenant, notification or other tokens", () =>
+    it.live("the same id with another tenant, notification or other tokens -> refused", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const campaign = { id: "a", tokens: T.tokens(2), notification: T.alert }
@@ -109,7 +109,7 @@ T.onEachDatabase((name, database) => {
         assert.isFalse(again.created)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("takes ids of 1024 characters, and keeps tokens as they were given", () =>
+    it.live("ids of 1024 characters -> accepted; tokens are kept unchanged", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const id = `orders/${"x".repeat(1017)}`
@@ -145,7 +145,7 @@ T.onEachDatabase((name, database) => {
     ]
     // what is refused before a statement is made needs no second database
     for (const [what, options, path] of name === "libSQL" ? refusals : []) {
-      it.live(`refuses ${what}, and writes nothing`, () =>
+      it.live(`${what} -> refused, and nothing is written`, () =>
         Effect.gen(function*() {
           const outbox = yield* Outbox.Outbox
           const sql = yield* SqlClient.SqlClient
@@ -162,7 +162,7 @@ T.onEachDatabase((name, database) => {
   })
 
   describe(`enqueueAll on ${name}`, () => {
-    it.live("shows nothing before the stream has ended, and goes on where a writer died", () =>
+    it.live("nothing is sent before the stream has ended; after a writer died the next one continues", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -192,7 +192,7 @@ T.onEachDatabase((name, database) => {
         assert.isFalse((yield* outbox.enqueueAll({ ...campaign, tokens })).created)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("reports a text that is no token, or refuses the campaign for it", () =>
+    it.live("an invalid token -> reported, or the campaign is refused", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const tokens = Stream.make(T.token(1), "nope")

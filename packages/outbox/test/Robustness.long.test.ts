@@ -22,7 +22,7 @@ T.onEachDatabase((name, database) => {
   const still = Layer.provideMerge(T.outbox, Layer.provideMerge(T.stillTime, T.still(database)))
 
   describe(`the outbox on ${name}`, () => {
-    it.live("makes its tables whoever comes first, a writer or a runner, and both at once", () =>
+    it.live("a writer or a runner first, or both at once -> the tables are made", () =>
       Effect.gen(function*() {
         const { pool } = yield* T.pool()
         const writers = Effect.forEach([1, 2, 3], () => Outbox.make({ prefix: "first_" }), { concurrency: "unbounded" })
@@ -36,7 +36,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* outbox.progress("a")).state, "done")
       }).pipe(Effect.scoped, Effect.provide(database)))
 
-    it.live("brings older tables up to date, with what waits in them, and sends it", () =>
+    it.live("older tables with waiting campaigns -> migrated, and the campaigns are sent", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* Schemas.migrate(yield* Databases.make("apns_outbox_"), 1)
@@ -55,7 +55,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual(yield* Schemas.currentVersion(yield* Databases.make("apns_outbox_")), Schemas.version)
       }).pipe(Effect.scoped, Effect.provide(database)))
 
-    it.live("keeps what a writer has written until a runner comes, and a runner waits for a writer", () =>
+    it.live("a writer without a runner, then a runner -> sent; a runner waits for a writer", () =>
       Effect.gen(function*() {
         const { asked, pool } = yield* T.pool()
         const outbox = yield* Outbox.Outbox
@@ -70,7 +70,7 @@ T.onEachDatabase((name, database) => {
         assert.lengthOf(asked, 6)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("refuses tables that are newer than it knows, as a writer and as a runner", () =>
+    it.live("newer tables -> refused by writer and runner", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         const { pool } = yield* T.pool()
@@ -88,7 +88,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* outbox.progress("a")).left, 1)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("does not take a runner for dead whose clock is a minute off", () =>
+    it.live("the clock of a runner is a minute off -> its batches are not taken over", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { asked, pool } = yield* T.pool(() => Effect.delay(Effect.succeed(T.accepted), "1500 millis"))
@@ -115,7 +115,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* outbox.progress("a")).accepted, 100)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("tells outcomes again when onOutcomes dies, fails or hangs", () =>
+    it.live("onOutcomes dies, fails or hangs -> called again with the same outcomes", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { pool } = yield* T.pool()
@@ -144,7 +144,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual(yield* count("outcomes", "told = 0"), 0)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("tells what a runner left behind that died before it told it", () =>
+    it.live("a runner died before it called onOutcomes -> another one does", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -160,7 +160,7 @@ T.onEachDatabase((name, database) => {
         assert.lengthOf(yield* T.hear(second.told, 5), 5)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("waits for answers when a runner ends, and gives back what it has not sent, at once", () =>
+    it.live("a runner ends -> it waits for answers, and releases what it has not sent at once", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const gate = yield* Queue.unbounded<void>()
@@ -182,7 +182,7 @@ T.onEachDatabase((name, database) => {
         assert.lengthOf(asked, 50)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("writes nothing of a batch that another runner has taken over", () =>
+    it.live("another runner has taken over a batch -> nothing more is written of it", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -212,7 +212,7 @@ T.onEachDatabase((name, database) => {
         assert.isAtMost(asked.length, 25)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("begins anew when it was itself taken for dead", () =>
+    it.live("a runner whose batches were taken over -> starts again", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -223,7 +223,7 @@ T.onEachDatabase((name, database) => {
         yield* T.hear(told, 3)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("gives up a batch with which runners died again and again, to the dead letters", () =>
+    it.live("runners die with a batch again and again -> it becomes dead letters", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -246,7 +246,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* outbox.progress("poison")).accepted, 2)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("tries as often as the campaign allows, and keeps what it last heard", () =>
+    it.live("retries as often as the campaign allows -> the last error is kept", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { asked, pool } = yield* T.pool(() => T.rejected(503, "ServiceUnavailable"))
@@ -293,7 +293,7 @@ T.onEachDatabase((name, database) => {
 })
 
 describe("a libSQL file", () => {
-  it.live("is opened by one at a time; the second hears who has it", () =>
+  it.live("opened by two processes -> the second gets an error that names the first", () =>
     Effect.gen(function*() {
       const file = join(yield* T.folder, "outbox.db")
       const scope = yield* Scope.make()
@@ -311,7 +311,7 @@ describe("a libSQL file", () => {
       assert.strictEqual(refused._tag, "DatabaseFileError")
     }).pipe(Effect.scoped))
 
-  it.live("whose disk is full loses nothing, and goes on when there is room", (context) =>
+  it.live("the disk is full -> nothing is lost, and it continues when there is space", (context) =>
     Effect.gen(function*() {
       const path = yield* T.folder
       const mounted = yield* T.smallDisk(path, "24m")
@@ -346,8 +346,8 @@ describe("a libSQL file", () => {
     }).pipe(Effect.scoped))
 })
 
-describe.skipIf(Postgres.binaries === undefined)("a PostgreSQL that is away", () => {
-  it.live("is waited for, at the start and later, and nothing is sent twice", () =>
+describe.skipIf(Postgres.binaries === undefined)("a PostgreSQL that is down", () => {
+  it.live("at the start or later -> the runner waits, and nothing is sent twice", () =>
     Effect.gen(function*() {
       const server = yield* Postgres.make
       yield* server.createDatabase("away")

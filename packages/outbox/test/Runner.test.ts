@@ -10,7 +10,7 @@ T.onEachDatabase((name, database) => {
   const still = Layer.provideMerge(T.outbox, Layer.provideMerge(T.stillTime, T.still(database)))
 
   describe(`a runner on ${name}`, () => {
-    it.live("sends each token once, under an id made from campaign and index, and tells what became of it", () =>
+    it.live("each token is sent once, with an apns-id made from campaign and index; its outcome is reported", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { asked, pool } = yield* T.pool(({ token }) =>
@@ -65,7 +65,7 @@ T.onEachDatabase((name, database) => {
         assert.lengthOf(asked, 1000)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("sends what is scheduled when its time has come in the database, and not before", () =>
+    it.live("a scheduled campaign -> sent at its time by the database's clock, not earlier", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { asked, pool } = yield* T.pool()
@@ -92,7 +92,7 @@ T.onEachDatabase((name, database) => {
         [503, "ServiceUnavailable", 15]
       ] as const
     ) {
-      it.live(`tries again ${minutes} minutes after ${status}, by the time of the database`, () =>
+      it.live(`${status} -> sent again after ${minutes} minutes by the database's clock`, () =>
         Effect.gen(function*() {
           const outbox = yield* Outbox.Outbox
           let refuses = true
@@ -124,7 +124,7 @@ T.onEachDatabase((name, database) => {
         }).pipe(Effect.scoped, Effect.provide(still)))
     }
 
-    it.live("gives what is left its outcome when the campaign ends, and sends it again from the dead letters", () =>
+    it.live("the campaign expires -> the rest gets its outcome, and can be sent again from the dead letters", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         let refuses = true
@@ -156,7 +156,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual(yield* Stream.runCount(outbox.deadLetters("a")), 0)
       }).pipe(Effect.scoped, Effect.provide(still)))
 
-    it.live("stops a campaign whose notification is refused for all, with its reason", () =>
+    it.live("the notification is refused for all tokens -> the campaign is stopped, with the reason", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         let refuses = true
@@ -179,7 +179,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* outbox.progress("a")).accepted, 6000)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("stops it across batches that are each too small to tell", () =>
+    it.live("the same with many small batches -> stopped too", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { asked, pool } = yield* T.pool(() => T.rejected(400, "TopicDisallowed"))
@@ -199,7 +199,7 @@ T.onEachDatabase((name, database) => {
         assert.isBelow(asked.length, 1000)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("stops it across runners that have each had too few refusals to tell", () =>
+    it.live("the same with few refusals for each of several runners -> stopped too", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         let answers = 60
@@ -216,7 +216,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* outbox.progress("a")).rejected, 120)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("goes on with a campaign of which one was accepted, or of which tokens are refused", () =>
+    it.live("one token was accepted, or the tokens are at fault -> the campaign continues", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { pool } = yield* T.pool(({ token }) =>
@@ -237,7 +237,7 @@ T.onEachDatabase((name, database) => {
         assert.deepStrictEqual([tokens.state, tokens.rejected], ["done", 200])
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("fails what no connection takes because of its headers, for good, and stops the campaign", () =>
+    it.live("headers that no connection accepts -> final failures, and the campaign is stopped", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { pool } = yield* T.pool()
@@ -262,7 +262,7 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual(dead?._tag === "Failed" ? dead.reason : dead?._tag, "Unsendable")
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("stops a campaign whose credentials are refused, and loses nothing of it", () =>
+    it.live("the credentials are refused -> the campaign is stopped, and nothing is lost", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { pool } = yield* T.pool(() => T.rejected(403, "InvalidProviderToken"))
@@ -311,7 +311,7 @@ T.onEachDatabase((name, database) => {
         assert.lengthOf(all, 1000)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("serves tenants in turn, however much one of them has waiting", () =>
+    it.live("tenants are served in turn, no matter how much one of them has waiting", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { asked, pool } = yield* T.pool()
@@ -327,7 +327,7 @@ T.onEachDatabase((name, database) => {
         assert.isBelow(asked.findIndex(({ token }) => token === T.token(99_999)), 20_000)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("keeps to a tenant's rate", () =>
+    it.live("the rate of a tenant is not exceeded", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { pool } = yield* T.pool()

@@ -20,8 +20,8 @@ const total = (name: string, tags: Readonly<Record<string, string>> = {}) =>
 T.onEachDatabase((name, database) => {
   const live = Layer.provideMerge(T.outbox, database)
 
-  describe(`what a runner on ${name} says`, () => {
-    it.live("counts outcomes and batches, and makes a span for what it takes together", () =>
+  describe(`logs, metrics and spans of a runner on ${name}`, () => {
+    it.live("outcomes and batches are counted; each group of batches has a span", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const { pool } = yield* T.pool(({ token }) =>
@@ -72,7 +72,7 @@ T.onEachDatabase((name, database) => {
         assert.deepStrictEqual([unit?.attributes.get("batches"), unit?.attributes.get("notifications")], [3, 30])
       }).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("shows how long what is due longest has waited", () =>
+    it.live("the gauge shows how long the oldest due batch has waited", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
@@ -137,7 +137,7 @@ T.onEachDatabase((name, database) => {
         })
       ).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("logs a rate that throws or cannot be kept to, and sends for the other tenants", () =>
+    it.live("a rate that throws or is invalid -> logged, and the other tenants are served", () =>
       T.listen((lines) =>
         Effect.gen(function*() {
           const outbox = yield* Outbox.Outbox
@@ -158,7 +158,7 @@ T.onEachDatabase((name, database) => {
         })
       ).pipe(Effect.scoped, Effect.provide(live)))
 
-    it.live("logs what it takes over from a runner that died", () =>
+    it.live("batches taken over from a dead runner -> logged", () =>
       T.listen((lines) =>
         Effect.gen(function*() {
           const outbox = yield* Outbox.Outbox
@@ -194,7 +194,7 @@ describe("the dashboard, the alerts and the guide", () => {
       "docs/outbox.md"
     ]
   ) {
-    it(`names only metrics that there are: ${file}`, () => {
+    it(`names only metrics that exist: ${file}`, () => {
       for (const name of names(read(file))) {
         // tables are named alike
         if (/^apns_outbox_(campaigns|batches|tokens|outcomes|runners)?$/.test(name)) continue

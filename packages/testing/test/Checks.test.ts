@@ -190,7 +190,7 @@ describe("provider tokens", () => {
       assert.strictEqual(young.status, 200)
     }).pipe(Effect.provide(MockApns.layer())))
 
-  it.scopedLive("from the future are invalid, but for clocks that differ a little", () =>
+  it.scopedLive("from the future are invalid, except for a small difference of clocks", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const client = yield* connect(apns)
@@ -201,7 +201,7 @@ describe("provider tokens", () => {
       assert.strictEqual(little.status, 200)
     }).pipe(Effect.provide(MockApns.layer())))
 
-  it.scopedLive("age by the given clock", () =>
+  it.scopedLive("their age is measured with the given clock", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.make({ clock: "current" })
       const client = yield* connect(apns)
@@ -258,7 +258,7 @@ describe("provider tokens", () => {
       assert.strictEqual(two?.teamId, other.teamId)
     }).pipe(Effect.provide(MockApns.layer())))
 
-  it.scopedLive("open the way for more than one stream, where the mock is told so", () =>
+  it.scopedLive("allow more than one stream, if the mock is set up so", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const client = yield* connect(apns)
@@ -275,7 +275,7 @@ describe("provider tokens", () => {
 })
 
 describe("client certificates", () => {
-  it.scopedLive("take the place of provider tokens, and name the topics", () =>
+  it.scopedLive("replace provider tokens, and list the topics", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const headers = { ":path": `/3/device/${token}`, "apns-push-type": "alert" }
@@ -319,7 +319,7 @@ describe("client certificates", () => {
 })
 
 describe("device tokens", () => {
-  it.scopedLive("that are dead get 410 and the time in milliseconds", () =>
+  it.scopedLive("that are unregistered get 410 and the time in milliseconds", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const client = yield* connect(apns)

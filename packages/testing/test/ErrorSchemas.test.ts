@@ -48,7 +48,7 @@ const isFinite = (value: unknown): boolean =>
 
 const errors = [...await exported()]
 
-describe("every error that a public module exports is a Schema of itself, and crosses JSON", () => {
+describe("every error of a public module is its own Schema, and is equal after JSON and back", () => {
   it("there are errors of each package", () => {
     for (const name of names) assert.isTrue(errors.some(([path]) => path.startsWith(`${name}/`)), name)
     assert.isAbove(errors.length, 55)

@@ -102,7 +102,7 @@ describe("answers", () => {
       assert.strictEqual((yield* client.send({ ...headers, "apns-collapse-id": "refuse" })).status, 200)
     }).pipe(withMock()))
 
-  it.scopedLive("a script that fails is an internal server error, not a request that hangs", () =>
+  it.scopedLive("a script that fails -> an internal server error, not a request without an answer", () =>
     Effect.gen(function*() {
       const { apns, client, headers } = yield* setup
       yield* apns.script(() => {
@@ -113,7 +113,7 @@ describe("answers", () => {
       assert.strictEqual((yield* client.send(headers)).reason, "InternalServerError")
     }).pipe(withMock(), Logger.withMinimumLogLevel(LogLevel.None)))
 
-  it.scopedLive("a slow one leaves the others alone; nothing is processed before its time", () =>
+  it.scopedLive("a slow answer does not delay the others, and is processed only at its time", () =>
     Effect.gen(function*() {
       const { apns, client, headers } = yield* setup
       yield* apns.next(MockApns.slow("200 millis", MockApns.reject("Forbidden")), MockApns.slow("1 hour"))
@@ -184,7 +184,7 @@ describe("stream faults", () => {
       ])
     }).pipe(withMock()))
 
-  it.scopedLive("stall, swallow and stallBody never end the stream, and give it back when the client resets it", () =>
+  it.scopedLive("stall, swallow and stallBody never end the stream, and free it when the client resets it", () =>
     Effect.gen(function*() {
       const { apns, client, headers } = yield* setup
       yield* apns.next(MockApns.stall, MockApns.swallow, MockApns.stallBody)
@@ -248,7 +248,7 @@ describe("connection faults", () => {
       assert.deepStrictEqual((yield* apns.received).map(({ accepted }) => accepted), [true, false])
     }).pipe(withMock()))
 
-  it.scopedLive("dropConnections hits the one that it is told to, or all", () =>
+  it.scopedLive("dropConnections drops the given connection, or all", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const headers = yield* good(apns)
@@ -262,7 +262,7 @@ describe("connection faults", () => {
       yield* three.closed
     }).pipe(withMock()))
 
-  it.scopedLive("goawayBefore leaves the request out, goawayAfter includes it, goawayInstead ends it all", () =>
+  it.scopedLive("goawayBefore excludes the request, goawayAfter includes it, goawayInstead ends the connection", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const headers = yield* good(apns)
@@ -326,7 +326,7 @@ describe("connection faults", () => {
       assert.deepStrictEqual(ids, [3, 3])
     }).pipe(withMock()))
 
-  it.scopedLive("a GOAWAY may close the connection right away, and may hit one connection only", () =>
+  it.scopedLive("a GOAWAY may close the connection at once, and may be sent on one connection only", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const headers = yield* good(apns)
@@ -341,7 +341,7 @@ describe("connection faults", () => {
       yield* two.until((frames) => of(frames, 1).length > 0)
     }).pipe(withMock()))
 
-  it.scopedLive("PINGs are answered, unless it is told to be deaf to them", () =>
+  it.scopedLive("PINGs are answered, unless that is turned off", () =>
     Effect.gen(function*() {
       const { apns, client } = yield* rawSetup
       const ping = (n: number) => client.write(frame(Type.PING, 0, 0, Buffer.alloc(8, n)))
@@ -398,7 +398,7 @@ describe("connection faults", () => {
       assert.strictEqual(last.session.remoteSettings.maxConcurrentStreams, 1)
     }).pipe(withMock()))
 
-  it.scopedLive("SETTINGS are not acknowledged when told so", () =>
+  it.scopedLive("SETTINGS are not acknowledged when that is turned off", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.acknowledgeSettings(false)
@@ -411,7 +411,7 @@ describe("connection faults", () => {
       yield* other.until((frames) => frames.some(({ flags, type }) => type === Type.SETTINGS && flags === 1))
     }).pipe(withMock()))
 
-  it.scopedLive("WINDOW_UPDATEs are kept back and sent later", () =>
+  it.scopedLive("WINDOW_UPDATEs can be held back and sent later", () =>
     Effect.gen(function*() {
       const { apns, client, headers } = yield* setup
       yield* apns.updateWindows(false)
@@ -427,7 +427,7 @@ describe("connection faults", () => {
       assert.isTrue(answers.every(({ status }) => status === 200))
     }).pipe(withMock()))
 
-  it.scopedLive("trickle hands out a few bytes at a time", () =>
+  it.scopedLive("trickle sends a few bytes at a time", () =>
     Effect.gen(function*() {
       const { apns, client, headers } = yield* rawSetup
       yield* client.until((frames) => frames.length >= 2)
@@ -443,7 +443,7 @@ describe("connection faults", () => {
       yield* client.until((frames) => of(frames, 3).length > 0)
     }).pipe(withMock()))
 
-  it.scopedLive("freeze stops reading and writing, and goes on where it stopped", () =>
+  it.scopedLive("freeze stops reading and writing; after it both continue where they stopped", () =>
     Effect.gen(function*() {
       const { apns, client, headers } = yield* rawSetup
       const other = yield* connectRaw(apns)
@@ -460,7 +460,7 @@ describe("connection faults", () => {
       assert.strictEqual((yield* apns.stats).accepted, 2)
     }).pipe(withMock()))
 
-  it.scopedLive("freeze of everything lets new connections wait, and a frozen connection be closed", () =>
+  it.scopedLive("freeze of everything -> new connections wait, and a frozen connection can be closed", () =>
     Effect.gen(function*() {
       const { apns, client } = yield* rawSetup
       yield* apns.freeze(true)
@@ -519,7 +519,7 @@ describe("malformed answers", () => {
       }).pipe(withMock()))
   }
 
-  it.scopedLive("what a lenient client may read, an independent one reads", () =>
+  it.scopedLive("answers that a lenient client may accept -> an independent client accepts them", () =>
     Effect.gen(function*() {
       const { apns, client, headers } = yield* setup
       yield* apns.next(
@@ -596,7 +596,7 @@ describe("malformed answers", () => {
       ])
     }).pipe(withMock()))
 
-  it.scopedLive("floods are as long as told", () =>
+  it.scopedLive("floods have the given length", () =>
     Effect.gen(function*() {
       const { apns, client, headers } = yield* rawSetup
       yield* apns.next(MockApns.pingFlood(500), MockApns.settingsFlood(400), MockApns.emptyDataFlood(300))
@@ -609,7 +609,7 @@ describe("malformed answers", () => {
       assert.deepStrictEqual(shape(of(client.frames, 5)).slice(1, 3), [[Type.DATA, 0, 0], [Type.DATA, 0, 0]])
     }).pipe(withMock()))
 
-  it.scopedLive("bytes of your own, for what has no name", () =>
+  it.scopedLive("any other bytes can be sent", () =>
     Effect.gen(function*() {
       const { apns, client, headers } = yield* rawSetup
       yield* apns.next(
@@ -622,7 +622,7 @@ describe("malformed answers", () => {
     }).pipe(withMock()))
 })
 
-describe("a hard client", () => {
+describe("a client that strains the server", () => {
   it.scopedLive("may reset thousands of streams without losing its connection", () =>
     Effect.gen(function*() {
       const { apns, client, headers } = yield* setup
@@ -638,7 +638,7 @@ describe("a hard client", () => {
       assert.strictEqual((yield* apns.stats).openConnections, 1)
     }).pipe(withMock()))
 
-  it.scopedLive("that breaks the protocol is told so", () =>
+  it.scopedLive("that breaks the protocol gets GOAWAY with the error", () =>
     Effect.gen(function*() {
       const { client } = yield* rawSetup
       client.write(frame(Type.DATA, 1, 0, Buffer.from("no stream")))
@@ -648,7 +648,7 @@ describe("a hard client", () => {
       assert.strictEqual(last?.payload.readUInt32BE(4), 1)
     }).pipe(withMock()))
 
-  it.scopedLive("that sends no HTTP/2 is cut off", () =>
+  it.scopedLive("that sends no HTTP/2 -> its connection is closed", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const client = yield* connectRaw(apns, { preface: false })

@@ -16,7 +16,7 @@ afterAll(() => {
 })
 
 describe("the guides", () => {
-  it("have programs and shell commands that run as they stand there, and print what the guides say", async () => {
+  it("programs and shell commands of the guides run unchanged, and print what the guides say", async () => {
     const { code, output } = await new Promise<{ readonly code: number | null; readonly output: string }>((resolve) => {
       const child = execFile(
         process.execPath,

@@ -17,7 +17,7 @@ describe("Identity.keep", () => {
       assert.deepStrictEqual(yield* fs.readDirectory(dir), [Identity.fileName])
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("keeps the key when the certificate ends, and starts anew where the file is broken", () =>
+  it.scopedLive("the certificate expires -> the key is kept; the file is damaged -> a new identity", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const dir = yield* directory

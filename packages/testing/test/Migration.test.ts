@@ -34,7 +34,7 @@ describe("the guide for those who come from another library tells every name of 
       return all(body, /^ {2}(?:public )?(\w+)\??: /gm)
     }
 
-    it("the version that the guide names is the one that is looked at", () => {
+    it("the version in the guide is the installed one", () => {
       assert.include(guide, `node-apn as of ${String(JSON.parse(read(`${folder}/package.json`)).version)}`)
     })
     it("options of the constructors", () => {
@@ -74,7 +74,7 @@ describe("the guide for those who come from another library tells every name of 
     }
     const notification = types("notifications/notification.d.ts")
 
-    it("the version that the guide names is the one that is looked at", () => {
+    it("the version in the guide is the installed one", () => {
       assert.include(guide, `apns2 as of ${String(JSON.parse(read("node_modules/apns2/package.json")).version)}`)
     })
     it("options of the constructors", () => {

@@ -36,7 +36,7 @@ describe("MockApns", () => {
       assert.strictEqual(received?.streamId, 1)
     }).pipe(withMock()))
 
-  it.scopedLive("does as `next` says, in order, then as APNs does", () =>
+  it.scopedLive("answers as `next` says, in order, then as APNs does", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const client = yield* connect(apns)
@@ -74,7 +74,7 @@ describe("MockApns", () => {
     }))
   })
 
-  it.scopedLive("goes on answering the streams that its GOAWAY includes, and processes no other", () =>
+  it.scopedLive("after GOAWAY it answers the included streams, and processes no other", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const client = yield* connect(apns)
@@ -105,7 +105,7 @@ describe("MockApns", () => {
       assert.strictEqual(yield* apns.acceptedCount, 1)
     }).pipe(withMock()))
 
-  it.scopedLive("keeps the latest requests only, and none when told so", () =>
+  it.scopedLive("keeps only the latest requests, or none if set up so", () =>
     Effect.gen(function*() {
       const few = yield* MockApns.make({ maxReceived: 3 })
       const none = yield* MockApns.make({ record: false })
@@ -124,7 +124,7 @@ describe("MockApns", () => {
       assert.deepStrictEqual(yield* none.received, [])
     }))
 
-  it.scopedLive("tells of each request before its answer leaves", () =>
+  it.scopedLive("reports each request before its answer is sent", () =>
     Effect.gen(function*() {
       const seen: Array<Received.Received> = []
       const apns = yield* MockApns.make({ onReceived: (received) => seen.push(received) })
@@ -147,7 +147,7 @@ describe("MockApns", () => {
       )
     }))
 
-  it.scopedLive("is printed as what it received", () =>
+  it.scopedLive("printing it shows what it received", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.make({ auth: "none" })
       const client = yield* connect(apns)
@@ -169,7 +169,7 @@ describe("MockApns", () => {
       assert.strictEqual(yield* apns.receivedCount, 0)
     }))
 
-  it.scopedLive("waits, without polling, until something holds, and can be interrupted", () =>
+  it.scopedLive("waits without polling until a condition is true, and can be interrupted", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.make()
       const waiting = yield* Effect.fork(apns.until(({ openConnections }) => openConnections === 1))

@@ -23,7 +23,7 @@ describe("layerPool", () => {
       assert.strictEqual(size, 2)
     }).pipe(Effect.provide(MockApns.layerPool({ size: 2 }))))
 
-  it.scopedLive("sets the mock up too, and shows its rejections as typed errors", () =>
+  it.scopedLive("takes options for the mock; its rejections are typed errors", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.unregister(token, { at: 1_700_000_000_123 })

@@ -32,13 +32,13 @@ const withFile = async <A>(name: string, content: string, use: (file: string) =>
 const timeout = 180_000
 
 describe("documentation", () => {
-  it("has code blocks that all compile, and links that lead somewhere", async () => {
+  it("all code blocks compile, and all links have a target", async () => {
     const { code, output } = await run("compile-snippets.mjs")
     assert.strictEqual(code, 0, output)
     assert.match(output, /^\d{2,} code blocks in \d{2,} files, 0 problems$/m)
   }, timeout)
 
-  it("is not believed when a code block does not compile: the error names its line", async () => {
+  it("a code block that does not compile -> an error with its line", async () => {
     const page =
       "# Page\n\n```ts\nconst right: number = 1\nconst wrong: number = \"1\"\n```\n\nSee [there](./nowhere.md).\n"
     const { code, output } = await withFile("page.md", page, (file) => run("compile-snippets.mjs", file))
@@ -54,7 +54,7 @@ describe("documentation", () => {
     assert.match(output, /^\d{2,} modules, 0 problems$/m)
   }, timeout)
 
-  it("is missed where an export has none", async () => {
+  it("an export without documentation -> an error", async () => {
     const source = "/**\n * A module.\n *\n * @since 0.1.0\n */\n\n/** Said. @since 0.1.0 */\nexport const half = 1\n"
     const { code, output } = await withFile("Half.ts", source, (file) => run("check-docstrings.mjs", file))
     assert.strictEqual(code, 1)
@@ -62,7 +62,7 @@ describe("documentation", () => {
     assert.match(output, /Half\.ts:8 - half has no @category/)
   }, timeout)
 
-  it("says of each reason of APNs what it means and what to do", async () => {
+  it("explains each reason of APNs, and what to do", async () => {
     const page = await readFile(join(root, "docs/outcomes.md"), "utf8")
     const rows = Object.keys(Reason.table).filter((reason) => Reason.canonical(reason) === reason).map((reason) => {
       const { meaning, status } = Reason.info(reason, 0)

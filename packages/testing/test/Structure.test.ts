@@ -28,7 +28,7 @@ const check = async (files: Readonly<Record<string, string>>) => {
 const manifest = JSON.stringify({ dependencies: { "@effect-apns/core": "1.0.0", "@effect-apns/models": "1.0.0" } })
 
 describe("the structure check", () => {
-  it("takes imports that lead downward, and types that lead both ways", async () => {
+  it("imports of lower packages, and types in both directions -> allowed", async () => {
     const { code, output } = await check({
       "packages/models/package.json": "{}",
       "packages/models/src/A.ts":
@@ -41,7 +41,7 @@ describe("the structure check", () => {
     assert.strictEqual(code, 0, output)
   })
 
-  it("refuses a circle of values, and says the way round", async () => {
+  it("a circle of value imports -> refused, with the path", async () => {
     const { code, output } = await check({
       "packages/models/package.json": "{}",
       "packages/models/src/A.ts": "import { b } from \"./B.js\"\nexport const a = () => b\n",
@@ -52,7 +52,7 @@ describe("the structure check", () => {
     assert.match(output, /A\.ts -> .*B\.ts -> .*C\.ts -> .*A\.ts/)
   })
 
-  it("refuses an import upward, one of another package's internals, and one that is not declared", async () => {
+  it("an import of a higher package, of another package's internals, or one that is not declared -> refused", async () => {
     const { code, output } = await check({
       "packages/models/package.json": manifest,
       "packages/models/src/A.ts":

@@ -27,7 +27,7 @@ const failure = (apns: MockApns.MockApns, options?: tls.ConnectionOptions) =>
   Effect.map(Effect.flip(Effect.scoped(connectRaw(apns, options))), ({ code }) => code)
 
 describe("TLS", () => {
-  it.scopedLive("is trusted through its own authority alone, by name and by address", () =>
+  it.scopedLive("is trusted only with its own authority, by name and by address", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       assert.strictEqual(apns.origin, `https://localhost:${apns.port}`)
@@ -63,7 +63,7 @@ describe("TLS", () => {
     ["otherAlpn", /^(ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL|ECONNRESET)$/]
   ] as const
   for (const [fault, code] of handshakes) {
-    it.scopedLive(`${fault} fails the handshake, as often as told`, () =>
+    it.scopedLive(`${fault} fails the handshake, as often as given`, () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.failTls(fault, { times: 2 })
@@ -79,7 +79,7 @@ describe("TLS", () => {
       }).pipe(withMock()))
   }
 
-  it.scopedLive("silent accepts and never says a byte", () =>
+  it.scopedLive("silent accepts and never sends a byte", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.failTls("silent")
@@ -90,7 +90,7 @@ describe("TLS", () => {
       yield* fiber.interruptAsFork(yield* Effect.fiberId)
     }).pipe(withMock()))
 
-  it.scopedLive("garbage answers in another language", () =>
+  it.scopedLive("garbage answers with another protocol", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.failTls("garbage")
@@ -111,7 +111,7 @@ describe("TLS", () => {
     ["http1", /^HTTP\/1\.1 400 Bad Request/]
   ] as const
   for (const [fault, said] of afterTls) {
-    it.scopedLive(`${fault} agrees on h2 and does not speak it`, () =>
+    it.scopedLive(`${fault} agrees on h2 and sends no HTTP/2`, () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         yield* apns.failTls(fault, { times: 1 })
@@ -137,7 +137,7 @@ describe("TLS", () => {
       }).pipe(withMock()))
   }
 
-  it.scopedLive("closeAfterTls completes the handshake, and that is all", () =>
+  it.scopedLive("closeAfterTls completes the handshake, then closes", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       yield* apns.failTls("closeAfterTls", { times: 1 })
@@ -161,7 +161,7 @@ describe("TLS", () => {
       assert.strictEqual((yield* (yield* connect(apns)).send(yield* good(apns))).status, 200)
     }).pipe(withMock()))
 
-  it.scopedLive("refuseConnections stops listening, keeps what is open, and listens again on the same port", () =>
+  it.scopedLive("refuseConnections stops listening, keeps open connections, and later listens again on the same port", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const headers = yield* good(apns)
@@ -175,7 +175,7 @@ describe("TLS", () => {
       assert.strictEqual((yield* again.send(headers)).status, 200)
     }).pipe(withMock()))
 
-  it.scopedLive("a port that is taken is an error that says so", () =>
+  it.scopedLive("a port in use -> an error that says so", () =>
     Effect.gen(function*() {
       const apns = yield* MockApns.MockApns
       const error = yield* Effect.flip(Effect.scoped(MockApns.make({ port: apns.port })))
@@ -183,7 +183,7 @@ describe("TLS", () => {
       assert.include(error.message, `port ${apns.port}`)
     }).pipe(withMock()))
 
-  it.scopedLive("takes a certificate of your own", () =>
+  it.scopedLive("accepts a custom certificate", () =>
     Effect.gen(function*() {
       const first = yield* MockApns.MockApns
       const apns = yield* MockApns.make({ tls: { ...first.authority.server(), ca: first.ca } })
@@ -194,7 +194,7 @@ describe("TLS", () => {
 })
 
 describe("the end", () => {
-  it.live("leaves nothing open: a process that used it stops by itself", () =>
+  it.live("leaves nothing open: a process that used it ends by itself", () =>
     Effect.gen(function*() {
       const { code, output } = yield* Effect.async<{ readonly code: number | null; readonly output: string }>(
         (resume) => {

@@ -21,7 +21,7 @@ describe("Allowance", () => {
     assert.isFalse(new Allowance(0).spend())
   })
 
-  it("a second gives the limit back, and no more than was spent", () => {
+  it("after a second the count is lower by the limit, but not below 0", () => {
     for (const [millis, more] of [[0, 0], [99, 0], [100, 1], [500, 5], [1_000, 10], [1_000_000, 10]] as const) {
       const allowance = spent(10)
       allowance.pass(millis)
@@ -33,7 +33,7 @@ describe("Allowance", () => {
     assert.strictEqual(left(allowance), 3)
   })
 
-  it("something useful gives back what it is worth, and no more than was spent", () => {
+  it("reduce lowers the count, but not below 0", () => {
     for (const [frames, more] of [[0, 0], [1, 1], [10, 10], [11, 10], [Infinity, 10]] as const) {
       const allowance = spent(10)
       allowance.reduce(frames)
@@ -41,7 +41,7 @@ describe("Allowance", () => {
     }
   })
 
-  it("what is granted is kept for later, up to 16,384 frames", () => {
+  it("granted frames are kept for later, up to 16,384", () => {
     for (const [frames, more] of [[0, 10], [5, 15], [16_384, 16_394], [16_385, 16_394], [50_000, 16_394]] as const) {
       const allowance = new Allowance(10)
       allowance.grant(frames)

@@ -40,7 +40,7 @@ describe("the name of a received field", () => {
     }
   })
 
-  it("is malformed where it is no token in lower case, is another pseudo-header, or belongs to HTTP/1.1 connections", () => {
+  it("is malformed if it is not a lower-case token, is another pseudo-header, or belongs to HTTP/1.1 connections", () => {
     for (const character of all) {
       for (const text of [character, `a${character}`, `${character}a`, `a${character}a`]) {
         const expected = tokenCharacters.includes(character) ? Kind.other : Kind.malformed
@@ -52,7 +52,7 @@ describe("the name of a received field", () => {
     }
   })
 
-  it("is one object each time where servers often send it", () => {
+  it("is the same string object each time if servers often send it", () => {
     const often = [
       ":status",
       "apns-id",
@@ -68,7 +68,7 @@ describe("the name of a received field", () => {
 })
 
 describe("the value of a received field", () => {
-  it("is bad with NUL, LF or CR anywhere, and no other character", () => {
+  it("is invalid with NUL, LF or CR anywhere, and with no other character", () => {
     for (const character of all) {
       const expected = character === "\0" || character === "\n" || character === "\r"
       for (const text of [`a${character}b`, `abc${character}d`]) {
@@ -78,7 +78,7 @@ describe("the value of a received field", () => {
     for (const text of ["\0", "\n", "\r", "\nb", "b\r"]) assert.isTrue(isBadValue(text))
   })
 
-  it("is bad with white space around it, and good where it is empty", () => {
+  it("is invalid with white space around it, and valid if it is empty", () => {
     assert.deepStrictEqual(
       ["", "a", "a b", " a", "a ", "\ta", "a\t", " "].map(isBadValue),
       [false, false, false, true, true, true, true, true]
@@ -98,7 +98,7 @@ describe("the name of a header that is to be sent", () => {
     }
   })
 
-  it("is refused with what is wrong with it", () => {
+  it("is refused with the reason", () => {
     const wrong = {
       ":path": "The header name \":path\" is a pseudo-header: the session sets them",
       "": "The header name \"\" has characters that HTTP does not allow in a name",
@@ -146,7 +146,7 @@ describe("the value of a header that is to be sent", () => {
     }
   })
 
-  it("is not shown where it is refused: it may be a secret", () => {
+  it("is not in the error if it is refused: it may be a secret", () => {
     assert.notInclude(messageOf(() => checkValue("authorization", "bearer secret\n")), "secret")
   })
 })

@@ -52,7 +52,7 @@ const whole = (): ReadonlyArray<Seen> => {
 }
 
 describe("FrameReader", () => {
-  it("hands out each frame, and judges each header before", () => {
+  it("passes on each frame, and checks its header before", () => {
     const listener = new Listener()
     listener.push(all)
     assert.deepStrictEqual(listener.seen.map(({ flags, payload, type }) => [type, flags, payload.length / 2]), [
@@ -65,7 +65,7 @@ describe("FrameReader", () => {
     assert.deepStrictEqual(listener.headers, ["8 6 1", "0 0 3", "16384 0 0", "1 1 255", "300 66 0"])
   })
 
-  it("however they were chunked", () => {
+  it("in chunks of any size", () => {
     const expected = whole()
     for (const size of [1, 2, 3, 8, 9, 10, 17, 18, 19, 100, 16_393, 16_394]) {
       const listener = new Listener()
@@ -87,7 +87,7 @@ describe("FrameReader", () => {
     }
   })
 
-  it("judges a header as soon as it is there, and reads no further when it is refused", () => {
+  it("checks a header as soon as it is complete, and stops reading if it is refused", () => {
     for (const cut of [9, 12, 16]) {
       const listener = new Listener()
       listener.admitsAll = false
@@ -119,7 +119,7 @@ describe("FrameReader", () => {
     assert.lengthOf(inPieces.seen, 1)
   })
 
-  it("reads what its handler pushes behind the present chunk", () => {
+  it("reads a chunk that its handler pushes after the current one", () => {
     const listener = new Listener()
     let pushed = false
     listener.onFrame = () => {
@@ -140,7 +140,7 @@ describe("FrameReader", () => {
     assert.lengthOf(stopped.seen, 1)
   })
 
-  it("loses nothing where its handler throws, at any frame and in any pieces", () => {
+  it("loses nothing if its handler throws, at any frame and in any pieces", () => {
     const expected = whole()
     for (const size of [all.length, 1, 10, 5_000]) {
       for (let bad = 0; bad < frames.length; bad++) {
@@ -166,7 +166,7 @@ describe("FrameReader", () => {
     }
   })
 
-  it("reads nothing more where its handler stops it and throws", () => {
+  it("reads nothing more if its handler stops it and throws", () => {
     const listener = new Listener()
     listener.onFrame = () => {
       listener.reader.stop()

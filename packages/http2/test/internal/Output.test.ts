@@ -11,7 +11,7 @@ const write = (output: Output, count: number, value: number): void => {
 const take = (output: Output): Uint8Array => output.take() ?? new Uint8Array(0)
 
 describe("Output", () => {
-  it("has nothing to take at first, and nothing twice", () => {
+  it("take at first -> undefined; nothing is taken twice", () => {
     const output = new Output()
     assert.isUndefined(output.take())
     write(output, 3, 7)
@@ -33,7 +33,7 @@ describe("Output", () => {
     assert.isTrue(bytes.every((byte, i) => byte === (i < 10 ? 1 : 2)))
   })
 
-  it("uses memory again once it was given back, not before", () => {
+  it("uses memory again once it was released, not before", () => {
     const output = new Output()
     write(output, 1, 1)
     const first = take(output)
@@ -46,7 +46,7 @@ describe("Output", () => {
     assert.strictEqual(take(output).buffer, first.buffer)
   })
 
-  it("ignores memory that is not out: of others, or given back before", () => {
+  it("ignores memory that it did not hand out, or that was released before", () => {
     const output = new Output()
     output.release(new Uint8Array(4))
     write(output, 1, 1)
@@ -93,7 +93,7 @@ describe("Output", () => {
     assert.strictEqual(output.reserve(1).length, 32_768)
   })
 
-  it("takes new memory where what came back is too small", () => {
+  it("allocates new memory if the released memory is too small", () => {
     const output = new Output()
     write(output, 1, 1)
     const small = take(output)

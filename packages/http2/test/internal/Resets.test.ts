@@ -9,7 +9,7 @@ describe("Resets", () => {
     assert.deepStrictEqual([1, 3, 5].map((id) => resets.has(id)), [false, true, false])
   })
 
-  it("remembers 4,096, and takes everything up to those it has forgotten for one of them", () => {
+  it("remembers 4,096 streams; all streams up to a forgotten one count as reset", () => {
     const resets = new Resets()
     for (let i = 0; i < 4_096; i++) resets.add(101 + 4 * i)
     assert.deepStrictEqual([1, 99, 101, 103].map((id) => resets.has(id)), [false, false, true, false])
@@ -25,7 +25,7 @@ describe("Resets", () => {
     assert.strictEqual(size instanceof Set ? size.size : 0, 4_096)
   })
 
-  it("may be told that everything up to a stream counts", () => {
+  it("everything up to a given stream can be marked as reset", () => {
     const resets = new Resets()
     resets.add(9)
     resets.addAll(5)

@@ -39,7 +39,7 @@ describe("SettingsUpdate", () => {
       ["maxHeaderListSize", SettingId.MAX_HEADER_LIST_SIZE, [0, 1, 0xffff_ffff]]
     ]
   for (const [field, id, values] of taken) {
-    it(`takes ${field} from end to end of its range`, () => {
+    it(`accepts ${field} in its whole range`, () => {
       for (const value of values) {
         const { code, result } = read([id, value])
         assert.isUndefined(code)
@@ -48,7 +48,7 @@ describe("SettingsUpdate", () => {
     })
   }
 
-  it("refuses what is out of range, and says what (RFC 9113 section 6.5.2)", () => {
+  it("refuses values out of range, with the reason (RFC 9113 section 6.5.2)", () => {
     const wrong = [
       [SettingId.ENABLE_PUSH, 1, Code.PROTOCOL_ERROR, /ENABLE_PUSH/],
       [SettingId.ENABLE_PUSH, 2, Code.PROTOCOL_ERROR, /ENABLE_PUSH/],
@@ -64,7 +64,7 @@ describe("SettingsUpdate", () => {
     }
   })
 
-  it("takes ENABLE_PUSH 0 and ignores what it does not know", () => {
+  it("accepts ENABLE_PUSH 0 and ignores unknown settings", () => {
     assert.deepStrictEqual(read([SettingId.ENABLE_PUSH, 0], [0x8, 1], [0, 5], [0xffff, 0xffff_ffff]).result, before)
   })
 

@@ -23,7 +23,7 @@ describe("StreamTable", () => {
     assert.strictEqual(table.size, 0)
   })
 
-  it("an old stream gives its place to a younger one and is found all the same", () => {
+  it("an old stream that gave its place to a younger one is still found", () => {
     const table = new StreamTable<Thing>()
     const old = { id: 1 }
     const young = { id: 513 }
@@ -77,7 +77,7 @@ describe("StreamTable", () => {
     })
   }
 
-  it("grows with what it holds, not with the distance of what it holds", () => {
+  it("grows with the number of streams, not with the distance between them", () => {
     const ringOf = (table: StreamTable<Thing>): number => {
       const ring: unknown = Reflect.get(table, "ring")
       return Array.isArray(ring) ? ring.length : 0

@@ -49,7 +49,7 @@ describe("Uploads", () => {
     assert.strictEqual(uploads.window, 65_535 - 350)
   })
 
-  it("stops where the connection's window ends, and goes on from there", () => {
+  it("stops at the end of the connection's window, and continues from there", () => {
     const { flow, pump, uploads } = setup()
     uploads.window = 120
     uploads.enqueue(flow(1, 100))
@@ -66,7 +66,7 @@ describe("Uploads", () => {
     assert.isFalse(uploads.waiting)
   })
 
-  it("a body that waits for its stream's window holds up nobody, and gets in line behind the others", () => {
+  it("a body that waits for its stream's window delays no other, and is queued behind them", () => {
     const { flow, pump, uploads } = setup()
     uploads.streamWindow = 60
     const first = flow(1, 100)
@@ -92,7 +92,7 @@ describe("Uploads", () => {
     assert.isFalse(uploads.waiting)
   })
 
-  it("smaller stream windows take bodies out of line, which keep their turn among themselves", () => {
+  it("smaller stream windows -> bodies leave the queue, and keep their order", () => {
     const { flow, pump, uploads } = setup()
     uploads.window = 10
     const bodies = [1, 3, 5].map((id) => flow(id, 100))
@@ -110,7 +110,7 @@ describe("Uploads", () => {
     assert.deepStrictEqual(pump(), ["1: 40", "3: 40", "5: 40"])
   })
 
-  it("what has ended is not sent, wherever it stood in line", () => {
+  it("a body that has ended is not sent, at any place of the queue", () => {
     for (const gone of [[1], [3], [5], [1, 3], [1, 5], [3, 5], [1, 3, 5]]) {
       const { flow, pump, uploads } = setup()
       uploads.window = 0
@@ -125,7 +125,7 @@ describe("Uploads", () => {
     }
   })
 
-  it("is empty as soon as nobody waits, however many have ended: a request may go at once then", () => {
+  it("is empty as soon as no body waits, however many have ended: then a request may be sent at once", () => {
     const { flow, pump, uploads } = setup()
     uploads.window = 0
     const bodies = Array.from({ length: 100 }, (_, i) => flow(1 + 2 * i, 10))
@@ -155,7 +155,7 @@ describe("Uploads", () => {
     assert.deepStrictEqual(pump(), ["301: 10 end"])
   })
 
-  it("sweeps behind what was sent, so that those that ended do not pile up", () => {
+  it("removes ended bodies from the queue, so that they do not accumulate", () => {
     const { flow, pump, uploads } = setup()
     uploads.window = 0
     const bodies = Array.from({ length: 6 }, (_, i) => flow(1 + 2 * i, 10))

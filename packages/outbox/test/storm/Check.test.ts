@@ -42,17 +42,17 @@ const cut = (connection: number, time: number): Disturbance => ({
 })
 
 describe("the check of the crash storm", () => {
-  it("finds nothing where nothing is wrong", () => {
+  it("no errors -> no findings", () => {
     assert.isFalse(isBad(check(good)))
     assert.deepInclude(check(good), { campaigns: 1, tokens: 2, outcomes: 2, repeatedAtServer: 0 })
   })
   it("finds a token without an outcome", () => {
     assert.strictEqual(verdict({ outcomes: good.outcomes.slice(1) }).lost, 1)
   })
-  it("finds an outcome that was not told", () => {
+  it("finds an outcome that was not reported", () => {
     assert.strictEqual(verdict({ told: new Set(["a/0"]) }).lost, 1)
   })
-  it("finds a campaign that was acknowledged and is not there", () => {
+  it("finds a campaign that was acknowledged but is missing", () => {
     assert.strictEqual(verdict({ acknowledged: new Set(["a", "b"]) }).lost, 1)
   })
   it("finds a token with two outcomes, and an outcome for another token", () => {
@@ -73,7 +73,7 @@ describe("the check of the crash storm", () => {
     assert.strictEqual(beyond({ seen: again("first") }), 2)
     assert.strictEqual(beyond({ seen: again("second") }), 2)
   })
-  it("allows another process to repeat what a killed one had in flight, as many as its window holds", () => {
+  it("allows another process to repeat what a killed one had in flight, up to its window", () => {
     const facts = { seen: again("second"), disturbances: [kill("first", 10_500)] }
     assert.deepInclude(verdict(facts), { repeatedAtServer: 2, repeatedBeyondInFlight: 0 })
     assert.strictEqual(beyond({ ...facts, window: 1 }), 1)

@@ -133,12 +133,12 @@ describe("FaultDuplex under a session of node:http2", () => {
     ["the client breaks the protocol", "a turn", "the client says FIN", "writes complete"]
   ]
   for (const script of scripts) {
-    it(`lets it end whatever happens: ${script.join(", ")}`, async () => {
+    it(`the session always ends: ${script.join(", ")}`, async () => {
       assert.deepStrictEqual(await play(script), everythingEnded)
     })
   }
 
-  it("lets it end whatever happens, in any order", () =>
+  it("the session always ends, with random events in any order", () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(fc.constantFrom(...Object.keys(steps) as Array<Step>), { maxLength: 12 }),
@@ -149,7 +149,7 @@ describe("FaultDuplex under a session of node:http2", () => {
 })
 
 describe("FaultDuplex", () => {
-  it("lets the header blocks of a stream pass that was answered by hand: the others' compression depends on them", () => {
+  it("header blocks of a stream with a custom answer are passed on, since the compression of others depends on them", () => {
     const { duplex, written } = make()
     const block = Frame.headers(1, Uint8Array.of(0x88), { endHeaders: false })
     const rest = Frame.continuation(1, Uint8Array.of(0x88), true)
@@ -166,7 +166,7 @@ describe("FaultDuplex", () => {
     duplex.destroy()
   })
 
-  it("gives up any number of pieces at once when the socket is gone", () => {
+  it("drops any number of pieces at once when the socket is closed", () => {
     const { duplex, socket, written } = make()
     duplex.pace = { bytes: 1, everyMillis: 0 }
     socket.destroy()

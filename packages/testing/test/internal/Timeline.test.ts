@@ -9,7 +9,7 @@ const make = Effect.acquireRelease(
 )
 
 describe("Timeline", () => {
-  it.scoped("runs what is due, the earliest first, and ties in the order they came", () =>
+  it.scoped("runs callbacks that are due, the earliest first, ties in the order of adding", () =>
     Effect.gen(function*() {
       const timeline = yield* make
       const ran: Array<string> = []

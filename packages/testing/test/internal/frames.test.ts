@@ -29,7 +29,7 @@ const cut = (bytes: Buffer, cuts: ReadonlyArray<number>): Array<Buffer> => {
 }
 
 describe("FrameScanner", () => {
-  it("hands on the frames that pass, byte for byte, however the bytes are cut", () => {
+  it("passes on the frames byte for byte, in chunks of any size", () => {
     fc.assert(
       fc.property(frames, fc.array(fc.nat(2000)), fc.boolean(), (given, cuts, preface) => {
         const passes = (streamId: number): boolean => streamId % 3 !== 1
@@ -73,7 +73,7 @@ describe("FrameScanner", () => {
     )
   })
 
-  it("knows where another frame may stand: not inside a frame, not inside a header block", () => {
+  it("knows where another frame may be inserted: not inside a frame or a header block", () => {
     const scanner = new FrameScanner(
       { passes: () => true, control: () => {}, heldWindowUpdate: () => {} },
       false
