@@ -4,12 +4,12 @@
  */
 import * as module from "node:module"
 
-// Node 22.1 and later keep what they have compiled for the next start
+// Node 22.1 and later cache compiled code for the next start
 if ("enableCompileCache" in module && typeof module.enableCompileCache === "function") module.enableCompileCache()
 
 const [word, ...more] = process.argv.slice(2)
 
-// what people type first is answered without loading anything that sends
+// help and version are shown without loading the code that sends
 if (word === undefined || ((word === "--help" || word === "-h" || word === "help") && more.length === 0)) {
   const [{ render }, { rootHelp }, { standard }] = await Promise.all([
     import("./internal/help.js"),

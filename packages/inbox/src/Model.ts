@@ -359,7 +359,7 @@ export const AnswerOptions = Schema.Struct({
       ? "Give a reason, a fault or a delay."
       : true
   ),
-  // a misspelt `times` would answer every push from then on
+  // with a misspelt `times`, every later push would get this answer
   Schema.annotations({ identifier: "AnswerOptions", parseOptions: { onExcessProperty: "error" } })
 )
 

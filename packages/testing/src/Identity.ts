@@ -79,7 +79,7 @@ export const keep = (
         () => Effect.succeed(Option.none<typeof Kept.Type>())
       )
     )
-    // the wall's clock, as the TLS library that judges the certificate
+    // the wall clock, which the TLS library uses to check the certificate
     const now = yield* Effect.withClock(Clock.currentTimeMillis, Clock.make())
     if (Option.isSome(kept) && isValidAt(now, kept.value.tls.cert)) return kept.value
     const authority = yield* Certificates.makeAuthority()
@@ -88,7 +88,7 @@ export const keep = (
       tls: { ...authority.server(), ca: authority.ca }
     }
     yield* fs.makeDirectory(directory, { recursive: true })
-    // whole or not at all, and never to be read by others
+    // written completely or not at all, and never readable by others
     const draft = `${file}.${process.pid}`
     yield* fs.writeFileString(draft, JSON.stringify(identity, undefined, 2) + "\n", { mode: 0o600 })
     yield* fs.rename(draft, file)

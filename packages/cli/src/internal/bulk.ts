@@ -65,18 +65,18 @@ class Item implements Send.SendOptions {
 export interface Summary {
   /** Every token of the input has its outcome. */
   readonly complete: boolean
-  /** Why nothing could be sent any more. What it kept back has no line in the output. */
+  /** Why nothing could be sent any more. Tokens that were not sent because of it have no line in the output. */
   readonly obstacle: string | undefined
   /** Outcomes of this run. */
   readonly settled: number
-  /** Lines whose token stands in an earlier line. */
+  /** Lines whose token is also in an earlier line. */
   readonly duplicates: number
   readonly millis: number
 }
 
 export interface Input {
   readonly bytes: Stream.Stream<Uint8Array, NotPossible>
-  /** Bytes, where it is known. */
+  /** Bytes, if known. */
   readonly size: number | undefined
 }
 
@@ -99,17 +99,17 @@ class Bell {
   })
 }
 
-/** Items are handed out in pieces of this size, so that a stop or an outage takes effect in the middle of what was read. */
+/** Items are passed on in pieces of this size, so that a stop or an outage also takes effect between them. */
 const handed = 256
 
-/** How often is looked whether there are connections. */
+/** How often it checks whether there are connections. */
 const look = Duration.millis(250)
 
 /**
  * Sends to every token that has no outcome in the journal yet, or one that can be better: `retry` and `failed`.
  *
- * While APNs cannot be reached no more tokens are taken, and what could not be sent waits, unless `once` is set. `stop`
- * ends the input and waits for what is under way; interruption gives that up as well.
+ * While APNs cannot be reached no more tokens are taken, and those that could not be sent wait, unless `once` is set.
+ * `stop` ends the input and waits for requests in flight; interruption cancels them too.
  */
 export const run = (options: {
   readonly input: Input
@@ -139,9 +139,9 @@ export const run = (options: {
     let unsent = 0
     let duplicates = 0
     let obstacle: string | undefined = undefined
-    /** What could not be sent and waits for a connection. */
+    /** Items that could not be sent and wait for a connection. */
     let held: Array<Item> = []
-    /** What was read and is not handed out yet. */
+    /** Items that were read and not passed on yet. */
     let ready: ReadonlyArray<Item> = []
     let waiting: Progress.Waiting | undefined = undefined
 
@@ -149,7 +149,7 @@ export const run = (options: {
       notPossible(
         `Line ${line} of the input holds another token than when it was sent: an input must not change before it is done. Give another --out to start anew`
       )
-    // an alert that has to be sent again shows once, and one whose token stands there twice as well
+    // an alert that has to be sent again is shown once, also if its token is in the input twice
     const collapsible = notification.pushType === "alert" && sending.collapseId === undefined
     const repeatable = sending.retransmit === "always" ||
       (sending.retransmit !== "never" && (collapsible || sending.collapseId !== undefined))
@@ -158,7 +158,7 @@ export const run = (options: {
       const collapseId = !collapsible ? sending.collapseId : first === line ? apnsId : apnsIdOf(first)
       return new Item(line, token, apnsId, collapseId, notification, sending)
     }
-    /** The items of a piece of the input, or the line that is not what it was. */
+    /** The items of a piece of the input, or the line that was changed since the last run. */
     const open = (lines: Chunk.Chunk<TokenLine>): Effect.Effect<ReadonlyArray<Item>, NotPossible> => {
       const items: Array<Item> = []
       for (const tokenLine of lines) {
@@ -177,7 +177,7 @@ export const run = (options: {
       return Effect.succeed(items)
     }
 
-    // the input is read ahead a little, so that waiting for it can be given up without losing anything
+    // the input is read ahead a little, so that waiting for it can be stopped without losing items
     const ahead = yield* Stream.toQueue(
       Stream.chunks(tokens(
         input.bytes,
@@ -234,7 +234,7 @@ export const run = (options: {
         waiting,
         fraction: input.size === undefined || seen === 0
           ? undefined
-          // what was read, without what is still under way
+          // the items that were read, without those in flight
           : Math.min(1, bytesRead / input.size) * (1 - (taken - settled) / seen)
       })
     )
@@ -253,7 +253,7 @@ export const run = (options: {
               Progress.count(taken - settled - unsent - held.length - ready.length)
             } under way. Ctrl-C again gives them up; they are sent again, under the same apns-id, when you resume.`
           )
-          // nothing is under way without a connection
+          // without a connection nothing is in flight
           : Effect.zipRight(
             screen.say("Stopping: there is no connection to wait for."),
             Deferred.succeed(giveUp, undefined)
@@ -287,7 +287,7 @@ export const run = (options: {
       ))
     }
 
-    /** What can be sent once there is a connection again. */
+    /** Items to send once there is a connection again. */
     const isHeld = (error: Send.SendError, away: boolean): boolean => {
       if (once || error._tag === "ParseError" || Rejection.isRejection(error)) return false
       if (error._tag === "Timeout" && error.limit !== "timeout") return false
@@ -316,7 +316,7 @@ export const run = (options: {
           if (Either.isRight(result)) batch.accepted(item.line, item.token, result.right)
           else batch.add(item.line, item.token, outcomeOf(result, item.apnsId))
         }
-        // a pool that has closed for good sends nothing any more
+        // a closed pool sends nothing any more
         if (troubled && stats.state !== "open") {
           obstacle ??= "The connections to APNs were closed for good"
         }
@@ -413,20 +413,20 @@ const inputOf = (file: string): Effect.Effect<Input, NotPossible, FileSystem.Fil
     })
 }
 
-/** What a dry run has found in the input. */
+/** The result of a dry run. */
 interface Inspected {
   readonly tokens: number
   readonly invalid: number
-  /** The first lines that hold no device token. */
+  /** The first lines that are not a device token. */
   readonly lines: ReadonlyArray<{ readonly line: number; readonly message: string }>
   readonly duplicates: number
   readonly first: string | undefined
 }
 
-/** So many lines are shown; the rest are counted. */
+/** At most so many lines are shown; the rest are counted. */
 const shownLines = 20
 
-/** Looks at every line of the input. */
+/** Checks every line of the input. */
 const inspect = (input: Input): Effect.Effect<Inspected, NotPossible> => {
   const firstLines = new FirstLines()
   const lines: Array<{ readonly line: number; readonly message: string }> = []
@@ -488,7 +488,7 @@ const dryRun = (
   })
 
 /**
- * Runs `work`, and turns the first interruption into `stop`: it goes on until `work` has ended by itself. After that,
+ * Runs `work`, and turns the first interruption into `stop`: then it continues until `work` ends by itself. After that,
  * `again` interrupts it.
  */
 export const gracefully = <A, E, R>(

@@ -1,9 +1,9 @@
 import type { Subcommand } from "./subcommand.js"
 
-/** A subcommand that is loaded when it is used: what one of them needs, the others do not pay for at their start. */
+/** A subcommand that is loaded when it is used, so that the dependencies of one do not make the others start slowly. */
 export interface Entry {
   readonly name: string
-  /** What the list of commands says of it. */
+  /** Its description in the list of commands. */
   readonly summary: string
   readonly load: () => Promise<Subcommand>
 }

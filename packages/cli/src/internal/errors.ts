@@ -4,13 +4,13 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 
-/** What was asked for cannot be done; the message says what to change. */
+/** The request of the user cannot be done; the message says what to change. */
 export class NotPossible extends Data.TaggedError("NotPossible")<{ readonly message: string }> {}
 
-/** The output has said already what was rejected or has failed. */
+/** Rejections or failures that the output already shows. */
 export class NotAccepted extends Data.TaggedError("NotAccepted")<{}> {}
 
-/** As {@link NotPossible}, where the output has said it already. */
+/** Like {@link NotPossible}, if the output already shows it. */
 export class Unsaid extends Data.TaggedError("Unsaid")<{}> {}
 
 export const notPossible = (message: string): NotPossible => new NotPossible({ message })
@@ -25,7 +25,7 @@ export const describeConfigError = (error: ConfigError.ConfigError): string =>
     unsupportedCase: (_, path, message) => `${path.join("_")}: ${message}`
   })
 
-/** The value as the schema has it; an error begins with the name of the option. */
+/** The decoded value; an error begins with the name of the option. */
 export const check = <A, I>(
   schema: Schema.Schema<A, I>,
   option: string,

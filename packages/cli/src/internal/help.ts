@@ -1,7 +1,7 @@
 import wrapAnsi from "wrap-ansi"
 import type { About } from "./flags.js"
 
-/** What the help of a command says. */
+/** The help of a command. */
 export interface Help {
   /** As it is typed: `apns send`. */
   readonly name: string
@@ -14,7 +14,7 @@ export interface Help {
   readonly commands?: ReadonlyArray<readonly [name: string, summary: string]>
 }
 
-/** Lines for a screen of so many columns. */
+/** Lines for a screen with this number of columns. */
 export type Part = (columns: number) => ReadonlyArray<string>
 
 const bold = (text: string): string => `\u001b[1m${text}\u001b[22m`
@@ -40,10 +40,10 @@ export const stack = (...parts: ReadonlyArray<Part>): Part => (columns) => parts
 export const sections = (...parts: ReadonlyArray<Part | undefined>): Part => (columns) =>
   parts.filter((part) => part !== undefined).flatMap((part, i) => [...i === 0 ? [] : [""], ...part(columns)])
 
-/** A command to copy: it is wrapped only where the screen is narrower than it is. */
+/** A command to copy: it is only wrapped if the screen is narrower. */
 export const command = (text: string): Part => (columns) => indent(wrap(text, columns - 4), "  ", "    ")
 
-/** On narrower screens the second column stands below the first. */
+/** On narrower screens the second column is below the first. */
 const twoColumns = 60
 
 /** Names, each with what it means. */

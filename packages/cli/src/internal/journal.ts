@@ -83,8 +83,8 @@ interface Kind {
 }
 
 /**
- * What the output says of the lines of the input: six bytes a line. The token is remembered by its fingerprint, so that
- * an input that was changed between two runs is noticed instead of the wrong lines being skipped.
+ * The outcomes in the output by lines of the input: six bytes a line, with a fingerprint of the token, so that an input
+ * that was changed between two runs is noticed. Otherwise the wrong lines would be skipped.
  */
 export class Known {
   readonly kinds: Array<Kind> = []
@@ -97,7 +97,7 @@ export class Known {
     const name = `${kind.outcome} ${kind.final} ${kind.reason}`
     const known = this.byName.get(name)
     if (known !== undefined) return known
-    // more reasons than this nobody has seen: the rest share the last number
+    // there are never more reasons than this: any others share the last number
     const code = Math.min(this.kinds.length + 1, 65_535)
     this.kinds[code - 1] = kind
     this.byName.set(name, code)
@@ -130,7 +130,7 @@ export class Known {
   }
 }
 
-/** Outcomes to be added, already as text: what is accepted, which is almost everything, makes no object of its own. */
+/** Outcomes to be added, already as text: accepted ones, which are almost all, need no object of their own. */
 export class Batch {
   text = ""
   size = 0
@@ -159,10 +159,10 @@ export class Batch {
   }
 }
 
-/** What needs no escapes in JSON. */
+/** Text that needs no escapes in JSON. */
 const plain = /^[\w.-]*$/
 
-/** The output of a bulk: what it already holds, and how to add to it. */
+/** The output of a bulk: what is already in it, and how to add to it. */
 export interface Journal {
   readonly run: string
   readonly known: Known
@@ -170,30 +170,30 @@ export interface Journal {
   readonly counts: Counts
   /** Lines that had an outcome when the output was opened. */
   readonly resumed: number
-  /** Adds outcomes; they are with the operating system when this returns, so they survive the end of this process. */
+  /** Adds outcomes; when this returns the operating system has them, so they survive the end of this process. */
   readonly append: (batch: Batch) => Effect.Effect<void, NotPossible>
-  /** Brings what was added to the disk, so that it survives the end of the machine. */
+  /** Flushes everything to the disk, so that it survives a crash of the machine. */
   readonly sync: Effect.Effect<void, NotPossible>
 }
 
 const encoder = new TextEncoder()
 
 interface Found {
-  /** `None` where nothing was written yet, or nothing but what was torn. */
+  /** `None` if nothing was written yet, or only an incomplete line. */
   readonly run: Option.Option<string>
-  /** The first line cannot be read, and has to be written anew. */
+  /** The first line cannot be read, and must be written again. */
   readonly isHeadless: boolean
   readonly known: Known
   readonly counts: Counts
-  /** Bytes of complete lines: what stands behind was torn by the end of the process that wrote it. */
+  /** Bytes of complete lines: the rest is incomplete, since the process that wrote it ended. */
   readonly complete: number
-  /** Bytes that were torn. */
+  /** Bytes of the incomplete line. */
   readonly torn: number
-  /** Lines that hold no outcome. */
+  /** Lines that are not an outcome. */
   readonly damaged: ReadonlyArray<number>
 }
 
-/** So many lines are named; the rest are counted. */
+/** At most so many lines are named; the rest are counted. */
 const named = 5
 
 const read = (
@@ -211,7 +211,7 @@ const read = (
     let isHeadless = false
     let isBlank = true
     let number = 0
-    /** Zeros that nothing else has followed yet. */
+    /** Zeros with nothing after them so far. */
     let zeros = 0
     const foreign: NotPossible = notPossible(
       `${file} was not written by apns bulk (line 1): give another --out`
@@ -277,12 +277,12 @@ const read = (
     const { complete, torn } = splitter
     const tornBytes = splitter.tornBytes + zeros
     isBlank &&= blank.test(torn)
-    // the machine ended before its file system had more than the length of the file
+    // the machine crashed when the file system had only the length of the file
     if (isBlank) {
       return { run, isHeadless: false, known, counts, complete: 0, torn: complete + tornBytes, damaged: [] }
     }
     if (number === 0 && !begins(torn)) return yield* foreign
-    // what is no output of this command has no outcomes: it is not touched
+    // a file that is not an output of this command has no outcomes: it is not changed
     if (isHeadless && Option.isNone(run)) return yield* foreign
     if (damaged.length > 0 && !repair) {
       return yield* notPossible(
@@ -294,13 +294,13 @@ const read = (
     return { run, isHeadless, known, counts, complete, torn: tornBytes, damaged }
   })
 
-/** Nothing, or the zeros that a file system leaves where it had no time to write. */
+/** Empty, or the zeros that a file system leaves if it could not write the data before a crash. */
 
 const blank = /^[\0\s]*$/
 
 const beginning = "{\"apns\":\"bulk\","
 
-/** A first line that was torn. */
+/** An incomplete first line. */
 const begins = (torn: string): boolean => {
   const text = torn.replace(/\0+$/, "")
   return text.startsWith(beginning) || beginning.startsWith(text)
@@ -360,7 +360,7 @@ const headerOf = (run: string, request: string): string =>
 
 /**
  * Opens the output. A file that is there is continued, if it belongs to the same request; a torn last line is cut off.
- * Nobody but its owner can read it: it names devices.
+ * Only its owner can read it, since it contains device tokens.
  */
 export const open = (
   file: string,
@@ -421,7 +421,7 @@ export const open = (
       resumed: counts.total,
       append: (batch) =>
         Effect.suspend(() => {
-          // a write of nothing is an error
+          // an empty write is an error
           if (batch.size === 0) return Effect.void
           return Effect.map(write(batch.text), () => {
             const forget = (line: number) => {
@@ -448,7 +448,7 @@ export const requestOf = (parts: ReadonlyArray<string | Uint8Array | undefined>)
 }
 
 /**
- * The UUID of a line within a run, the same whenever it is asked for: of version 8 (RFC 9562 section 5.8), the random
+ * The UUID of a line within a run, always the same: of version 8 (RFC 9562 section 5.8), the random
  * bits of the run and the number of the line.
  */
 export const apnsIdOf = (run: string): (line: number) => string => {

@@ -13,8 +13,8 @@ import type { NotPossible } from "./errors.js"
 import { notPossible } from "./errors.js"
 
 /**
- * Who holds a lock. A process is told from others by where its id means something (`space`: the host, its start, and
- * the PID namespace), its id, and when it began (`born`): ids are used again, in containers soon.
+ * The holder of a lock. A process is identified by where its id is valid (`space`: the host, its start, and the PID
+ * namespace), its id, and when it started (`born`), since ids are used again, in containers very soon.
  */
 const Holder = Schema.Struct({
   nonce: Schema.String,
@@ -41,7 +41,7 @@ const spaceOf = async (): Promise<string> => {
   return [hostname(), boot, here].join(" ")
 }
 
-/** When a process began, as the system counts it; empty where it does not tell. */
+/** When a process started, by the system's own count; empty if the system does not say. */
 const bornOf = async (pid: number): Promise<string> => {
   const stat = await readText(`/proc/${pid}/stat`)
   // the 22nd field; the 2nd is the name in parentheses, which may hold anything
@@ -53,7 +53,7 @@ const isAlive = (pid: number): boolean => {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // EPERM: it is there, and another user's
+    // EPERM: it exists and belongs to another user
     return code(error) === "EPERM"
   }
 }
@@ -62,19 +62,19 @@ const code = (error: unknown): string | undefined =>
   typeof error === "object" && error !== null && "code" in error ? String(error.code) : undefined
 
 interface Seen {
-  /** Names what was seen: two locks are the same one only if this is the same. */
+  /** Identifies the lock file that was read: two locks are the same only if this is equal. */
   readonly nonce: string
   readonly holder: Holder | undefined
   /** Since the last sign of life, by the clock of the file system. */
   readonly age: number
 }
 
-/** A sign of life is given this often ... */
+/** How often the holder updates its lock file ... */
 const beat = Duration.seconds(2)
-/** ... and one that gave none for so long is taken for dead. */
+/** ... and a holder that has not done so for this long counts as dead. */
 const deadAfter = Duration.seconds(12)
 
-/** Makes a file that is whole from its first moment; false where there is one already. */
+/** Makes a file that is complete as soon as it exists; false if there is one already. */
 const create = async (file: string, holder: Holder): Promise<boolean> => {
   const text = JSON.stringify(holder) + "\n"
   const draft = `${file}.${holder.nonce}`
@@ -107,14 +107,14 @@ const withFile = async <A>(
   }
 }
 
-/** What stands there; `undefined` if nothing does. */
+/** Reads the lock; `undefined` if there is none. */
 const look = async (file: string, me: Holder): Promise<Seen | undefined> => {
   try {
-    // network file systems tell the truth about a file that was just opened
+    // network file systems have current data only for a file that was just opened
     return await withFile(file, "r", async (handle) => {
       const text = await handle.readFile("utf8")
       const { ino, mtimeMs } = await handle.stat()
-      // a new file has the time of the file system, whatever the clocks of the hosts that share it say
+      // a new file shows the time of the file system, since the clocks of the hosts that share it may differ
       const probe = `${file}.${randomUUID()}`
       const now = await withFile(probe, "wx", (handle) => handle.stat()).finally(() => fs.rm(probe, { force: true }))
       const holder = holderOf(text, me)
@@ -131,20 +131,20 @@ const look = async (file: string, me: Holder): Promise<Seen | undefined> => {
 }
 
 const holderOf = (text: string, me: Holder): Holder | undefined => {
-  // as version 0.1 wrote it: the process id alone
+  // the format of version 0.1: only the process id
   if (/^\d{1,15}$/.test(text)) return { ...me, nonce: text, pid: Number(text), born: "", since: "" }
   return Option.getOrUndefined(decodeHolder(text))
 }
 
 const isDead = async ({ age, holder }: Seen, me: Holder): Promise<boolean> => {
   if (holder === undefined || holder.space !== me.space) return age > Duration.toMillis(deadAfter)
-  // a process that can be seen is not dead because it was stopped for a while
+  // a process that still exists is not dead, even if it was stopped for a while
   return !isAlive(holder.pid) || (holder.born !== "" && holder.born !== await bornOf(holder.pid))
 }
 
 /**
- * Puts `me` in the place of a dead holder by one atomic rename. Of those who try at the same time one gets it: who
- * wants to must first hold the lock of this very holder, and see that it still stands there.
+ * Replaces a dead holder by `me` with one atomic rename. If several try at the same time, one succeeds: each must first
+ * get a second lock that is made for this dead holder, and check that the holder is still the same.
  */
 const takeOver = async (file: string, dead: Seen, me: Holder): Promise<boolean> => {
   const guard = `${file}.${dead.nonce}.takeover`
@@ -161,7 +161,7 @@ const takeOver = async (file: string, dead: Seen, me: Holder): Promise<boolean> 
   }
 }
 
-/** One attempt; false where somebody else holds it or is taking it. */
+/** One attempt; false if another process holds it or is taking it. */
 const acquire = async (file: string, me: Holder): Promise<boolean> => {
   if (await create(file, me)) return true
   const seen = await look(file, me)
@@ -169,7 +169,7 @@ const acquire = async (file: string, me: Holder): Promise<boolean> => {
   return await isDead(seen, me) && await takeOver(file, seen, me)
 }
 
-/** Gives it back, unless somebody has taken it for dead meanwhile. */
+/** Releases it, unless another process has taken it over in between. */
 const release = async (file: string, me: Holder): Promise<void> => {
   const guard = `${file}.${me.nonce}.takeover`
   if (!await create(guard, { ...me, nonce: randomUUID() })) return
@@ -193,8 +193,8 @@ export interface Lock {
 
 /**
  * Keeps a second process from writing the same file, also one in another container or on another host that shares the
- * directory. What a dead process left behind is taken over: at once where its death can be seen, else when it has given
- * no sign of life for 12 seconds.
+ * directory. The lock of a dead process is taken over: at once if it is known to be dead, otherwise when it has not
+ * updated the lock for 12 seconds.
  */
 export const make = (
   output: string,
@@ -228,7 +228,7 @@ export const make = (
       if (yield* attempt(() => acquire(file, me))) return
       const seen = yield* attempt(() => look(file, me))
       if (seen === undefined) return yield* take
-      // its process can be seen, or it has given a sign of life: it is at work
+      // its process exists, or it has updated the lock: it is still working
       const moved = lastSeen !== undefined && lastSeen.nonce === seen.nonce && seen.age < lastSeen.age
       if (moved || (seen.holder?.space === me.space)) return yield* busy(seen)
       if (lastSeen === undefined) {

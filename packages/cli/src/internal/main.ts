@@ -35,10 +35,10 @@ const printing = Layer.unwrapEffect(Effect.map(Effect.console, (console) =>
     error: (...parts) => Effect.sync(() => standard.print(format(...parts)))
   })))
 
-// who reads the output may go away before it is complete: that ends the output, not what is being done
+// the reader of the output may close it before it is complete: then output stops, but the work continues
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
 
-// the terminal was closed: as if it had been asked to end
+// the terminal was closed: treated like a request to end
 process.on("SIGHUP", () => process.emit("SIGTERM", "SIGTERM"))
 
 Cli.run(process.argv.slice(2)).pipe(

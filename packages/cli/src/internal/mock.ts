@@ -20,7 +20,7 @@ import type { Terminal } from "./terminal.js"
 
 const decoder = new TextDecoder()
 
-/** A time of day, as the clocks of this place show it. */
+/** The local time of day. */
 const clock = new Intl.DateTimeFormat("en-GB", {
   hour: "2-digit",
   minute: "2-digit",
@@ -31,7 +31,7 @@ const clock = new Intl.DateTimeFormat("en-GB", {
 /** Longer than any body that APNs accepts. */
 const longest = 6000
 
-/** Everything that the client has sent can hold what a terminal would obey. */
+/** Any text of the client may contain control sequences of a terminal. */
 const line = (received: Received.Received, { hang }: Terminal): string => {
   const { apnsId, body, collapseId, method, path, priority, pushType, reason, status, time, token, topic } = received
   const short = token !== undefined && token.length > 20
@@ -125,7 +125,7 @@ export const mock = Subcommand.make("mock", {
       const { credentials } = apns
       const file = (name: string, content: string, mode: number) =>
         fs.writeFileString(path.join(dir, name), content, { mode }).pipe(
-          // a file that was there keeps its mode otherwise
+          // an existing file would keep its mode otherwise
           Effect.zipRight(fs.chmod(path.join(dir, name), mode)),
           Effect.as(path.join(dir, name))
         )

@@ -9,7 +9,7 @@ import { check, describeConfigError, notPossible } from "./errors.js"
 import type { NotPossible } from "./errors.js"
 import * as Flags from "./flags.js"
 
-/** Where to send; each option goes before the environment variable that means the same. */
+/** Where to send; each option is used instead of the environment variable with the same meaning. */
 export const target = {
   sandbox: Flags.toggle("sandbox", "send to the development environment: builds from Xcode"),
   endpoint: Flags.text(
@@ -43,7 +43,7 @@ const overridden = (target: Target): Effect.Effect<ConfigProvider.ConfigProvider
   if (Option.isSome(target.endpoint)) given.set("APNS_ENDPOINT", target.endpoint.value)
   if (Option.isSome(target.ca)) {
     given.set("APNS_CA_FILE", target.ca.value)
-    // the option goes before both variables, and an empty one counts as unset
+    // the option is used instead of both variables, and an empty one counts as unset
     given.set("APNS_CA", "")
   }
   if (Option.isSome(target.size)) given.set("APNS_POOL_SIZE", String(target.size.value))
@@ -52,7 +52,7 @@ const overridden = (target: Target): Effect.Effect<ConfigProvider.ConfigProvider
   )
 }
 
-/** What was typed is called as it was typed, and not as the variable that means the same. */
+/** Errors name an option as it was typed, not the variable with the same meaning. */
 const asTyped = (target: Target, message: string): string => {
   let text = message
   if (Option.isSome(target.endpoint)) text = text.replaceAll("APNS_ENDPOINT", "--endpoint")
@@ -88,7 +88,7 @@ export const optionsOf = (
     return options
   })
 
-/** Runs with the pool; closing it waits for what is under way. */
+/** Runs with the pool; closing it waits for requests in flight. */
 export const withPool = <A, E, R>(
   options: ApnsPool.Resolved,
   effect: Effect.Effect<A, E, R>

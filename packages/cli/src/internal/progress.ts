@@ -38,7 +38,7 @@ const time = (seconds: number): string => {
 
 const span = (seconds: number): string => seconds < 60 ? `${Math.max(0, Math.round(seconds))} s` : time(seconds)
 
-/** What there is to say, the most important first. */
+/** The parts of the line, the most important first. */
 const pieces = (state: State, seconds: number, startedAt: number, now: number): ReadonlyArray<string> => {
   const { accepted, failed, fraction, rejected, settled, waiting } = state
   const totals = [
@@ -61,7 +61,7 @@ const pieces = (state: State, seconds: number, startedAt: number, now: number): 
   ]
 }
 
-/** As much of a text as has room, cut between two words. */
+/** The part of a text that fits, cut between two words. */
 const cut = (text: string, room: number): string => {
   if (stringWidth(text) <= room) return text
   let kept = ""
@@ -98,9 +98,9 @@ export const draw = (state: State, seconds: number, startedAt: number, now: numb
   return line
 }
 
-/** What shows how far it is. */
+/** Shows the progress. */
 export interface Shown {
-  /** Writes a message of its own, above the bar. */
+  /** Writes a message above the bar. */
   readonly say: (message: string) => Effect.Effect<void>
   /** There is no connection any more. */
   readonly waiting: Effect.Effect<void>

@@ -25,7 +25,7 @@ const words: { readonly [R in ConnectError.Reason]: string } = {
   UntrustedServer: "the server's certificate is not trusted"
 }
 
-/** In a few words, for a line that must not be long. */
+/** A short text, for a line that must not be long. */
 export const describe = (cause: Failure.CloseCause): string => {
   switch (cause._tag) {
     case "ConnectFailed":
@@ -39,7 +39,7 @@ export const describe = (cause: Failure.CloseCause): string => {
   }
 }
 
-/** What a person must repair: it is no use to wait. */
+/** Problems that a person must repair: waiting does not help. */
 const forPeople = new Set<ConnectError.Reason>([
   "ClientCertificateExpired",
   "ClientCertificateRefused",
@@ -53,7 +53,7 @@ const forPeople = new Set<ConnectError.Reason>([
   "UntrustedServer"
 ])
 
-/** Why waiting is no use, before a first connection has shown that it can be opened. */
+/** Why waiting does not help, before a first connection was opened. */
 export const hopeless = ({ connectionsOpened, unreachable }: ApnsPool.Stats): string | undefined => {
   const cause = unreachable?.cause
   if (cause?._tag !== "ConnectFailed" || connectionsOpened > 0) return undefined

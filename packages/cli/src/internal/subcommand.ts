@@ -14,7 +14,7 @@ import { version } from "./version.js"
 /** What a subcommand may need. */
 export type Requirements = CliApp.CliApp.Environment | CommandExecutor.CommandExecutor
 
-/** How a subcommand may end before it is done. */
+/** The errors of a subcommand. */
 export type Failure = NotPossible | NotAccepted | Unsaid
 
 /** A subcommand, ready to be run with what was typed after its name. */
@@ -31,7 +31,7 @@ const aboutsOf = (config: Command.Command.Config): ReadonlyArray<About> =>
   Object.values(config).flatMap((part) => about(part) ?? [])
 
 /**
- * A subcommand. Its options and arguments are made by `flags.ts`, which knows what the help says of them.
+ * A subcommand. Its options and arguments are made by `flags.ts`, which also makes their help.
  *
  * `name` is what is typed after `apns`, such as `send` or `channels create`.
  */
@@ -51,7 +51,7 @@ export const make = <const Config extends Command.Command.Config>(
   }
 }
 
-/** A command that is only a name for those below it. */
+/** A command that only groups those below it. */
 export const group = (
   name: string,
   commands: Arr.NonEmptyReadonlyArray<readonly [name: string, summary: string, subcommand: Subcommand]>,

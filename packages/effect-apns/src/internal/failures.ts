@@ -3,19 +3,19 @@ import * as Data from "effect/Data"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 
-/** What a caller's own iterable threw: it is thrown on as it is. */
+/** What the caller's iterable threw: it is thrown again unchanged. */
 export class Thrown extends Data.TaggedError("Thrown")<{ readonly value: unknown }> {
   constructor(value: unknown) {
     super({ value })
   }
 }
 
-/** The frames of whoever called a function of the client. */
+/** The stack frames of the caller of a function of the client. */
 export interface Caller {
   readonly stack?: string
 }
 
-/** Remembers who calls: the frames above `callee`. They are written out only where an error needs them. */
+/** Captures the frames above `callee`. They are only formatted if an error needs them. */
 export const callerOf = (callee: (...args: ReadonlyArray<never>) => unknown): Caller => {
   const caller: Caller = {}
   Error.captureStackTrace(caller, callee)
@@ -29,15 +29,15 @@ const framesOf = ({ stack = "" }: Caller): string => {
 
 const describe = (error: Error): string => error.message === "" ? error.name : `${error.name}: ${error.message}`
 
-/** What is found before anything is sent is found once for a notification, and told to many callers. */
+/** An error found before sending is found once for a notification, and several callers may get it. */
 const isShared = (error: Error): boolean =>
   ParseResult.isParseError(error) || ("origin" in error && error.origin === "local")
 
-/** Each caller gets an error of its own, with its own stack. */
+/** Each caller gets its own error, with its own stack. */
 const copyOf = <E extends Error>(error: E): E =>
   Object.create(Object.getPrototypeOf(error), {
     ...Object.getOwnPropertyDescriptors(error),
-    // what is refused before it is sent says so like everything else
+    // an error found before sending has `processed` like all others
     ...(ParseResult.isParseError(error)
       ? {
         name: { value: "ParseError", configurable: true, writable: true },
@@ -46,11 +46,11 @@ const copyOf = <E extends Error>(error: E): E =>
       : undefined)
   })
 
-/** A refusal as an outcome tells it. */
+/** A refusal as part of an outcome. */
 export const unsent = (error: ParseResult.ParseError): ParseResult.ParseError & { readonly processed: "no" } =>
   Object.assign(copyOf(error), { processed: "no" } as const)
 
-/** The error as the caller sees it: with a stack that leads to the call. */
+/** The error for the caller: with a stack that leads to the call. */
 export const withCaller = <E>(error: E, caller: Caller): E => {
   if (!(error instanceof Error)) return error
   const own = isShared(error) ? copyOf(error) : error
@@ -62,7 +62,7 @@ export const withCaller = <E>(error: E, caller: Caller): E => {
   return own
 }
 
-/** What a promise is rejected with: the typed error, the signal's reason, what the caller's code threw, or a defect. */
+/** The reason of a rejected promise: the typed error, the signal's reason, what the caller's code threw, or a defect. */
 export const of = (cause: Cause.Cause<unknown>, signal: AbortSignal | undefined, caller: Caller): unknown => {
   const failure = Cause.failureOption(cause)
   if (Option.isSome(failure)) {

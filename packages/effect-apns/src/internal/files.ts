@@ -29,7 +29,7 @@ const read = (path: string): Effect.Effect<Uint8Array, SystemError> =>
       })
   })
 
-/** What reading a key or a certificate needs, so that programs without Effect need no platform package. */
+/** The file system that reading a key or a certificate needs, so that programs without Effect need no platform package. */
 export const layer: Layer.Layer<FileSystem.FileSystem> = Layer.succeed(
   FileSystem.FileSystem,
   FileSystem.makeNoop({

@@ -79,7 +79,7 @@ export class Answers {
     return this.rules.map(({ id, options, used }) => ({ id, options, used }))
   }
 
-  /** The newest comes first, so that what was asked for last holds. */
+  /** The newest comes first, since of several answers the newest is used. */
   add(options: AnswerOptions): Answer {
     const rule = new Rule(this.nextId++, options)
     this.rules = [rule, ...this.rules].slice(0, maxRules)
@@ -100,7 +100,7 @@ export class Answers {
     this.onChange()
   }
 
-  /** What to do with a push, which counts as one of those that the answer is for. */
+  /** The behavior for a push; counts as a use of the answer. */
   decide(
     request: Received.Received
   ): { readonly behavior: Behavior.Behavior | undefined; readonly told: string } | undefined {

@@ -48,7 +48,7 @@ export const cookieName = (host: string): string => `apns-inbox-${/:(\d{1,5})$/.
  */
 export const maxBody = 1024 * 1024
 
-/** What a cookie holds; `undefined` where another program set one of the same name to something else. */
+/** The value of a cookie; `undefined` if another program set a cookie of the same name to something else. */
 const decoded = (value: string): string | undefined => {
   try {
     return decodeURIComponent(value)

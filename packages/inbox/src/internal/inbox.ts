@@ -1,5 +1,5 @@
 /**
- * Puts the parts together: store, answers, mock, server.
+ * Combines the parts: store, answers, mock, server.
  *
  * @internal
  */
@@ -37,7 +37,7 @@ const defaultKeep = 10_000
 
 const defaultTimeout = Duration.seconds(30)
 
-/** How many pushes a page is told of when it opens. */
+/** How many pushes a page gets when it opens. */
 const greeted = 200
 
 const minToken = 16
@@ -67,7 +67,7 @@ const checked = (page: Inbox.PageOptions): Effect.Effect<void, Inbox.InboxError>
   return description === undefined ? Effect.void : Effect.fail(new service.InboxError({ description }))
 }
 
-/** A pool that is made when it is used first, and lives as long as the inbox. */
+/** A pool that is made when it is first used, and closed with the inbox. */
 const lazyPool = (
   destination: Effect.Effect<Destination, Failed>,
   topic: string,
@@ -85,7 +85,7 @@ type Attached = Effect.Effect.Success<ReturnType<typeof Inbox.attach>>
 /** @internal */
 export const attach = (page: Inbox.PageOptions): Effect.Effect<Attached> =>
   Effect.sync(() => {
-    // arrival is told by the wall clock, whichever clock the program runs on
+    // the time of arrival is that of the wall clock, also if the program uses another clock
     const clock = Clock.make()
     const now = (): number => clock.unsafeCurrentTimeMillis()
     const keep = page.keep !== undefined && Number.isInteger(page.keep) && page.keep > 0 ? page.keep : defaultKeep
@@ -223,7 +223,7 @@ const start = (
           revision: store.currentRevision
         }),
         next: (filter, revision) => {
-          // who watches those that wait is told too when one waits no longer
+          // a filter for waiting pushes is also notified when one no longer waits
           const leaving = filter.outcome === "waiting"
           const wanted = matches(leaving ? { ...filter, outcome: undefined } : filter)
           const stays = (entry: Entry): boolean => !leaving || entry.outcome === "waiting"

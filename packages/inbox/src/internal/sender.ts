@@ -12,7 +12,7 @@ import * as ParseResult from "effect/ParseResult"
 import type { SendOptions, Sent } from "../Model.js"
 
 /**
- * What any error of the library says.
+ * The common fields of the library's errors.
  *
  * @internal
  */
@@ -28,7 +28,7 @@ export interface Failed {
 /** @internal */
 export interface Target {
   readonly pool: Effect.Effect<ApnsPool.ApnsPool, Failed>
-  /** Makes a channel where there is none; `undefined` where that cannot be done. */
+  /** Makes a channel if there is none; `undefined` if that cannot be done. */
   readonly createChannel: ((bundleId: string) => Effect.Effect<string>) | undefined
 }
 
@@ -54,7 +54,7 @@ const describe = (error: ParseResult.ParseError): string =>
   ParseResult.ArrayFormatter.formatErrorSync(error)
     .map(({ message, path }) => path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`).join("; ")
 
-/** Payloads come as JSON already; this checks that nothing in them is none. */
+/** Payloads are already parsed from JSON; this checks the type of every value. */
 const payloadOf = (payload: SendOptions["payload"]): Json.JsonObject => JSON.parse(JSON.stringify(payload))
 
 /** @internal */

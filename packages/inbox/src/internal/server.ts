@@ -32,19 +32,19 @@ export class ServeError extends Data.TaggedError("ServeError")<{ readonly cause:
 /** @internal */
 export interface Source {
   readonly inbox: Inbox
-  /** What to tell first, and from where on to tell what is new. */
+  /** The first event, and the revision from which later changes are sent. */
   readonly hello: (filter: Filter) => { readonly event: Event; readonly revision: number }
-  /** What is new since; waits until something is. */
+  /** The changes since then; waits until there are some. */
   readonly next: (filter: Filter, revision: number) => Effect.Effect<{
     readonly events: ReadonlyArray<Event>
     readonly revision: number
   }>
 }
 
-/** So often a page is told something at most: it draws faster than anybody reads. */
+/** The shortest time between two updates of a page: faster than anybody can read. */
 const pace = Duration.millis(50)
 
-/** Proves to the page, and to whatever stands between, that the connection lives. */
+/** Shows to the page, and to proxies between, that the connection is open. */
 const heartbeat = Duration.seconds(15)
 
 const encoder = new TextEncoder()
@@ -54,7 +54,7 @@ const write = (event: Event): string => `event: ${event._tag}\ndata: ${JSON.stri
 const events = (source: Source, filter: Filter): Stream.Stream<Uint8Array> =>
   Stream.suspend(() => {
     const { event, revision } = source.hello(filter)
-    // a proxy that buffers a few kilobytes would hold back the first event
+    // a proxy that buffers a few kilobytes would delay the first event
     const hello = `retry: 1000\n\n${write(event)}`
     return Stream.concat(
       Stream.succeed(hello),
@@ -119,7 +119,7 @@ const files = (loaded: assets.Assets) =>
     })
   )
 
-/** What a refusal says that would say nothing otherwise. */
+/** The text of a refusal that would be empty otherwise. */
 const explained = (
   request: HttpServerRequest.HttpServerRequest,
   response: HttpServerResponse.HttpServerResponse
@@ -188,7 +188,7 @@ export const serve = (source: Source, options: Options): Effect.Effect<number, S
     const server = yield* NodeHttpServer.make(() => node, { port: options.port, host: options.host }).pipe(
       Effect.mapError(({ cause }) => new ServeError({ cause }))
     )
-    // pages hold their streams open: without this, closing would wait for them
+    // pages keep their event streams open: without this, closing would wait for them
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
     const app = HttpApiBuilder.serve(guarded(options.token, headersFor(loaded.hashes))).pipe(
       Layer.provide(files(loaded)),
@@ -197,7 +197,7 @@ export const serve = (source: Source, options: Options): Effect.Effect<number, S
       Layer.provide(Layer.merge(Layer.succeed(HttpServer.HttpServer, server), NodeHttpServer.layerContext))
     )
     const scope = yield* Effect.scope
-    // the clock of the program may be a test's, whose time stands still
+    // the program may use a TestClock, whose time stands still
     yield* Effect.withClock(Layer.buildWithScope(app, scope), Clock.make())
     const { address } = server
     return address._tag === "TcpAddress" ? address.port : options.port

@@ -1,5 +1,5 @@
 /**
- * What the service is known by, apart from how it is made.
+ * The tag of the service and its errors, apart from how it is made.
  *
  * @internal
  */

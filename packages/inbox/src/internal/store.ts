@@ -1,6 +1,6 @@
 /**
- * The newest pushes, exact counts of all of them, and whoever waits for one. Plain callbacks: a push costs a few
- * assignments, and whatever is expensive (parsing, linting) is done for those that somebody looks at.
+ * The newest pushes, exact counts of all of them, and the callers that wait for one. Plain callbacks: a push costs a few
+ * assignments, and what is expensive (parsing, linting) is only done for those that are looked at.
  *
  * @internal
  */
@@ -32,12 +32,12 @@ interface Waiter {
   readonly resume: (entry: Entry) => void
 }
 
-/** Bodies that are kept, in bytes: a ring of large ones is cut shorter. */
+/** At most so many bytes of bodies are kept: of large ones, fewer pushes are kept. */
 const maxBytes = 64 * 1024 * 1024
 
 const maxJournal = 4096
 
-/** The most changes that one update tells. */
+/** The largest number of changes in one update. */
 const maxChanges = 200
 
 const maxTracked = 10_000
@@ -62,7 +62,7 @@ const loses = (behavior: Behavior.Behavior | undefined, streamId: number): boole
   }
 }
 
-/** Remembers the newest of each key, and forgets the keys that were not heard of for longest. */
+/** Remembers the newest value of each key, and forgets the keys that were not used for the longest time. */
 class Latest {
   private readonly ids = new Map<string, number>()
 
@@ -225,7 +225,7 @@ export class Store {
     return { entries, more: false }
   }
 
-  /** The oldest settled one above `after` that matches, now or when it comes; the result gives up waiting. */
+  /** The oldest settled one above `after` that matches, now or when it comes; the result stops waiting. */
   wait(matches: (entry: Entry) => boolean, after: number, resume: (entry: Entry) => void): () => void {
     const wanted = (entry: Entry): boolean => entry.id > after && entry.outcome !== "waiting" && matches(entry)
     for (let id = Math.max(this.oldest, Math.floor(after) + 1); id < this.nextId; id++) {
@@ -258,7 +258,7 @@ export class Store {
     for (let at = this.journal.length - 1; at >= 0 && entries.length < maxChanges; at--) {
       const entry = this.journal[at]
       if (entry === undefined || order <= from) break
-      // an entry stands once, where it changed last
+      // an entry is in the list once, where it changed last
       if (entry.revision === order && this.get(entry.id) === entry && matches(entry)) entries.push(entry)
       order--
     }
@@ -270,7 +270,7 @@ export class Store {
     }
   }
 
-  /** Calls back once, at the next change; the result gives up waiting. */
+  /** Calls back once, at the next change; the result stops waiting. */
   onChange(listener: () => void): () => void {
     this.listeners.push(listener)
     return () => {
@@ -315,11 +315,11 @@ const decoder = new TextDecoder()
 
 const bodyText = (request: Received.Received): string => {
   const text = decoder.decode(request.body)
-  // escapes hide what they stand for
+  // escapes in the JSON would hide the text
   return text.includes("\\") ? JSON.stringify(request.payload) ?? text : text
 }
 
-/** Whether an entry matches; `words` are what the page shows of it beyond its payload. */
+/** Whether an entry matches; `words` is the text that the page shows besides the payload. */
 export const matcher = (
   filter: Filter,
   words: (entry: Entry) => string
@@ -344,7 +344,7 @@ export const matcher = (
     if (token !== undefined && !isToken(request.token) && !isToken(request.channelId)) return false
     if (text === undefined || text === "") return true
     const { apnsId, channelId, collapseId, pushType, reason, topic } = request
-    // "device" stands in every path
+    // "device" is in every path
     const path = request.token ?? request.path
     return [path, topic, pushType, collapseId, channelId, apnsId, reason, bodyText(request), words(entry)].some((
       part
@@ -352,5 +352,5 @@ export const matcher = (
   }
 }
 
-/** Whether a filter asks for nothing. */
+/** Whether a filter matches everything. */
 export const isEmpty = (filter: Filter): boolean => Object.values(filter).every((value) => value === undefined)

@@ -11,7 +11,7 @@ const isObject = (input: unknown): input is Readonly<Record<string, unknown>> =>
 const field = (input: unknown, name: string): unknown =>
   isObject(input) && Object.hasOwn(input, name) ? input[name] : undefined
 
-/** UTF-8, or UTF-16 as Xcode once wrote them. */
+/** UTF-8, or UTF-16, which older versions of Xcode wrote. */
 const textOf = (bytes: Uint8Array): string => {
   const [first, second] = bytes
   const encoding = first === 0xff && second === 0xfe
@@ -64,7 +64,7 @@ const unit = (localization: unknown): string | undefined => {
   if (!isObject(localization)) return undefined
   const value = field(field(localization, "stringUnit"), "value")
   if (typeof value === "string") return value
-  // which form a number takes only the device knows: the general one stands for all
+  // only the device knows the plural form for a number: the general one is used for all
   for (const variation of ["plural", "device"]) {
     const forms = field(field(localization, "variations"), variation)
     for (const form of ["other", "iphone"]) {
@@ -91,7 +91,7 @@ export const parseCatalog = (text: string, language: string | undefined): Map<st
     const localizations = field(entry, "localizations")
     const wanted = language === undefined ? undefined : unit(field(localizations, language))
     const original = typeof source === "string" ? unit(field(localizations, source)) : undefined
-    // a catalog leaves out strings that are their own key
+    // in a catalog, strings that are equal to their key are left out
     found.set(key, wanted ?? original ?? key)
   }
   return found

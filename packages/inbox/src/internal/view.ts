@@ -1,5 +1,5 @@
 /**
- * How a push looks: what a phone would show of it, and everything that there is to know.
+ * Makes the description of a push: what a phone would show of it, and everything else that is known.
  *
  * @internal
  */
@@ -55,7 +55,7 @@ const bundleOf = (topic: string): string => {
   return suffix === undefined ? topic : topic.slice(0, -suffix.length)
 }
 
-/** Last parts of bundle IDs that name no app. */
+/** Last parts of bundle IDs that are not the name of an app. */
 const general = new Set([
   "app",
   "ios",
@@ -107,7 +107,7 @@ interface Words {
 const strings = (input: unknown): ReadonlyArray<string> =>
   Array.isArray(input) ? input.map((item: unknown) => typeof item === "string" ? item : json(item)) : []
 
-/** Words by their key: of the app's strings where they are known, else the key with its arguments. */
+/** A localized text: from the app's strings if they are known, otherwise the key with its arguments. */
 const localized = (
   known: Strings,
   key: string,
@@ -141,7 +141,7 @@ const alertWords = (alert: unknown, known: Strings): Words => {
     }
 }
 
-/** Where apps put who calls: Apple prescribes no key. */
+/** Keys that apps use for the name of a caller: Apple prescribes none. */
 const callerKeys = ["callerName", "caller_name", "displayName", "display_name", "caller", "name", "from", "handle"]
 
 const callerOf = (payload: unknown): string | undefined => {
@@ -218,7 +218,7 @@ const maxLeaves = 500
 
 const maxShown = 50
 
-/** Every value of a state that is no dictionary, by its path. */
+/** Every value of a state that is not a dictionary, by its path. */
 const leavesOf = (state: unknown): Map<string, string> => {
   const leaves = new Map<string, string>()
   const walk = (value: unknown, path: string, depth: number): void => {
@@ -241,7 +241,7 @@ const changesOf = (before: ReadonlyMap<string, string>, after: ReadonlyMap<strin
   return changes.slice(0, maxShown)
 }
 
-/** How far back the start of an activity is looked for. */
+/** How many pushes back the start of an activity is searched for. */
 const maxBack = 100
 
 const activityOf = (entry: Entry, payload: unknown, context: Context): Activity => {
@@ -277,7 +277,7 @@ const levels = new Set(["passive", "active", "time-sensitive", "critical"])
 
 const lint = (entry: Entry): ReadonlyArray<Lint.Finding> => {
   const { request } = entry
-  // a push that a fault took has no body to judge, and channels are no pushes
+  // a push that a fault took has no body to check, and requests about channels are not pushes
   if (entry.processedAt === undefined || request.path.startsWith("/1/")) return []
   return Lint.lint({ payload: request.body, headers: request.headers, path: request.path, now: entry.arrivedAt })
 }
@@ -357,7 +357,7 @@ const part = (text: string | undefined): Fields | undefined => {
   }
 }
 
-/** What a provider token says, without the signature that makes it worth something. */
+/** The content of a provider token without its signature, so that it cannot be used. */
 const jwtOf = (authorization: string | undefined, arrivedAt: number): PushDetail["jwt"] => {
   if (authorization === undefined) return undefined
   const [first, second] = authorization.replace(/^bearer\s+/i, "").split(".")

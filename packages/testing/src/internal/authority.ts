@@ -41,7 +41,7 @@ export class Authority {
     this.cache.clear()
   }
 
-  /** What the token proves, or the reason to reject it; a promise the first time a token is seen. */
+  /** The team and key of the token, or the reason to reject it; a promise the first time a token is seen. */
   verify(token: string): Verified | string | Promise<Verified | string> {
     const known = this.cache.get(token)
     if (known !== undefined) return known

@@ -48,7 +48,7 @@ export class Channels {
     return channel
   }
 
-  /** The channel, or the reason why there is none. */
+  /** The channel, or the reason for the rejection. */
   find(bundleId: string, id: string | undefined): Channel | string {
     if (this.enabled !== undefined && !this.enabled.has(bundleId)) return "FeatureNotEnabled"
     if (id === undefined || id === "") return "MissingChannelId"

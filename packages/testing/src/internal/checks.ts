@@ -43,7 +43,7 @@ export interface DeadToken {
   readonly timestamp: number | undefined
 }
 
-/** What one connection has shown so far about who it belongs to. */
+/** What is known so far about the sender of one connection. */
 /** @internal */
 export interface Principal {
   /** The certificate that the client showed; `trusted` where the mock's authority signed it and it is in date. */
@@ -87,7 +87,7 @@ const channelsPath = /^\/1\/apps\/([^/?#]+)\/(channels|all-channels)$/
 const bundleOf = (topic: string, suffix: string): string =>
   suffix !== "" && topic.endsWith(suffix) ? topic.slice(0, -suffix.length) : topic
 
-/** Whether a topic with a suffix stands where a bundle ID belongs. An app's own bundle ID may end like a suffix. */
+/** Whether a topic with a suffix was given as the bundle ID. The bundle ID of an app may end like a suffix, too. */
 const isSuffixed = (rules: Rules, bundleId: string): boolean =>
   rules.topics?.has(bundleId) !== true && suffixes.some((suffix) => bundleId.endsWith(suffix))
 
@@ -103,7 +103,7 @@ const tooManyUpdates = (rules: Rules, principal: Principal, token: string, now: 
   principal.lastToken !== undefined && principal.lastToken !== token &&
   now - principal.lastTokenAt < rules.tokenUpdateMillis && !rules.disowned.has(principal.lastToken)
 
-/** How far in the future a token may have been issued: clocks differ by seconds. What APNs allows is not published. */
+/** How far in the future a token may have been issued, since clocks differ by seconds. Apple does not document a limit. */
 const clockToleranceMillis = 300_000
 
 const admit = (rules: Rules, principal: Principal, token: string, verified: Verified | string): Verified | string => {
@@ -123,9 +123,9 @@ const admit = (rules: Rules, principal: Principal, token: string, verified: Veri
 }
 
 interface Grant {
-  /** The topics that the credentials are good for; `undefined` for all of a team. */
+  /** The topics that the credentials allow; `undefined` for all of a team. */
   readonly topics: ReadonlyArray<string> | undefined
-  /** Used where the request names no topic. */
+  /** Used if the request has no topic. */
   readonly defaultTopic: string | undefined
 }
 
@@ -226,7 +226,7 @@ const allowed = (path: string, method: string): string | undefined => {
 }
 
 /**
- * APNs's answer to a request. A promise only where a provider token is seen for the first time.
+ * APNs's answer to a request. A promise only if a provider token is seen for the first time.
  *
  * @internal
  */

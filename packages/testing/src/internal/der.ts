@@ -79,7 +79,7 @@ export const oid = (dotted: string): Uint8Array => {
   return element(Tag.oid, Uint8Array.from(bytes))
 }
 
-/** Time as RFC 5280 section 4.1.2.5 wants it: UTCTime through 2049, GeneralizedTime from 2050 on. */
+/** Time by RFC 5280 section 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050 on. */
 /** @internal */
 export const time = (millis: number): Uint8Array => {
   const digits = new Date(millis).toISOString().replace(/[-:T]|\.\d+/g, "")
@@ -94,7 +94,7 @@ export interface Element {
   readonly value: Uint8Array
 }
 
-/** The elements that follow one another in `bytes`; stops at the first that does not fit. */
+/** The consecutive elements in `bytes`; stops at the first that does not fit. */
 /** @internal */
 export const elements = (bytes: Uint8Array): Array<Element> => {
   const found: Array<Element> = []

@@ -1,11 +1,11 @@
 /**
- * A byte stream between a TLS socket and a `node:http2` session that watches the frames of both directions, keeps some
- * of them back, writes frames of its own between others, and hands bytes out in small pieces when told to.
+ * A byte stream between a TLS socket and a `node:http2` session that reads the frames of both directions, holds some of
+ * them back, writes its own frames between others, and can send bytes in small pieces.
  *
- * A session of `node:http2` on a stream that is no socket breaks the process (`ERR_INTERNAL_ASSERTION` in
- * `JSStreamSocket`) when that stream ends or closes while the session may still write. So this stream never ends and
- * never closes by itself: when the client is gone it swallows what is written from then on, as if it had arrived, and
- * tells its listener, whose task is to destroy the session. The session then ends this stream in its own order.
+ * A session of `node:http2` on a stream that is not a socket crashes the process (`ERR_INTERNAL_ASSERTION` in
+ * `JSStreamSocket`) if that stream ends or closes while the session may still write. So this stream never ends or closes
+ * by itself: when the client is gone, it drops everything that is written after that, as if it had arrived, and calls its
+ * listener, which must destroy the session. The session then ends this stream.
  *
  * @internal
  */
@@ -22,28 +22,28 @@ export interface FrameListener {
   readonly onRstStream: (streamId: number, code: number) => void
   readonly onGoaway: (lastStreamId: number, code: number, debug: string) => void
   readonly onSettingsAck: () => void
-  /** Once: the connection has ended, whoever ended it. Nothing that is written arrives any more. */
+  /** Called once, when the connection has ended on either side. Nothing that is written arrives any more. */
   readonly onGone: () => void
 }
 
-/** Hand out `bytes` at a time, waiting `everyMillis` between two pieces. */
+/** Send `bytes` at a time, with a wait of `everyMillis` between two pieces. */
 export interface Pace {
   readonly bytes: number
   readonly everyMillis: number
 }
 
-/** How many stream ids are remembered as answered by hand: late frames for older ones cannot be pending anymore. */
+/** How many streams with custom answers are remembered: for older ones there are no late frames any more. */
 const maxDetached = 20_000
 
 export class FaultDuplex extends Duplex {
-  /** Swallow the client's PINGs, so that they stay without an answer. */
+  /** Drop the client's PINGs, so that they get no answer. */
   muffled = false
-  /** Keep WINDOW_UPDATE frames back; they are sent when this turns false through `setWindowsHeld`. */
+  /** Hold WINDOW_UPDATE frames back; they are sent when `setWindowsHeld` turns this off. */
   private windowsHeld = false
   private readonly heldWindows: Array<readonly [streamId: number, increment: number]> = []
-  /** A GOAWAY was written by hand: another from the session could only raise its last-stream-id (RFC 9113 section 6.8). */
+  /** A custom GOAWAY was written: another one from the session could only raise its last-stream-id (RFC 9113 section 6.8). */
   goawaySent = false
-  /** Keep the acknowledgements of SETTINGS back. */
+  /** Hold the acknowledgements of SETTINGS back. */
   settingsAckHeld = false
   pace: Pace | undefined = undefined
   /** Nothing is read from the socket and nothing is written to it. */
@@ -51,10 +51,10 @@ export class FaultDuplex extends Duplex {
   bytesIn = 0
   bytesOut = 0
 
-  /** The session found a connection error and said so: `node:http2` would now wait for the client to close. */
+  /** The session has sent GOAWAY with an error: `node:http2` would now wait for the client to close. */
   private broken = false
   private gone = false
-  /** What the session waits for: its write, or the end of its stream. */
+  /** The callback that the session waits for: of its write, or of the end of its stream. */
   private finishWriting: (() => void) | undefined = undefined
   private highest = 0
   private readonly detached = new Set<number>()
@@ -103,7 +103,7 @@ export class FaultDuplex extends Duplex {
         if (type === FrameType.WINDOW_UPDATE && this.windowsHeld) return false
         if (type === FrameType.GOAWAY && this.goawaySent) return false
         if (type === FrameType.SETTINGS && this.settingsAckHeld && (flags & Flag.ACK) !== 0) return false
-        // header blocks change the compression state of the connection, whatever became of their stream
+        // header blocks change the compression state of the connection, even if their stream has ended
         if (type === FrameType.HEADERS || type === FrameType.CONTINUATION) return true
         return streamId === 0 || this.detached.size === 0 || !this.detached.has(streamId)
       },
@@ -120,7 +120,7 @@ export class FaultDuplex extends Duplex {
     socket.once("close", this.hungUp)
   }
 
-  /** From now on nothing but header blocks that the session writes for this stream leaves: its answer was written by hand. */
+  /** The stream got a custom answer: from now on only header blocks of the session are sent for it. */
   detach(streamId: number): void {
     this.detached.add(streamId)
     if (this.detached.size > maxDetached) {
@@ -131,7 +131,7 @@ export class FaultDuplex extends Duplex {
     }
   }
 
-  /** Writes whole frames between those of the session, at once where no frame is half written. */
+  /** Writes whole frames between those of the session: at once, or when the current frame is complete. */
   inject(bytes: Uint8Array, done?: () => void): void {
     if (this.gone || this.socket.destroyed) {
       done?.()
@@ -147,7 +147,7 @@ export class FaultDuplex extends Duplex {
     for (const [streamId, increment] of this.heldWindows.splice(0)) this.inject(windowUpdate(streamId, increment))
   }
 
-  /** Stops reading and writing, or goes on with both. The client's TCP sees a peer that lives. */
+  /** Stops reading and writing, or continues both. The client's TCP still sees a connected peer. */
   setFrozen(frozen: boolean): void {
     if (this.frozen === frozen || this.gone) return
     this.frozen = frozen
@@ -160,7 +160,7 @@ export class FaultDuplex extends Duplex {
 
   /** Ends the TCP connection: with FIN when `reset` is false, with RST when it is true. */
   cut(reset: boolean): void {
-    // Node cannot reset a socket that is being shut down: it would keep the handle, and never say that it is closed
+    // Node cannot reset a socket that is being shut down: it would keep the handle, and never emit `close`
     if (reset && !this.socket.writableEnded) this.raw.resetAndDestroy()
     this.socket.destroy()
     this.hangUp()
@@ -194,15 +194,15 @@ export class FaultDuplex extends Duplex {
     callback(error)
   }
 
-  /** The connection is over: what is written from now on goes nowhere. */
+  /** The connection is over: what is written after this is dropped. */
   private hangUp(): void {
     if (this.gone) return
     this.gone = true
     this.socket.off("data", this.onData)
     this.socket.off("end", this.hungUp)
-    // what comes now is dropped, but it has to be read for the socket to close
+    // input is dropped now, but it must be read so that the socket closes
     this.socket.resume()
-    // what the session has written last, such as its GOAWAY, leaves before the socket closes
+    // the last bytes that the session has written, such as its GOAWAY, are sent before the socket closes
     if (!this.socket.destroyed) this.socket.end(() => this.socket.destroy())
     for (const { done } of this.paced.splice(0)) done?.()
     for (const { done } of this.injected.splice(0)) done?.()

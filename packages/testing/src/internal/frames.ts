@@ -19,8 +19,8 @@ const prefixedInteger = (value: number, bits: number): Array<number> => {
 }
 
 /**
- * A header block that leaves the dynamic table alone (RFC 7541 section 6.2.2, literals with new names), so it can be
- * written beside those of another encoder on the same connection.
+ * A header block that does not change the dynamic table (RFC 7541 section 6.2.2, literals with new names), so that it can
+ * be written between those of another encoder on the same connection.
  */
 export const headerBlock = (headers: ReadonlyArray<readonly [name: string, value: string]>): Uint8Array => {
   const parts: Array<Uint8Array> = []
@@ -37,7 +37,7 @@ export const headerBlock = (headers: ReadonlyArray<readonly [name: string, value
   return Buffer.concat(parts)
 }
 
-/** HEADERS, and as many CONTINUATION frames as `maxFrameSize` asks for (RFC 9113 section 6.10). */
+/** HEADERS, and as many CONTINUATION frames as `maxFrameSize` requires (RFC 9113 section 6.10). */
 export const headers = (
   streamId: number,
   block: Uint8Array,
@@ -55,19 +55,19 @@ export const headers = (
 
 /** What a scanner asks about each frame. */
 export interface FrameFilter {
-  /** Called when a frame's header is complete; `false` keeps the frame from passing. */
+  /** Called when a frame's header is complete; `false` drops the frame. */
   readonly passes: (type: number, flags: number, streamId: number, length: number) => boolean
-  /** Called with the payload of RST_STREAM, PING and GOAWAY frames, passed or not. */
+  /** Called with the payload of RST_STREAM, PING and GOAWAY frames, also of dropped ones. */
   readonly control: (type: number, flags: number, streamId: number, payload: Buffer) => void
-  /** Called with the payload of each WINDOW_UPDATE that was kept back. */
+  /** Called with the payload of each WINDOW_UPDATE that was held back. */
   readonly heldWindowUpdate: (streamId: number, increment: number) => void
 }
 
 const maxControlPayload = 4096
 
 /**
- * Follows frames in a byte stream that arrives in pieces of any size. A piece whose frames all pass is handed on as it
- * is, without a copy.
+ * Finds the frames in a byte stream that arrives in pieces of any size. A piece without dropped frames is passed on
+ * without a copy.
  */
 export class FrameScanner {
   private prefaceLeft: number
@@ -86,12 +86,12 @@ export class FrameScanner {
     this.prefaceLeft = preface ? prefaceLength : 0
   }
 
-  /** True where another frame may be written without breaking the one before, or a header block. */
+  /** True if another frame may be written here: not inside a frame or a header block. */
   get atBoundary(): boolean {
     return this.payloadLeft === 0 && this.headerFill === 0 && this.prefaceLeft === 0 && !this.openBlock
   }
 
-  /** Takes the next piece and hands on what passes, in order. */
+  /** Takes the next piece and passes on the frames that are not dropped, in order. */
   scan(chunk: Buffer, emit: (piece: Buffer) => void): void {
     let at = 0
     let from = 0
@@ -120,7 +120,7 @@ export class FrameScanner {
           from = at
         }
       } else {
-        // a header in pieces stays here until it is known whether its frame passes
+        // an incomplete header is kept here until it is known whether its frame is dropped
         const start = at
         const take = Math.min(headerLength - this.headerFill, chunk.length - at)
         this.headerFill += chunk.copy(this.header, this.headerFill, at, at + take)

@@ -1,6 +1,6 @@
 /**
- * The inbox as an option of the mock. `@effect-apns/inbox` depends on this package: here it is loaded when it is asked
- * for, by its name, and what it hands out is checked.
+ * The inbox as an option of the mock. `@effect-apns/inbox` depends on this package: so it is loaded by its name when it is
+ * asked for, and its exports are checked.
  *
  * @internal
  */
@@ -31,7 +31,7 @@ const isInboxModule = (loaded: unknown): loaded is InboxModule => {
 const name: string = "@effect-apns/inbox"
 
 /**
- * Fails with what to do where the package is not there.
+ * Fails with what to do if the package is not installed.
  *
  * @internal
  */

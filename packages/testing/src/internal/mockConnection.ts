@@ -22,7 +22,7 @@ const maxRemembered = 10_000
 /** A request between its arrival and its end. */
 /** @internal */
 export class Exchange {
-  /** Ended, or disowned by a GOAWAY: nothing may be processed or answered for it anymore. */
+  /** Ended, or above the last id of a GOAWAY: it must not be processed or answered any more. */
   gone = false
   arrived = false
   /** Processed, whether it was answered or not. */
@@ -41,14 +41,14 @@ export class Exchange {
 
 /** @internal */
 export interface ConnectionHooks {
-  /** The headers of a request are there. */
+  /** The headers of a request have arrived. */
   readonly onHeaders: (exchange: Exchange, rawHeaders: ReadonlyArray<string>) => void
   /** The stream of a request is over, and the request was never processed. */
   readonly onLost: (exchange: Exchange) => void
-  /** Something changed that somebody may be waiting for. */
+  /** Something changed that a caller may be waiting for. */
   readonly onChange: () => void
   readonly onClose: () => void
-  /** The session has begun, or has come to its end. */
+  /** The session has begun or ended. */
   readonly onSession: (on: boolean) => void
 }
 
@@ -129,7 +129,7 @@ export class MockConnection {
         this.closedAt = timeline.now()
         for (const exchange of this.exchanges.values()) exchange.gone = true
         this.exchanges.clear()
-        // in a turn of its own: this may have been called from within the session
+        // later, since this may have been called from inside the session
         setImmediate(() => this.session?.destroy())
         hooks.onClose()
       }
@@ -174,7 +174,7 @@ export class MockConnection {
   private onReset(streamId: number): void {
     const stream = this.streams.get(streamId)
     if (stream === undefined) {
-      // the session may not have come to its headers yet; a stream that is over is never heard of again
+      // the session may not have read its headers yet; a stream that is over causes no more events
       if (streamId > this.lastStreamId) this.resetEarly.add(streamId)
       return
     }
@@ -184,7 +184,7 @@ export class MockConnection {
     this.forget(stream)
   }
 
-  /** Lets the session forget a stream without a word to the client. */
+  /** Makes the session forget a stream without sending anything to the client. */
   forget(stream: ServerHttp2Stream): void {
     const id = stream.id ?? 0
     this.duplex.detach(id)
@@ -192,14 +192,14 @@ export class MockConnection {
     stream.close(ErrorCode.CANCEL)
   }
 
-  /** Ends an exchange with frames written by hand. */
+  /** Ends an exchange with custom frames. */
   finish(exchange: Exchange, bytes: Uint8Array, done?: () => void): void {
     exchange.gone = true
     this.duplex.inject(bytes, done)
     this.forget(exchange.stream)
   }
 
-  /** Sends GOAWAY; the streams above are disowned from this moment on, but never one that was processed. */
+  /** Sends GOAWAY; streams above its id are not processed after this. The id includes every processed stream. */
   goaway(wanted: number, code: number, debug: string, done?: () => void): void {
     const lastStreamId = Math.max(wanted, this.processedUpTo)
     this.goawayAt = Math.min(this.goawayAt, lastStreamId)

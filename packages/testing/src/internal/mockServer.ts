@@ -1,5 +1,5 @@
 /**
- * The server: sockets, sessions, and what becomes of each request. Plain callbacks; `MockApns` makes Effects of them.
+ * The server: sockets, sessions, and the handling of each request. Plain callbacks; `MockApns` makes Effects of them.
  *
  * @internal
  */
@@ -73,7 +73,7 @@ export interface Totals {
   readonly goaways: number
 }
 
-/** How the decision of a script comes back. */
+/** The ways in which a script returns its decision. */
 /** @internal */
 export type Script = (request: Received, decided: (behavior: Behavior | undefined) => void) => void
 
@@ -86,7 +86,7 @@ const maxClosedRemembered = 1000
 
 const maxInterned = 1000
 
-/** The reason of the rejections whose body never comes. */
+/** The reason of rejections whose body is never sent. */
 const promised = "BadDeviceToken"
 
 const immediate = (behavior: Behavior): boolean =>
@@ -122,10 +122,10 @@ export class MockServer {
   private acceptedCount = 0
   private nextConnection = 1
   private gone = { pings: 0, pingAcks: 0, settingsAcks: 0, resets: 0, goaways: 0 }
-  /** Those that are open. */
+  /** Open connections. */
   private readonly connections = new Set<MockConnection>()
   private readonly closed: Array<ConnectionInfo> = []
-  /** Sessions that have not come to their end. */
+  /** Sessions that have not ended. */
   private sessions = 0
   private readonly sockets = new Set<net.Socket>()
   private readonly listeners: Array<net.Server> = []
@@ -140,7 +140,7 @@ export class MockServer {
   constructor(private readonly options: ServerOptions) {
     this.maxStreams = options.maxConcurrentStreams
     this.settings = options.settings
-    // tests do to a mock what node:http2 would count as abuse: that must not end a connection
+    // tests do things that node:http2 treats as abuse: these must not end a connection
     const lenient = {
       settings: options.settings,
       maxSessionMemory: 100_000,
@@ -165,7 +165,7 @@ export class MockServer {
       return
     }
     this.port = await this.open(port, "127.0.0.1")
-    // "localhost" may mean ::1; a machine without IPv6 does without
+    // "localhost" may mean ::1; on a machine without IPv6 this is skipped
     await this.open(this.port, "::1").catch(() => {})
   }
 
@@ -187,7 +187,7 @@ export class MockServer {
     return this.listeners.length > 0
   }
 
-  /** Connecting is refused from now on; the listening sockets themselves are gone once `closing` has settled. */
+  /** Connecting is refused from now on; the listening sockets are closed once `closing` has settled. */
   stopListening(): void {
     for (const server of this.listeners.splice(0)) {
       this.closing.push(new Promise((resolve) => server.close(() => resolve())))
@@ -264,7 +264,7 @@ export class MockServer {
     return server
   }
 
-  /** Sockets in their TLS handshake, by the client's address: a TLS socket does not tell which one it wraps. */
+  /** Sockets in their TLS handshake, by the client's address, since a TLS socket does not expose the socket that it wraps. */
   private readonly rawOf = new Map<string, net.Socket>()
 
   private onSecure(socket: tls.TLSSocket, fault: TlsFault | undefined): void {
@@ -315,7 +315,7 @@ export class MockServer {
     this.changed()
   }
 
-  /** Stops reading and writing, on one connection or on all and on those to come; or goes on. */
+  /** Stops or continues reading and writing, on one connection, or on all and on later ones. */
   freeze(on: boolean, id: number | undefined): void {
     if (id === undefined) this.frozen = on
     for (const connection of this.select(id)) connection.duplex.setFrozen(on)
@@ -323,7 +323,7 @@ export class MockServer {
     for (const socket of this.unserved.splice(0)) if (!socket.destroyed) this.welcome(socket)
   }
 
-  /** A connection that has ended is kept as the answer to `connections` alone, so that its sockets and its session can be collected. */
+  /** Of an ended connection only the data for `connections` is kept, so that its sockets and session can be collected. */
   private onClosed(connection: MockConnection): void {
     this.connections.delete(connection)
     const { counts } = connection
@@ -359,7 +359,7 @@ export class MockServer {
     }
   }
 
-  /** Ends everything at once, and settles when the last socket is gone. */
+  /** Ends everything at once, and settles when the last socket is closed. */
   async close(): Promise<void> {
     this.stopListening()
     this.options.timeline.close()
@@ -403,7 +403,7 @@ export class MockServer {
     }
     const { stream } = exchange
     stream.on("data", (piece: Buffer) => {
-      // a body far above every limit needs no memory to be called too large
+      // a body far above every limit is not kept: it is too large anyway
       if (exchange.size < 65_536) exchange.pieces.push(piece)
       exchange.size += piece.length
     })
@@ -413,7 +413,7 @@ export class MockServer {
   private onBody(exchange: Exchange): void {
     if (exchange.gone) return
     const { behavior, pieces, request } = exchange
-    // node hands out views of a large buffer: a copy keeps a small body from holding on to it
+    // Node gives views of a large buffer: without a copy, a small body would keep all of it in memory
     request.body = pieces.length === 0
       ? request.body
       : Uint8Array.from(pieces.length === 1 ? pieces[0] ?? [] : Buffer.concat(pieces))
@@ -504,7 +504,7 @@ export class MockServer {
     }
   }
 
-  /** Rejects the notification, with the headers of an answer whose body does not come. */
+  /** Rejects the notification with the headers of an answer, and never sends its body. */
   private promise(exchange: Exchange): Uint8Array {
     const { request } = exchange
     this.record(exchange, 400, promised, false)
@@ -524,7 +524,7 @@ export class MockServer {
     })
   }
 
-  /** Processes the notification as APNs does, and goes on without answering. */
+  /** Processes the notification as APNs does, without an answer. */
   private process(exchange: Exchange, then: () => void): void {
     this.judge(exchange, (verdict) => {
       this.record(exchange, undefined, verdict.reason, verdict.reason === undefined)
@@ -573,7 +573,7 @@ export class MockServer {
     this.changed()
   }
 
-  /** The mock called this token expired: the next one on the connection is welcome, however soon it comes. */
+  /** The mock answered that this token is expired: a new one on the connection is accepted at any time. */
   private disown(exchange: Exchange): void {
     const header = exchange.request.header("authorization")
     if (header !== undefined) this.options.rules.disowned.add(header.slice(7).trim())
@@ -592,7 +592,7 @@ export class MockServer {
     if (maxRecorded > 0) {
       request.settle(this.intern)
       this.received.push(request)
-      // dropped in blocks, so that forgetting costs next to nothing per request
+      // dropped in blocks, so that it costs almost nothing for each request
       if (this.received.length > maxRecorded + (maxRecorded >> 2) + 100) {
         this.received = this.received.slice(-maxRecorded)
       }
@@ -647,7 +647,7 @@ export class MockServer {
     this.requests = 0
   }
 
-  /** Calls `resume` as soon as `ready` holds; the result gives up waiting. */
+  /** Calls `resume` as soon as `ready` returns true; the result stops waiting. */
   wait(ready: (totals: Totals) => boolean, resume: () => void): () => void {
     if (ready(this.totals())) {
       resume()

@@ -1,5 +1,5 @@
 /**
- * A request as the mock keeps it. Headers stay as they came and are read when somebody asks: most runs never do.
+ * A request as the mock keeps it. Headers are stored unchanged and only parsed when they are read, which is rare.
  *
  * @internal
  */
@@ -28,8 +28,8 @@ export class ReceivedRequest implements Received {
   ) {}
 
   /**
-   * Lets go of what `node:http2` handed out: its strings live outside the heap, one for each header of each request,
-   * while nearly all of them say the same.
+   * Replaces the strings of `node:http2`: they are outside the heap, one for each header of each request, although nearly
+   * all of them are equal.
    */
   settle(intern: (value: string) => string): void {
     const kept: Record<string, string> = {}

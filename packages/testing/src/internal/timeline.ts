@@ -28,7 +28,7 @@ export class Timeline {
     return this.clock.unsafeCurrentTimeMillis()
   }
 
-  /** Runs `run` when `millis` have passed; entries of the same instant run in the order they came. */
+  /** Runs `run` after `millis`; entries for the same time run in the order in which they were added. */
   schedule(millis: number, run: () => void): void {
     if (this.closed) return
     const entry: Entry = { due: this.now() + millis, order: this.order++, run }

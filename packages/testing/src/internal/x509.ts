@@ -73,7 +73,7 @@ const generalName = (host: string): Uint8Array => {
   return ip === undefined ? Der.contextPrimitive(2, Buffer.from(host, "latin1")) : Der.contextPrimitive(7, ip)
 }
 
-/** Issues a certificate for a fresh key; without an issuer it signs itself. */
+/** Issues a certificate for a new key; without an issuer it is self-signed. */
 /** @internal */
 export const issue = (subject: Subject, issuer?: Issuer): Issued => {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
@@ -87,7 +87,7 @@ export const issue = (subject: Subject, issuer?: Issuer): Issued => {
   const signer = issuer ?? self
   const extensions = [
     extension(Oid.basicConstraints, subject.ca === true ? Der.sequence(Der.boolean(true)) : Der.sequence(), true),
-    // keyCertSign and cRLSign for an authority, digitalSignature for everyone else (RFC 5280 section 4.2.1.3)
+    // keyCertSign and cRLSign for an authority, digitalSignature for others (RFC 5280 section 4.2.1.3)
     extension(
       Oid.keyUsage,
       subject.ca === true ? Der.bitString(Uint8Array.of(0x06), 1) : Der.bitString(Uint8Array.of(0x80), 7),
@@ -141,7 +141,7 @@ export interface PushCertificate {
 const hasOid = (parts: ReadonlyArray<Der.Element>, id: Uint8Array): boolean =>
   parts[0]?.tag === Der.Tag.oid && Buffer.compare(parts[0].value, id.subarray(2)) === 0
 
-/** What an Apple push certificate says about topics and environments, from its DER bytes. */
+/** The topics and environments of an Apple push certificate, from its DER bytes. */
 /** @internal */
 export const readPushCertificate = (der: Uint8Array): PushCertificate => {
   const result: { topics: ReadonlyArray<string> | undefined; development: boolean; production: boolean } = {
