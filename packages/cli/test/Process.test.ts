@@ -159,4 +159,21 @@ describe("the apns process", { concurrent: true, timeout: 120_000 }, () => {
       const { lines } = yield* readOutput(`${dir}/out`)
       assert.sameMembers(lines.map(({ token }) => token), range(10))
     }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("outbox run logs each event in one line on standard error, with its time and campaign", () =>
+    Effect.gen(function*() {
+      const mock = yield* MockApns.make()
+      const dir = yield* directory
+      // a key that the server does not know stops the campaign
+      const environment = { ...(yield* environmentOf(mock, dir)), APNS_KEY_ID: "WRONG12345" }
+      yield* writeTokens(`${dir}/tokens`, range(3))
+      const database = ["--database", `${dir}/outbox.db`]
+      yield* apns(["outbox", "enqueue", `${dir}/tokens`, "--id", "news", "--title", "News", ...database], environment)
+      const run = yield* start(["outbox", "run", "--until-idle", ...database], environment)
+      const { err, out } = yield* run.exit
+      assert.notInclude(out, "Campaign stopped")
+      const lines = err.split("\n").filter((line) => line.includes("Campaign stopped"))
+      assert.lengthOf(lines, 1, err)
+      assert.match(lines[0] ?? "", /^timestamp=\S+ level=ERROR .*campaign=news/)
+    }).pipe(Effect.provide(NodeContext.layer)))
 })

@@ -9,8 +9,11 @@ import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
@@ -268,6 +271,17 @@ const retry = Subcommand.make(
   }
 )
 
+/**
+ * A runner lives for days: its lines have their time and their campaign, and say too when something is right again.
+ * Standard output is for outcomes. Takes the place of the logger that the other subcommands have.
+ */
+const logged = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(FiberRef.get(FiberRef.currentMinimumLogLevel), (level) =>
+    effect.pipe(
+      Effect.locally(FiberRef.currentLoggers, HashSet.make(Logger.withConsoleError(Logger.logfmtLogger))),
+      Logger.withMinimumLogLevel(level._tag === "Warning" ? LogLevel.Info : level)
+    ))
+
 const run = Subcommand.make("outbox run", {
   database,
   untilIdle: Flags.toggle("until-idle", "end when nothing is due any more"),
@@ -302,8 +316,7 @@ const run = Subcommand.make("outbox run", {
         }))
       ).pipe(
         Effect.provide(databaseLayer(options.database, { waits: true })),
-        // standard output is for outcomes
-        Effect.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))),
+        logged,
         Effect.mapError(inWords)
       )
       yield* sending
