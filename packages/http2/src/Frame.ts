@@ -393,7 +393,7 @@ export const concat = (frames: ReadonlyArray<Uint8Array>): Uint8Array => {
 }
 
 /**
- * Cuts a byte stream into frames, however it was chunked. It judges nothing: frames come as they are. Its memory is
+ * Cuts a byte stream into frames, however it was chunked. It checks nothing: frames are passed on as they are. Its memory is
  * bounded by the largest frame that the peer starts, at most 16 MiB.
  *
  * @since 0.1.0

@@ -126,7 +126,7 @@ export interface DecoderOptions {
 }
 
 /**
- * The receiving side. It judges the encoding alone: what names and values mean is the caller's affair.
+ * The receiving side. It only checks the encoding: what names and values mean is up to the caller.
  *
  * @since 0.1.0
  * @category models

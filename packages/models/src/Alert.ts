@@ -106,7 +106,7 @@ const decodeText = (wire: Encoded, { args, key, literal }: Part): Text | undefin
   return found === undefined ? wire[literal] : Localized.make(found, wire[args])
 }
 
-// What the model cannot hold is refused, so that nothing is lost between a payload and what is sent of it.
+// Keys that the model does not have are refused, so that nothing of a payload is lost when it is sent.
 const contradiction = (wire: Encoded): readonly [string, string] | undefined => {
   for (const { args, key, literal } of parts) {
     if (wire[key] !== undefined && wire[literal] !== undefined) {

@@ -385,7 +385,7 @@ export const aps = <Attributes, AttributesEncoded, State, StateEncoded>(
   options: Schemas<Attributes, AttributesEncoded, State, StateEncoded>
 ) => Schema.Union(apsOfStart(options), apsOfUpdate(options.contentState), apsOfEnd(options.contentState))
 
-// One Schema for each event, so that a refusal speaks of the event that was meant.
+// One Schema for each event, so that an error is about the event that was meant.
 const encoder = <Attributes, AttributesEncoded, State, StateEncoded>(
   options: Schemas<Attributes, AttributesEncoded, State, StateEncoded>
 ): Encoder => {

@@ -256,7 +256,7 @@ export type Notification =
 const hasNoFalse = (options: ContentOptions): options is Content =>
   options.contentAvailable !== false && options.mutableContent !== false
 
-// Apple knows a flag only as 1: `false` is said by leaving it out.
+// For Apple a flag is always 1: `false` is encoded by leaving it out.
 const content = <const P extends PushType.PushType>(options: ContentOptions, pushType: P): Content & Typed<P> =>
   guarded(pushType, () => contentOf(options, pushType))
 
@@ -280,7 +280,7 @@ interface Typed<P> {
 const typed = <const P extends PushType.PushType, O extends object>(options: O, pushType: P): O & Typed<P> =>
   guarded(pushType, () => copy(options, pushType))
 
-// The tag comes first because V8 copies into a literal that has begun ten times faster than it begins with a copy.
+// The tag comes first because V8 is ten times faster if an object literal does not begin with a spread.
 const copy = <const P extends PushType.PushType, O extends object>(options: O, pushType: P): O & Typed<P> => {
   const notification = { pushType, ...options }
   return notification.pushType === pushType ? notification : { ...options, pushType }
@@ -289,7 +289,7 @@ const copy = <const P extends PushType.PushType, O extends object>(options: O, p
 /**
  * Shows something, plays a sound or sets the badge.
  *
- * Constructors never throw: what they are given is judged by {@link prepare}.
+ * Constructors never throw: their input is checked by {@link prepare}.
  *
  * @example
  * ```ts
@@ -577,16 +577,16 @@ const notBroadcast = (notification: Notification): Result | undefined => {
 const refuse = (actual: unknown, message: string): Result =>
   Either.left(ParseResult.parseError(new ParseResult.Type(Schema.Unknown.ast, actual, message)))
 
-// Getters and Schemas are callers' code: where they throw, that is a refusal as any other.
+// Getters and Schemas are the caller's code: if they throw, that is an error like any other.
 const build = (notification: Notification, limit: number | undefined): Result => {
   try {
-    return judge(notification, limit)
+    return encodeChecked(notification, limit)
   } catch (cause) {
     return refuse(notification, unreadable(describe(cause)))
   }
 }
 
-const judge = (notification: Notification, limit: number | undefined): Result => {
+const encodeChecked = (notification: Notification, limit: number | undefined): Result => {
   const pushType: unknown = notification?.pushType
   const isRaw = typeof notification === "object" && notification !== null && "payload" in notification
   if (typeof notification === "object" && notification !== null && Unreadable in notification) {
@@ -654,7 +654,7 @@ const encode = (notification: Notification): Either.Either<Uint8Array, ParseResu
 
 const encodeRaw = ({ payload, pushType }: Raw): Either.Either<Uint8Array, ParseResult.ParseError> => {
   const body = isBytes(payload)
-    // the caller may go on using its buffer
+    // a copy, since the caller may continue to use its buffer
     ? Either.right(payload.slice())
     : typeof payload === "string"
     ? Either.right(utf8.encode(payload))
@@ -671,7 +671,7 @@ const encodeRaw = ({ payload, pushType }: Raw): Either.Either<Uint8Array, ParseR
       )))
 }
 
-// By its tag, not its class: test runners give each file a realm of its own, with classes of its own.
+// By its tag, not its class: test runners run each file in its own realm, which has its own classes.
 const isBytes = (payload: unknown): payload is Uint8Array =>
   Object.prototype.toString.call(payload) === "[object Uint8Array]"
 
@@ -765,7 +765,7 @@ export const truncate = <N extends Alert | Complication | Location | PushToTalk 
 
 const jsonBytes = (text: string): number => utf8.byteLength(JSON.stringify(text)) - 2
 
-// The longest prefix of whole characters that fits with the ellipsis into so many bytes of JSON text.
+// The longest prefix of whole graphemes that fits with the ellipsis into this many bytes of JSON text.
 const shorten = (text: string, budget: number, ellipsis: string): string | undefined => {
   let left = budget - jsonBytes(ellipsis)
   if (left < 0) return budget < 0 ? undefined : ""

@@ -318,7 +318,7 @@ export const jsonSchema = (pushType: PushType.PushType): JSONSchema.JsonSchema7R
   }
 }
 
-// JSON Schema must say that custom keys may stand beside `aps`.
+// JSON Schema must say that custom keys are allowed beside `aps`.
 const open = <A, I>(schema: Schema.Schema<A, I>): JSONSchema.JsonSchema7Root => {
   const closed = JSONSchema.make(schema)
   return "properties" in closed ? { ...closed, additionalProperties: true } : closed

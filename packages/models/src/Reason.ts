@@ -546,7 +546,7 @@ export const isCredentialReason = (raw: string): boolean => {
 export const isReason = (input: string): input is Reason => Object.hasOwn(table, input)
 
 /**
- * What a sender should know about a reason, known or not: an unknown one is judged by its status.
+ * What a sender should know about a reason, known or not: an unknown one is classified by its status.
  *
  * @since 0.1.0
  * @category accessors

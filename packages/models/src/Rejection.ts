@@ -77,8 +77,8 @@ interface Details {
   readonly problem?: string
 }
 
-// The one shape of all rejections. The overload names the precise class of each; the body builds it once. Its Schema is
-// built when it is first asked for: with `Schema.TaggedError`, these classes were half of what importing costs.
+// The common form of all rejections. The overload has the precise class of each; the body builds it once. Its Schema is
+// built when it is first used: with `Schema.TaggedError`, these classes were half of the cost of importing.
 function define<Self>(): {
   <const Tag extends string>(tag: Tag): RejectionClass<Self, Tag, {}>
   <const Tag extends string, Extra extends Schema.Struct.Fields>(
@@ -700,8 +700,8 @@ const build = (tag: Reason.Canonical | undefined, options: Options): Rejection =
     ...(options.retryAfter === undefined ? undefined : { retryAfter: options.retryAfter }),
     ...(options.timestamp === undefined ? undefined : { timestamp: options.timestamp })
   }
-  // A rejection is an answer, made in a callback of the connection: its stack says nothing and would cost more than
-  // all the rest.
+  // A rejection is made in a callback of the connection: its stack is useless, and would cost more than everything
+  // else.
   const stackTraceLimit = Error.stackTraceLimit
   Error.stackTraceLimit = 0
   try {

@@ -48,7 +48,7 @@ export const UnixTime: Schema.filter<typeof Schema.Number> = Schema.Number.pipe(
 )
 
 /**
- * The seconds of an instant, its fraction dropped. Numbers pass as they are, and {@link UnixTime} judges them later; what
+ * The seconds of an instant, its fraction dropped. Numbers pass as they are, and {@link UnixTime} checks them later; what
  * is no instant at all is `NaN`, which it refuses.
  *
  * @since 0.1.0

@@ -85,7 +85,7 @@ const span = (now: number, validity: Validity | undefined): { notBefore: number;
 
 /**
  * Makes a fresh authority. Validity is counted from the wall clock even where a test clock is installed: the TLS
- * library that judges the certificates knows no other.
+ * library that checks the certificates uses no other clock.
  *
  * @example
  * ```ts

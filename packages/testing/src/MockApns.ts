@@ -282,7 +282,7 @@ export interface MockApns {
 
   /**
    * Sends GOAWAY; requests above `lastStreamId` are not processed anymore, those up to it are answered as usual. The
-   * mock does not lie: what it processed before is never disowned, the id is at least that of the highest such stream.
+   * mock stays consistent: the id is at least that of the highest stream that was processed before.
    */
   readonly goaway: (options?: {
     /** `"current"` (the default) is the highest stream id seen, `"none"` is 0. */
@@ -480,7 +480,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
     const clock = options.clock === "current" ? yield* Effect.clock : Clock.make()
     const timeline = new Timeline(clock)
     const authority = yield* Certificates.makeAuthority()
-    const stranger = yield* Certificates.makeAuthority({ commonName: "an authority that nobody trusts" })
+    const untrusted = yield* Certificates.makeAuthority({ commonName: "an authority that nobody trusts" })
     const credentials = options.key ?? (yield* ProviderKey.make())
     const keys = new Authority()
     keys.trust(credentials, undefined)
@@ -517,7 +517,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
         tokenLifetimeMillis: millisOfSpan("tokenLifetime", options.tokenLifetime ?? "60 minutes"),
         dead,
         tokenTopics,
-        disowned: new Set(),
+        expiredTokens: new Set(),
         now: () => timeline.now()
       },
       settings,
@@ -540,7 +540,7 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       certificateFor: (fault) => {
         switch (fault) {
           case "untrusted":
-            return stranger.server()
+            return untrusted.server()
           case "wrongHost":
             return authority.server({ hosts: ["elsewhere.example.com"] })
           case "expired":

@@ -134,7 +134,7 @@ const explained = (
 }
 
 const guarded = (token: string | undefined, headers: Readonly<Record<string, string>>) => {
-  const judge = guard(token)
+  const check = guard(token)
   const dress = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
     const all = HttpServerResponse.setHeaders(response, headers)
     return response.headers["cache-control"] === undefined
@@ -149,7 +149,7 @@ const guarded = (token: string | undefined, headers: Readonly<Record<string, str
     )
   return (app: HttpApp.Default): HttpApp.Default =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-      const verdict = judge(request)
+      const verdict = check(request)
       switch (verdict._tag) {
         case "Pass":
           return dressed(app)

@@ -3,8 +3,8 @@
  */
 
 /**
- * The same properties without those that hold `undefined`: left out and `undefined` mean the same here, and only one of
- * them should ever be seen.
+ * The same properties without those that are `undefined`: left out and `undefined` mean the same here, and results only
+ * have the former.
  *
  * @internal
  */

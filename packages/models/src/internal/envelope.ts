@@ -11,7 +11,7 @@ import { defined } from "./defined.js"
 import { lazy, schema } from "./lazy.js"
 
 /**
- * A misspelt key is an error where it was written, not a notification without it.
+ * A misspelt key is an error, and not silently left out.
  *
  * @internal
  */
@@ -120,7 +120,7 @@ export const closed = <A, I>(schema: Schema.Schema<A, I>): Schema.Schema<A, Json
   Schema.compose(Json.JsonObject, schema, { strict: false })
 
 /**
- * What to say where a key does not belong.
+ * The message for a key in the wrong place.
  *
  * @internal
  */

@@ -7,8 +7,8 @@ import type * as Localized from "../Localized.js"
 import type * as Notification from "../Notification.js"
 
 /**
- * The payload text of a notification that is plainly in order, in one pass; `undefined` for all others, which the
- * Schemas then judge and explain. For what it accepts it gives the Schemas' text, byte for byte.
+ * The payload text of a notification that is certainly valid, in one pass; `undefined` for all others, which the Schemas
+ * then check and explain. If it returns a text, it is equal to that of the Schemas, byte for byte.
  *
  * @internal
  */

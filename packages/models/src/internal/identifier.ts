@@ -9,8 +9,8 @@ import * as Schema from "effect/Schema"
 export type Identifier<Name extends string> = Schema.brand<Schema.filter<typeof Schema.String>, Name>
 
 /**
- * A branded string whose refusals say what to change and never print the whole value: tokens and keys must not end
- * up in a log because they were wrong.
+ * A branded string. Errors say what to change and never contain the whole value: invalid tokens and keys must not appear
+ * in a log.
  *
  * @internal
  */
@@ -44,7 +44,7 @@ export const describeKind = (input: unknown): string =>
   input === null ? "null" : Array.isArray(input) ? "an array" : input === undefined ? "undefined" : `a ${typeof input}`
 
 /**
- * The first character outside the allowed set, named so that a person finds it: control characters by code point.
+ * The first character outside the allowed set, named so that a person can find it: control characters by code point.
  *
  * @internal
  */

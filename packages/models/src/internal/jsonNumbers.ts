@@ -60,11 +60,11 @@ const isSafe = (literal: string): boolean => {
   const value = Number(literal)
   if (!Number.isFinite(value)) return false
   if (Number.isSafeInteger(value) || !Number.isInteger(value)) return true
-  // written with an exponent or a point it is a measure, not an id: it is fine as long as it comes out the same
+  // with an exponent or a point it is a measurement, not an id: accepted if its value stays the same
   return (/[.eE]/.test(literal) || Math.abs(value) === 2 ** 53) && digits(literal) === digits(String(value))
 }
 
-/** The digits of a number and the power of ten that they stand for. */
+/** The digits of a number and its power of ten. */
 const digits = (literal: string): string => {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(literal) ?? []

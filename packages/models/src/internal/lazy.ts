@@ -5,7 +5,7 @@
 import type * as Schema from "effect/Schema"
 
 /**
- * A value made when it is first asked for: Schemas and their parsers take their time to build, and an import should not.
+ * A value made when it is first used: building Schemas and their parsers takes time, and importing must not.
  *
  * @internal
  */
@@ -15,8 +15,8 @@ export const lazy = <A>(make: () => A): () => A => {
 }
 
 /**
- * A Schema that is built when somebody looks at it. It is the Schema in every way but one: importing the module that
- * holds it does not pay for it.
+ * A Schema that is built when it is first used. Otherwise it is the same as the Schema, but importing its module costs
+ * nothing.
  *
  * @internal
  */

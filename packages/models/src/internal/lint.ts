@@ -66,7 +66,7 @@ const has = (fields: Fields, name: string): boolean => Object.hasOwn(fields, nam
 
 const maxShown = 60
 
-/** A value as a message shows it. */
+/** A value for a message. */
 const show = (value: unknown): string => {
   const text = typeof value === "bigint" ? String(value) : stringify(value)
   return text.length > maxShown ? `${text.slice(0, maxShown)}...` : text
@@ -88,7 +88,7 @@ interface Context {
   readonly path: string | undefined
   readonly now: number | undefined
   readonly broadcast: boolean
-  /** The push type to judge by: the header's, or what the payload looks like. */
+  /** The push type whose rules are used: that of the header, or the one that fits the payload. */
   readonly pushType: string
 }
 
@@ -101,12 +101,12 @@ type Report = (
   why: string
 ) => void
 
-/** A push with thousands of unknown keys has been judged long before. */
+/** At most so many findings: a push with thousands of unknown keys needs no more. */
 const maxFindings = 100
 
 const maxText = 400
 
-/** Control characters and those that turn the direction of text: messages are printed, and payloads come from anywhere. */
+/** Control characters and those that change the direction of text: messages are printed, and payloads are untrusted. */
 // eslint-disable-next-line no-control-regex
 const unprintable = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
 
@@ -205,7 +205,7 @@ const distance = (a: string, b: string): number => {
   return row[b.length] ?? 3
 }
 
-/** The known name that was probably meant: another spelling, or up to two slips of the finger. */
+/** The known name that was probably meant: another spelling, or up to two typing errors. */
 const meant = (name: string, known: ReadonlyArray<string>): string | undefined => {
   if (name.length > 40) return undefined
   const own = plain(name)
@@ -1324,7 +1324,7 @@ const checkPayload = (context: Context, payload: Fields, report: Report): void =
   }
 }
 
-/** What a payload without headers looks like. */
+/** The push type that fits a payload without headers. */
 const guessed = (json: unknown): PushType.PushType => {
   if (!isObject(json)) return "alert"
   const aps = field(json, "aps")
@@ -1335,7 +1335,7 @@ const guessed = (json: unknown): PushType.PushType => {
 }
 
 /**
- * What a notification that cannot be encoded is refused for.
+ * Why a notification cannot be encoded.
  *
  * @internal
  */

@@ -8,8 +8,8 @@ import type * as AST from "effect/SchemaAST"
 type Leaf = ParseResult.ArrayFormatterIssue
 
 /**
- * The same refusal, said shortly: one line for each field at fault, under its path, without the inner life of the
- * Schemas. The hint follows where a key does not belong.
+ * The same error in short form: one line for each wrong field, with its path, without details of the Schemas. A key in
+ * the wrong place gets the hint.
  *
  * @internal
  */
@@ -25,7 +25,7 @@ export const simplify =
       : error
   }
 
-// Alternatives of a union that were never meant: an optional field that is there, a string where an object was given.
+// Alternatives of a union that were not meant: an optional field that is present, a string if an object was given.
 const isNoise = (leaf: Leaf, leaves: ReadonlyArray<Leaf>): boolean =>
   leaf.message.startsWith("Expected undefined,")
     ? leaves.some((other) => other !== leaf && startsWith(other.path, leaf.path))

@@ -4,15 +4,15 @@
 import * as Printable from "../Printable.js"
 
 /**
- * The key under which a notification says that what it was made of could not be read: constructors never throw, so that
- * this too is heard where the notification is prepared. Copies of the notification keep it.
+ * The key under which a notification stores that its input could not be read: constructors never throw, so this error too
+ * is reported when the notification is prepared. Copies of the notification keep it.
  *
  * @internal
  */
 export const Unreadable: unique symbol = Symbol.for("@effect-apns/models/Unreadable")
 
 /**
- * Why callers' code threw, in a few words.
+ * Why the caller's code threw, in a few words.
  *
  * @internal
  */
@@ -25,7 +25,7 @@ export const describe = (cause: unknown): string => {
 }
 
 /**
- * What `make` makes; where it throws, a notification that remembers why.
+ * The result of `make`; if it throws, a notification that stores why.
  *
  * @internal
  */

@@ -3,8 +3,8 @@
  */
 const encoder = new TextEncoder()
 
-// Small bodies are cut from one larger buffer, because a buffer of its own costs each of them more than its contents.
-// What was cut is never written again, so bodies stay apart for as long as anyone holds them.
+// Small bodies are slices of one larger buffer, because a separate buffer for each would cost more than its content.
+// A slice is never written to again, so bodies never change as long as they are used.
 const slabBytes = 16_384
 
 let slab = new Uint8Array(slabBytes)

@@ -1,5 +1,5 @@
 /**
- * A batch while a runner holds it: plain state and callbacks, as in the pool's engine. Nothing here is an effect.
+ * A batch while a runner holds it: plain state and callbacks, as in the pool's engine, without effects.
  */
 import { Response } from "@effect-apns/core"
 import type { Failure } from "@effect-apns/core"
@@ -37,21 +37,21 @@ export interface Row {
 /** Why no more of a batch is sent for now. */
 export type Halt = "stopping" | "campaign" | "ended" | "lost" | "credentials" | "refused" | "pool"
 
-/** What a unit asks of its runner. */
+/** What a unit calls of its runner. */
 export interface Owner {
   readonly window: Window
   readonly now: () => number
   /** Something is to be written. */
   readonly changed: (batch: Batch) => void
-  /** The campaign is of no use as it is. */
+  /** The campaign cannot be sent as it is. */
   readonly stop: (batch: Batch, reason: string) => void
 }
 
-/** Longer than any campaign has to wait, and what the database can count with, whatever a server says. */
+/** The longest wait that a server can ask for: longer than any campaign must wait, and the database can store it. */
 const maxDelayMillis = 366 * 86_400_000
 
 class Part extends Delivery {
-  /** Where it stands among those of its batch that are in flight. */
+  /** Its index in the list of its batch's deliveries in flight. */
   inBatch = 0
 
   constructor(token: string, spec: RequestSpec, readonly batch: Batch, readonly index: number) {
@@ -70,7 +70,7 @@ class Part extends Delivery {
   }
 }
 
-/** A pool that throws, as one that is none does, is one that cannot send: nobody else waits for it. */
+/** A pool that throws, for example since it is not a pool, cannot send: that must not delay others. */
 const submit = (pool: ApnsPool, part: Part): void => {
   try {
     pool.unsafe.submit(part)
@@ -79,7 +79,7 @@ const submit = (pool: ApnsPool, part: Part): void => {
   }
 }
 
-/** What one checkpoint writes of a batch. */
+/** The data of a batch that one checkpoint writes. */
 export interface Snapshot {
   readonly batch: Batch
   readonly chunk: number
@@ -93,17 +93,17 @@ export interface Snapshot {
   readonly rejected: number
   readonly failed: number
   readonly chunks: number
-  /** Set when the batch is given back. */
+  /** Set when the batch is released. */
   readonly release: { readonly finished: boolean; readonly dueInMillis: number | undefined } | undefined
   readonly lastError: string | undefined
-  /** Refusals since the last checkpoint that are no fault of a token. */
+  /** Refusals since the last checkpoint that are not the fault of a token. */
   readonly refusals: Refusals | undefined
 }
 
 export interface Refusals {
   readonly reason: string
   readonly count: number
-  /** There were others, for another reason. */
+  /** There were refusals for another reason, too. */
   readonly isMixed: boolean
 }
 
@@ -137,10 +137,10 @@ export class Batch {
   constructor(
     readonly row: Row,
     readonly tokens: ReadonlyArray<string>,
-    /** Whether all tokens are valid where the first one is. */
+    /** Whether all tokens are valid if the first one is. */
     uniform: boolean,
     readonly retry: Retry,
-    /** What all its notifications share; `undefined` where nothing can be sent. */
+    /** The common part of all its notifications; `undefined` if nothing can be sent. */
     private readonly spec: RequestSpec | undefined,
     private readonly collapsesAlone: boolean,
     readonly owner: Owner
@@ -180,7 +180,7 @@ export class Batch {
     return this.next < row.size
   }
 
-  /** Sends at most so many; returns how many were. */
+  /** Sends at most so many; returns how many were sent. */
   pump(pool: ApnsPool, most: number): number {
     let sent = 0
     const { owner, spec } = this
@@ -308,7 +308,7 @@ export class Batch {
     }
   }
 
-  /** Its token is sent another time. */
+  /** Its token is sent again later. */
   private putBack(): void {
     this.owner.window.give(1)
     this.owner.changed(this)
@@ -328,7 +328,7 @@ export class Batch {
     this.owner.changed(this)
   }
 
-  /** Gives up whatever is left. */
+  /** Gives up everything that is left. */
   failRest(reason: FailedReason, processed: "no" | "unknown", description: string): void {
     this.halt ??= "ended"
     for (let index = 0; index < this.row.size; index++) {
@@ -350,14 +350,14 @@ export class Batch {
     this.owner.changed(this)
   }
 
-  /** Forgets what is in flight. */
+  /** Drops the deliveries in flight without an outcome. */
   abandon(pool: ApnsPool | undefined): void {
     const parts = this.inFlight.splice(0)
     if (pool !== undefined) { for (const part of parts) pool.unsafe.cancel(part) }
     this.owner.window.give(parts.length)
   }
 
-  /** Another runner has it, or its rows are gone: what was not written is not ours to write. */
+  /** Another runner has it, or its rows are deleted: this runner must not write what it has not written yet. */
   lose(pool: ApnsPool | undefined): void {
     this.stopSending("lost")
     this.abandon(pool)
@@ -367,7 +367,7 @@ export class Batch {
     this.closed = true
   }
 
-  /** Nothing more will come in this pass. */
+  /** There are no more outcomes to come in this pass. */
   private get over(): boolean {
     return this.inFlight.length === 0 && !this.hungry
   }
@@ -376,7 +376,7 @@ export class Batch {
     return !this.closed && !this.closing && (this.settled > 0 || this.over)
   }
 
-  /** What is to be written now. What happens from here on is of the next one. */
+  /** The data to write now. Later changes belong to the next snapshot. */
   snapshot(jitter: number): Snapshot {
     const { acceptedNow, anyAccepted, dead, entries, refusals, settled } = this
     const over = this.over

@@ -1,5 +1,5 @@
 /**
- * What a campaign says: from options to rows, and back.
+ * The content of a campaign: from options to rows, and back.
  */
 import { DeviceToken, Notification } from "@effect-apns/models"
 import type { Expiration, Priority, PushType, TimeSpan } from "@effect-apns/models"
@@ -17,7 +17,7 @@ import * as Options from "./options.js"
 
 const Text = (max: number) => Schema.String.pipe(Schema.minLength(1), Schema.maxLength(max))
 
-/** What is wrong with a text for a database: PostgreSQL takes no NUL, and half of a pair of surrogates is lost in UTF-8. */
+/** Why a text cannot be stored: PostgreSQL accepts no NUL, and half of a surrogate pair is lost in UTF-8. */
 const textProblem = (text: string): string | undefined =>
   text.includes("\0")
     ? "it must not hold NUL characters"
@@ -25,7 +25,7 @@ const textProblem = (text: string): string | undefined =>
     ? "it must be text that UTF-8 can express: it holds half of a surrogate pair"
     : undefined
 
-// PostgreSQL takes no more than 2704 bytes into an index
+// an index of PostgreSQL takes at most 2704 bytes
 const maxIdBytes = 2048
 
 const Id = Text(1024).pipe(
@@ -73,7 +73,7 @@ const Fields = Schema.Struct({
   batchSize: Schema.optional(Schema.Int.pipe(Schema.between(1, 50_000)))
 })
 
-/** The retry options as they stand in a row: milliseconds. */
+/** The retry options as stored in a row: milliseconds. */
 const Retry = Schema.Struct({
   delay: Schema.optional(Schema.Number),
   factor: Schema.optional(Schema.Number),
@@ -83,7 +83,7 @@ const Retry = Schema.Struct({
 
 export type Retry = typeof Retry.Type
 
-/** What is sent, as it stands in a row. */
+/** The request, as stored in a row. */
 const Request = Schema.Struct({
   pushType: Schema.String,
   body: Schema.String,
@@ -111,7 +111,7 @@ const fromIssue = (issue: ParseResult.ParseIssue, under: ReadonlyArray<string | 
   return invalid([...under, ...path], first?.message ?? "it is not what a campaign is made of")
 }
 
-/** A campaign that is in order, ready to be written. */
+/** A valid campaign, ready to be written. */
 export interface Campaign {
   readonly id: string
   readonly tenant: string
@@ -127,7 +127,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true })
 const bodyOf = (bytes: Uint8Array): Pick<Request, "body" | "encoding"> => {
   try {
     const body = decoder.decode(bytes)
-    // PostgreSQL takes no NUL in its text, and a decoder drops a byte order mark
+    // PostgreSQL accepts no NUL in text, and a decoder drops a byte order mark
     if (!body.includes("\0") && bytes[0] !== 0xef) return { body, encoding: "utf8" }
   } catch {
     // not UTF-8
@@ -144,7 +144,7 @@ const fields: Readonly<Record<string, string>> = {
   Priority: "priority"
 }
 
-/** The field that an error of the request is about, as far as its Schema tells. */
+/** The field of an error of the request, if its Schema says so. */
 const fieldOf = (issue: ParseResult.ParseIssue): ReadonlyArray<string> => {
   const ast = "ast" in issue ? issue.ast : undefined
   const text = ast === undefined ? "" : String(ast)
@@ -170,7 +170,7 @@ const defined = <A extends object>(input: A): A => {
   return out
 }
 
-/** Checks everything but the tokens. What throws when it is read is refused like anything else. */
+/** Checks everything except the tokens. An option that throws when it is read is refused, too. */
 export const make = (options: CampaignOptions): Either.Either<Campaign, InvalidCampaign> =>
   Either.flatMap(readable(options), () =>
     Either.getOrElse(
@@ -178,7 +178,7 @@ export const make = (options: CampaignOptions): Either.Either<Campaign, InvalidC
       () => Either.left(invalid([], "the campaign cannot be read: something in it throws"))
     ))
 
-/** Names the option that cannot be read, before any of them is looked at. */
+/** Finds an option that cannot be read, before any of them is checked. */
 const readable = (options: unknown): Either.Either<void, InvalidCampaign> => {
   if (typeof options !== "object" || options === null) {
     return Either.left(invalid([], `a campaign must be an object, not ${Options.show(options)}`))
@@ -186,7 +186,7 @@ const readable = (options: unknown): Either.Either<void, InvalidCampaign> => {
   for (const name of Object.keys(Fields.fields)) {
     const printed = Options.guarded(() => {
       const value: unknown = Reflect.get(options, name)
-      // what an error would show
+      // as an error would show it
       return name === "tokens" || typeof value !== "object" ? "" : String(Object.prototype.toString.call(value))
     })
     if (Either.isLeft(printed)) return Either.left(invalid([name], Options.throwsWhenRead))
@@ -226,9 +226,9 @@ const judge = (options: CampaignOptions): Either.Either<Campaign, InvalidCampaig
       ...bodyOf(prepared.body),
       topic,
       topicSuffix: prepared.topicSuffix,
-      // a payload that is read back says less of its push type's habits than the notification that it was made from
+      // a stored payload has less information about its push type than the notification that it was made from
       priority: priority ?? prepared.defaultPriority,
-      // what must not be sent any more should not be shown either
+      // an expired notification should not be shown any more either
       expiration: expiration ?? (expiresAtMillis === undefined ? undefined : Math.floor(expiresAtMillis / 1000)),
       collapseId: options.collapseId,
       timeoutMillis,
@@ -248,7 +248,7 @@ const judge = (options: CampaignOptions): Either.Either<Campaign, InvalidCampaig
       retry: JSON.stringify(retry),
       atMillis,
       expiresAtMillis,
-      // without times: what is enqueued a second time often reckons them anew
+      // without times, since a second call often computes them again
       fingerprint: ids.sha256(JSON.stringify(lasting))
     }
   })
@@ -260,7 +260,7 @@ const sendOptions = (options: CampaignOptions): Omit<SendOptions, "token"> => {
   return { notification, topic, priority, expiration, collapseId, retransmit }
 }
 
-/** What is wrong with a token whatever it is sent as: the database could not keep it. */
+/** Why a token cannot be stored in the database, independent of its push type. */
 export const tokenProblem = (token: unknown): string | undefined =>
   typeof token !== "string"
     ? `it must be a string, not ${Options.show(token)}`
@@ -268,10 +268,10 @@ export const tokenProblem = (token: unknown): string | undefined =>
     ? `it must be at most ${maxTokenLength} characters long`
     : undefined
 
-/** Longer than any text that is taken for a token, valid or not. */
+/** Texts longer than this are not accepted as a token, valid or not. */
 const maxTokenLength = 8192
 
-/** The tokens, in an array that nobody else changes. */
+/** A copy of the tokens, so that the caller cannot change it. */
 export const tokens = (input: unknown): Either.Either<ReadonlyArray<string>, InvalidCampaign> =>
   Either.getOrElse(
     Options.guarded((): Either.Either<ReadonlyArray<string>, InvalidCampaign> => {
@@ -292,7 +292,7 @@ export const tokens = (input: unknown): Either.Either<ReadonlyArray<string>, Inv
     () => Either.left(invalid(["tokens"], "they throw when they are read"))
   )
 
-/** Where the first text stands that is no device token, and why it is none. */
+/** The index of the first text that is not a device token, and why. */
 export const invalidToken = (tokens: ReadonlyArray<unknown>): InvalidCampaign | undefined => {
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]
@@ -310,15 +310,15 @@ const decodeRetryJson = Schema.decodeUnknownEither(Schema.parseJson(Retry))
 
 export const decodeRetry = (text: string): Retry => Either.getOrElse(decodeRetryJson(text), () => ({}))
 
-/** What is to be sent, as options of `send`. */
+/** The request as options of `send`. */
 export interface Content extends Omit<SendOptions, "token"> {
-  /** Each notification is its own collapse group: an alert that has to be sent again shows once. */
+  /** Each notification is its own collapse group: an alert that has to be sent again is shown once. */
   readonly collapsesAlone: boolean
 }
 
 const priorityOf = (priority: 1 | 5 | 10 | undefined): Priority.For<PushType.PushType> | undefined => priority
 
-/** Reads a row back; `undefined` where it is none of ours. */
+/** Reads a row; `undefined` if it was not written by this package. */
 export const content = (request: string): Content | undefined => {
   const decoded = decodeRequest(request)
   if (Either.isLeft(decoded)) return undefined
@@ -341,7 +341,7 @@ export const content = (request: string): Content | undefined => {
   }
 }
 
-/** The request with a new `apns-expiration`, where the old one is over. */
+/** The request with a new `apns-expiration`, if the old one has passed. */
 export const withExpiration = (request: string, nowMillis: number, endMillis: number): string | undefined => {
   const decoded = decodeRequest(request)
   if (Either.isLeft(decoded)) return undefined

@@ -1,20 +1,20 @@
 /**
  * How tokens, sets of indexes and outcomes are written into the database.
  */
-/** Tokens of one length in lower-case hexadecimal: a byte for each two digits. */
+/** Tokens of one length in lower-case hexadecimal: one byte for two digits. */
 const packed = 1
 /** Any other tokens: JSON. */
 const json = 0
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-/** 32 bytes for a usual token, instead of 64; whatever else it may be comes back exactly as it was given. */
+/** 32 bytes for a usual token, instead of 64; any other token is decoded exactly as it was given. */
 export const encodeTokens = (tokens: ReadonlyArray<string>): Uint8Array => {
   const length = tokens[0]?.length ?? 0
   if (length > 0 && length < 0x10000 && length % 2 === 0 && tokens.every((token) => token.length === length)) {
     const text = tokens.join("")
     const digits = Buffer.from(text, "hex")
-    // what is no hexadecimal digit ends the reading, and capitals come back as small letters
+    // decoding would stop at a character that is not hexadecimal, and return capitals as small letters
     if (digits.length * 2 === text.length && digits.toString("hex") === text) {
       const bytes = new Uint8Array(3 + digits.length)
       bytes[0] = packed
@@ -31,7 +31,7 @@ export const encodeTokens = (tokens: ReadonlyArray<string>): Uint8Array => {
   return bytes
 }
 
-/** What was not written by this package is `undefined`. */
+/** `undefined` for data that was not written by this package. */
 const parse = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -45,7 +45,7 @@ const parseStrings = (text: string): ReadonlyArray<string> => {
   return Array.isArray(parsed) ? parsed.map(String) : []
 }
 
-/** All tokens are hexadecimal, and of one length: what is true of one is true of all. */
+/** All tokens are hexadecimal and of one length: if one is valid, all are. */
 export const isUniform = (bytes: Uint8Array): boolean => bytes[0] === packed
 
 export const decodeTokens = (bytes: Uint8Array): ReadonlyArray<string> => {
@@ -66,7 +66,7 @@ export class Bits {
     return new Bits(new Uint8Array((size + 7) >>> 3))
   }
 
-  /** A copy: what the database driver handed out is not written to. */
+  /** A copy, since the memory of the database driver must not be changed. */
   static from(bytes: Uint8Array | undefined, size: number): Bits {
     const bits = Bits.empty(size)
     if (bytes !== undefined) bits.bytes.set(bytes.subarray(0, bits.bytes.length))
@@ -104,7 +104,7 @@ export class Bits {
   }
 }
 
-/** What became of one token, in the JSON of a row. The first element is its index within the batch. */
+/** The outcome of one token, in the JSON of a row. The first element is its index within the batch. */
 export type Entry =
   /** Accepted, with the `apns-unique-id` of APNs's development environment. */
   | readonly [index: number, kind: "A", uniqueId: string]
@@ -117,7 +117,7 @@ export type Entry =
     description: string
   ]
 
-/** Why a token has no answer of APNs and will get none. */
+/** Why a token will never get an answer of APNs. */
 export type FailedReason = "Expired" | "Cancelled" | "RetriesExhausted" | "Unanswered" | "Unsendable" | "Abandoned"
 
 const isEntry = (input: unknown): input is Entry =>
@@ -143,7 +143,7 @@ export const textOf = (value: unknown): string => typeof value === "string" ? va
 
 export const optionalText = (value: unknown): string | undefined => typeof value === "string" ? value : undefined
 
-/** Text that comes from outside, in a log line or a column. */
+/** Untrusted text for a log line or a column. */
 export const cut = (text: string, max = 300): string => {
   // eslint-disable-next-line no-control-regex
   const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ")

@@ -1,6 +1,6 @@
 /**
- * The two dialects behind one face: statements are written once, with `$1` for parameters and names of tables and of
- * the time filled in.
+ * One interface for the two dialects: statements are written once, with `$1` for parameters; the names of tables and the
+ * current time are filled in.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
@@ -37,7 +37,7 @@ export class OutsideLibsqlFile extends Context.Reference<OutsideLibsqlFile>()(
 export const libsqlFiles = new WeakSet<SqlClient.SqlClient>()
 
 /**
- * What stands for the time in statements, in place of the database's own: for tests that cannot wait for it.
+ * The expression for the time in statements, instead of the database's own: for tests that cannot wait.
  */
 export class DatabaseTime extends Context.Reference<DatabaseTime>()("@effect-apns/outbox/DatabaseTime", {
   defaultValue: (): string | undefined => undefined
@@ -46,7 +46,7 @@ export class DatabaseTime extends Context.Reference<DatabaseTime>()("@effect-apn
 const pgNow = "(extract(epoch from clock_timestamp()) * 1000)::bigint"
 const sqliteNow = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 
-/** A commit that fails, for example on a full disk, is a defect to @effect/sql: here it is the `SqlError` that it is. */
+/** With @effect/sql a failed commit, for example on a full disk, is a defect: here it is a `SqlError`. */
 export const commitFailures = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
   Effect.catchSomeDefect(
     effect,
@@ -71,7 +71,7 @@ export const make = (prefix: string): Effect.Effect<Database, never, SqlClient.S
       if (compiled === undefined) {
         compiled = text.replaceAll("@now", now).replaceAll("@", prefix)
         if (dialect === "sqlite") compiled = compiled.replace(/\$(\d+)/g, "?$1").replace(/::\w+/g, "")
-        // statements for lists differ with the length of the list: those that come again are few
+        // statements for lists differ by the length of the list: few of them are used again
         if (known.size > 500) known.clear()
         known.set(text, compiled)
       }

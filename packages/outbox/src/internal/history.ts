@@ -1,5 +1,5 @@
 /**
- * Outcomes as they stand in the database: written without an answer of APNs, read, and taken back.
+ * Outcomes in the database: written without an answer of APNs, read, and removed.
  */
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Chunk from "effect/Chunk"
@@ -20,8 +20,8 @@ import * as Options from "./options.js"
 import * as Outcomes from "./outcome.js"
 
 /**
- * Writers of outcomes hold this lock together, from before their rows get their numbers until they are committed; a
- * reader that takes it alone knows that all numbers below the highest can be seen.
+ * Writers of outcomes share this lock, from before their rows get their numbers until they are committed; a reader that
+ * takes it exclusively knows that it can see all numbers below the highest.
  */
 const orderKey = "hashtext('@outcomes order')"
 
@@ -46,7 +46,7 @@ const parts = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<Readonly
   return out
 }
 
-/** Gives what no runner holds of a campaign its last outcome. Within a transaction. */
+/** Writes the final outcome of the part of a campaign that no runner holds. Within a transaction. */
 export const giveUp = (
   db: Database,
   campaign: string,
@@ -72,7 +72,7 @@ export const giveUp = (
     return found.reduce((sum, row) => sum + numberOf(row["rest_count"]), 0)
   })
 
-/** Notes which of these campaigns have come to their end. */
+/** Marks those of these campaigns that have ended. */
 export const finish = (db: Database, campaigns: ReadonlyArray<string>): Effect.Effect<void, SqlError> =>
   Effect.forEach(parts(campaigns, 500), (part) =>
     db.run(
@@ -308,7 +308,7 @@ export const deadLetters = (db: Database, campaign: string): Stream.Stream<Outco
       )))
   })
 
-/** Takes the dead letters of a campaign back, a batch in each transaction. What a runner holds at the moment stays. */
+/** Makes the dead letters of a campaign ready to be sent again, one batch in each transaction, except those that a runner holds. */
 export const sendAgain = (db: Database, campaign: string): Effect.Effect<number, SqlError> =>
   Effect.gen(function*() {
     const cache = new TokenCache(db, 1)
@@ -344,7 +344,7 @@ export const sendAgain = (db: Database, campaign: string): Effect.Effect<number,
     }
   })
 
-/** The campaign lives for as long again as it did; so does what APNs stores of it. */
+/** The campaign gets the same lifetime again, and so does the storage at APNs. */
 const revive = (db: Database, campaign: string): Effect.Effect<void, SqlError> =>
   Effect.gen(function*() {
     const [row] = yield* db.run(

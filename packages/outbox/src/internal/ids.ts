@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto"
 
 /**
- * The `apns-id` of each notification of a campaign, the same whenever it is asked for: a UUID of version 8 (RFC 9562
+ * The `apns-id` of each notification of a campaign, always the same: a UUID of version 8 (RFC 9562
  * section 5.8), its first 74 free bits a hash of the campaign's id, its last 48 bits the index.
  */
 export const apnsIds = (campaign: string): (index: number) => string => {

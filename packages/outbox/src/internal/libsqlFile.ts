@@ -28,9 +28,9 @@ const isBusy = (cause: unknown): boolean =>
 const isMissing = (cause: unknown): boolean => cause instanceof Error && "code" in cause && cause.code === "ENOENT"
 
 /**
- * Brings what was committed onto the disk. SQLite would do it within each commit (`synchronous = FULL`), and with it
- * the whole process would stand still: libSQL runs statements on the thread that calls. Here the system does it in the
- * background, once for all commits that wait for it.
+ * Flushes commits to the disk. SQLite would do it within each commit (`synchronous = FULL`), and block the whole process,
+ * since libSQL runs statements on the calling thread. Here the system does it in the background, once for all commits that
+ * wait for it.
  */
 class Disk {
   private running: Promise<void> = Promise.resolve()
@@ -50,7 +50,7 @@ class Disk {
   }
 
   private async write(): Promise<void> {
-    // without a connection left, SQLite moves everything from the log into the database, brings that onto the disk, and
+    // when the last connection is closed, SQLite moves everything from the log into the database, flushes it to the disk, and
     // deletes the log: the next one has the same name
     if (this.file !== undefined && fstatSync(this.file.fd).nlink === 0) await this.close()
     try {
@@ -69,17 +69,17 @@ class Disk {
   }
 }
 
-/** Statements that write nothing; everything else is taken for one that writes. */
+/** Statements that write nothing; all others count as writes. */
 const reads = /^\s*(SELECT|PRAGMA|EXPLAIN)\b/i
 
 /**
- * The one connection of a client, for one at a time: a statement would fail for the transaction of another fiber
- * otherwise, or, on a connection of its own, stop the process until that transaction has ended.
+ * The only connection of a client, used by one fiber at a time: otherwise a statement would fail because of another
+ * fiber's transaction, or, on a second connection, block the process until that transaction has ended.
  */
 class Turns {
   private last: Promise<void> = Promise.resolve()
 
-  /** Resolves when it is this one's turn, with what ends the turn. */
+  /** Resolves when it is this caller's turn, with the function that ends the turn. */
   take(): Promise<() => void> {
     const before = this.last
     let end: () => void = () => {}
@@ -101,8 +101,8 @@ class Turns {
 
 /**
  * The client with one connection, whose writes are on the disk when they are acknowledged. A transaction that cannot
- * begin fails at its first statement: `@effect/sql-libsql` 0.42 never lets go of its turn where `transaction()` itself
- * fails, and every later statement would wait for ever.
+ * begin fails at its first statement: `@effect/sql-libsql` 0.42 never releases its lock if `transaction()` itself fails,
+ * and every later statement would wait without end.
  */
 const guarded = (client: Client, disk: Disk | undefined): Client => {
   const turns = new Turns()
@@ -143,7 +143,7 @@ const guarded = (client: Client, disk: Disk | undefined): Client => {
   }
 }
 
-/** A full disk ends a transaction by itself: that there is nothing left to roll back is no error then. */
+/** On a full disk SQLite ends the transaction itself: then it is not an error that there is nothing to roll back. */
 const begun = (transaction: Transaction, end: () => void): Transaction => ({
   execute: (statement: InStatement) => transaction.execute(statement),
   batch: (statements) => transaction.batch(statements),
@@ -185,7 +185,7 @@ const notBegun = (cause: unknown): Transaction => ({
   closed: true
 })
 
-/** The names of files that were made are on the disk too. */
+/** Flushes the directory, so that the names of new files are on the disk too. */
 const syncFolder = async (path: string): Promise<void> => {
   const folder = await openFile(path, "r")
   try {
@@ -196,9 +196,8 @@ const syncFolder = async (path: string): Promise<void> => {
 }
 
 /**
- * A transaction that is on the disk when it succeeds. It waits for that after it has given the connection to the next
- * one, so that many of them share one writing. A commit that fails is the caller's `SqlError`, where `@effect/sql` makes
- * it a defect.
+ * A transaction that is on the disk when it succeeds. It releases the connection before it waits for the disk, so that
+ * many of them share one flush. A failed commit is a `SqlError` for the caller, while `@effect/sql` makes it a defect.
  */
 const durable = (sql: SqlClient, disk: Disk | undefined): SqlClient["withTransaction"] => {
   const { withTransaction } = sql
@@ -238,7 +237,7 @@ export const make = (
       Effect.tryPromise({ try: run, catch: broken })
     const libsql = yield* attempt(() => import("@libsql/client"))
     const { make } = yield* attempt(() => import("@effect/sql-libsql/LibsqlClient"))
-    // SQLite counts in 32 bits
+    // SQLite takes a 32-bit number
     const timeout = Math.min(2 ** 31 - 1, Math.ceil(yield* Options.positiveMillis("busyTimeout", busyTimeout)))
     if (yield* Effect.promise(() => isFolder(file))) return yield* broken(new Error("it is a folder"))
     const open = (path: string, timeout: number) =>
@@ -256,7 +255,7 @@ export const make = (
         (client) => Effect.sync(() => client.close())
       )
 
-    // the lock is a transaction that stays open: the system ends it with the process, however that dies
+    // the lock is a transaction that stays open: the system ends it with the process, even after a crash
     const lock = yield* open(`${file}-owner`, 50)
     const now = yield* DateTime.now
     const takeLock = async () => {
@@ -273,7 +272,7 @@ export const make = (
     const refused = (cause: unknown): Effect.Effect<never, DatabaseFileInUse | DatabaseFileError> =>
       Effect.gen(function*() {
         if (!isBusy(cause)) return yield* broken(cause)
-        // by a client that is closed at once: one that has read something may keep others from writing
+        // with a client that is closed at once, since one that has read something may block writers
         const found = yield* Effect.either(Effect.scoped(
           Effect.flatMap(
             open(`${file}-owner`, 50),

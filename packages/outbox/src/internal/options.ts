@@ -1,6 +1,6 @@
 /**
- * Options as anybody may pass them, programs without types included: each is read once and checked, and what throws when
- * it is read is a typed error like any other.
+ * Options of any caller, also of programs without types: each is read once and checked, and if reading it throws, that is
+ * a typed error too.
  */
 import { TimeSpan } from "@effect-apns/models"
 import * as Duration from "effect/Duration"
@@ -8,10 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { InvalidOutboxOptions } from "../OutboxError.js"
 
-/** Says what is wrong with a value; `undefined` where nothing is. */
+/** Returns what is wrong with a value; `undefined` if nothing is. */
 export type Check = (value: unknown) => string | undefined
 
-/** Calls a function that may throw because of what it looks at. */
+/** Calls a function that may throw because of the value that it reads. */
 export const guarded = <A>(use: () => A): Either.Either<A, undefined> => {
   try {
     return Either.right(use())
@@ -20,7 +20,7 @@ export const guarded = <A>(use: () => A): Either.Either<A, undefined> => {
   }
 }
 
-/** A value in an error: short, whatever it is. */
+/** A value for an error message, shortened. */
 export const show = (value: unknown): string =>
   typeof value === "string"
     ? JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
@@ -36,7 +36,7 @@ export const show = (value: unknown): string =>
 
 export const throwsWhenRead = "it throws when it is read"
 
-/** What is wrong with options, and with which of them; `undefined` where nothing is. */
+/** What is wrong with options, and with which of them; `undefined` if nothing is. */
 export const problemOf = (
   options: unknown,
   checks: Readonly<Record<string, Check>>
@@ -61,7 +61,7 @@ export const problemOf = (
   return undefined
 }
 
-/** The options, where all of them are in order. */
+/** The options, if all of them are valid. */
 export const checked = <O extends object>(
   options: O,
   checks: { readonly [K in keyof O]-?: Check }
@@ -73,7 +73,7 @@ export const checked = <O extends object>(
 
 export const optional = (check: Check): Check => (value) => value === undefined ? undefined : check(value)
 
-/** The longest span that the database can count with, and more than anybody waits. */
+/** The longest span that the database can store: longer than any useful wait. */
 const maxMillis = 100 * 365 * 86_400_000
 
 /** The milliseconds of a span of time, or what is wrong with it. */

@@ -31,10 +31,10 @@ const defaultPrefix = "apns_outbox_"
 const defaultLifetime = Duration.hours(24)
 const defaultBatchSize = 5000
 
-/** Tokens that take no more bytes than this stand in the batch itself: one row less for a campaign of a few. */
+/** Tokens of up to this many bytes are stored in the batch itself: one row less for a small campaign. */
 const inlineBytes = 600
 
-/** A writer that has written nothing for this long is taken for dead. */
+/** A writer that has written nothing for this long counts as dead. */
 const writerMillis = 30_000
 
 export const database = (prefix: string = defaultPrefix): Effect.Effect<Database, never, SqlClient.SqlClient> =>
@@ -54,7 +54,7 @@ export const make = (
     return new Writer(db, lifetimeMillis)
   })
 
-/** An Either is not run as if it were an Effect: in Effect 4 it is none. */
+/** Not yielded directly, since an Either is not an Effect in Effect 4. */
 const eitherOf = <A, E>(either: Either.Either<A, E>): Effect.Effect<A, E> =>
   Either.isRight(either) ? Effect.succeed(either.right) : Effect.fail(either.left)
 
@@ -64,16 +64,16 @@ const isStream = (input: unknown): boolean =>
     () => false
   )
 
-/** The id of a campaign that there may be. */
+/** A valid id of a campaign, which may exist or not. */
 const possible = (id: unknown): Effect.Effect<string, CampaignNotFound> =>
   typeof id === "string" && Campaigns.isId(id)
     ? Effect.succeed(id)
     : Effect.fail(new CampaignNotFound({ id: typeof id === "string" ? id : Options.show(id) }))
 
-/** Milliseconds as a statement takes them. */
+/** Milliseconds as the parameter of a statement. */
 const whole = (millis: number): number => Math.trunc(millis)
 
-/** A campaign whose tokens stand in its batch. */
+/** A campaign whose tokens are stored in its batch. */
 interface Small {
   readonly campaign: Campaign
   readonly fingerprint: string
@@ -155,8 +155,8 @@ class Writer implements Outbox.Outbox {
   private isWriting = false
 
   /**
-   * Writes a small campaign; whether it was not there yet. Callers side by side, each in no transaction, share one
-   * transaction: a commit costs a wait for the disk, however much it writes.
+   * Writes a small campaign; returns whether it is new. Concurrent callers outside of transactions share one transaction,
+   * since each commit waits for the disk, no matter how much it writes.
    */
   private insertTogether(small: Small): Effect.Effect<boolean, SqlError> {
     return Effect.flatMap(this.db.isOutside, (isOutside) => {
@@ -191,7 +191,7 @@ class Writer implements Outbox.Outbox {
         if (Exit.isSuccess(exit)) yield* Deferred.succeed(created, exit.value.has(small.campaign.id))
         else if (group.length === 1) yield* Deferred.failCause(created, exit.cause)
         else {
-          // what is wrong with one of them is nobody else's failure
+          // an error of one of them must not fail the others
           yield* Deferred.complete(
             created,
             Effect.map(this.insertSmall([small]), (inserted) => inserted.has(small.campaign.id))
@@ -199,13 +199,13 @@ class Writer implements Outbox.Outbox {
         }
       }
     }
-    // in the same step as the look at what waits: nobody comes in between and is left
+    // in the same step as the check for waiting campaigns: so none can be added in between and be missed
     this.isWriting = false
   }).pipe(Effect.ensuring(Effect.sync(() => {
     this.isWriting = false
   })))
 
-  /** Writes small campaigns, and says which of them were not there yet. */
+  /** Writes small campaigns, and returns which of them are new. */
   private insertSmall(group: ReadonlyArray<Small>): Effect.Effect<ReadonlySet<string>, SqlError> {
     const { db } = this
     const values = `WITH v(${smallColumns.join(", ")}) AS (VALUES ${rows(group.length, smallTypes)})`
@@ -374,7 +374,7 @@ class Writer implements Outbox.Outbox {
         const [row] = yield* db.run(`SELECT status FROM @campaigns WHERE id = $1`, [id])
         if (row?.["status"] !== "filling") return yield* this.known(campaign, campaign.fingerprint)
       }
-      // what died half-way is written as this call says, times included
+      // the options of this call replace those of the incomplete campaign, times included
       const taken = yield* db.run(
         `UPDATE @campaigns SET writer = $2, writer_at = @now, tenant = $3, request = $4, fingerprint = $5, retry = $6,
            send_at = COALESCE($7::bigint, @now),
@@ -427,7 +427,7 @@ class Writer implements Outbox.Outbox {
     ))
   }
 
-  /** Shows that the writer is alive; fails where another one has taken over, or the campaign was cancelled. */
+  /** Shows that the writer is alive; fails if another one has taken over, or the campaign was cancelled. */
   private stillWriting(id: string, writer: string): Effect.Effect<void, CampaignBusy | SqlError> {
     return Effect.flatMap(
       this.db.run(
@@ -505,7 +505,7 @@ class Writer implements Outbox.Outbox {
           return progressOf(filling)
         }
         yield* db.run(
-          // its end is now: what is under way at a runner is given up as soon as it comes back
+          // it ends now: batches held by a runner get their outcomes as soon as they are released
           `UPDATE @campaigns SET status = 'cancelled', expires_at = CASE WHEN expires_at < @now THEN expires_at ELSE @now END
            WHERE id = $1 AND finished_at IS NULL`,
           [id]

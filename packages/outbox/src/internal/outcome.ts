@@ -4,7 +4,7 @@ import type { Accepted, Common, Failed, Outcome, Rejected } from "../Outcome.js"
 import type { Entry, FailedReason } from "./codec.js"
 import * as ids from "./ids.js"
 
-/** What the outcomes of one row share. */
+/** The common values of the outcomes of one row. */
 export interface Chunk {
   readonly campaign: string
   readonly tenant: string
@@ -15,7 +15,7 @@ export interface Chunk {
   readonly tokens: ReadonlyArray<string>
 }
 
-/** One object for each outcome, its texts made when they are read. */
+/** One object for each outcome, whose texts are made when they are read. */
 abstract class Base implements Common {
   readonly campaign: string
   readonly tenant: string

@@ -1,5 +1,5 @@
 /**
- * A bucket of tokens for each name, in the database: all runners draw from it, by the database's time.
+ * A token bucket for each name, in the database: all runners take from it, by the database's time.
  */
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
@@ -7,8 +7,8 @@ import { numberOf } from "./codec.js"
 import type { Database } from "./database.js"
 
 /**
- * Draws from the bucket, which holds `limit` at most and fills by as many in `windowMillis`. Returns for how many
- * milliseconds to wait before using what was drawn.
+ * Takes from the bucket, which holds at most `limit` and is filled by as many in `windowMillis`. Returns how many
+ * milliseconds to wait before using what was taken.
  */
 export const draw = (
   db: Database,

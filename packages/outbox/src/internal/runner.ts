@@ -45,11 +45,11 @@ import { Window } from "./window.js"
 
 /** Tokens of one tenant that are taken together. */
 const unitTokens = 5000
-/** Batches of one tenant that are taken together: campaigns of one token each come by the thousand. */
+/** Batches of one tenant that are taken together: there may be thousands of campaigns with one token each. */
 const unitBatches = 256
-/** When to look again at a batch that cannot be sent as it stands in the database. */
+/** When to try a batch again that cannot be sent as it is in the database. */
 const unreadableMillis = 15 * 60_000
-/** Units that are held at once, of all tenants and of one. */
+/** How many units are held at once, of all tenants and of one. */
 const maxUnits = 64
 const maxUnitsOfTenant = 3
 
@@ -71,7 +71,7 @@ const failure = {
 }
 const noTags: ReadonlyArray<never> = []
 
-/** The ids of all runners of this process, on whichever database. */
+/** The ids of all runners of this process, on any database. */
 const runnersOfThisProcess = globalValue("@effect-apns/outbox/runners", () => new Set<string>())
 
 const batchOf = ({ batch }: Batches.Snapshot): Batch => batch
@@ -87,7 +87,7 @@ interface Settings {
   readonly campaignsMillis: number
 }
 
-/** Batches of one tenant on their way. */
+/** Batches of one tenant that are being sent. */
 class Unit {
   pool: ApnsPool | undefined = undefined
   private current = 0
@@ -114,7 +114,7 @@ class Unit {
     return sent
   }
 
-  /** How many could be sent now, if there were room and allowance. */
+  /** How many could be sent now, without the limits of window and rate. */
   get waiting(): number {
     let count = 0
     for (let i = this.current; i < this.batches.length; i++) {
@@ -149,10 +149,10 @@ interface Written {
   readonly kept: ReadonlySet<number>
   readonly seqs: ReadonlyMap<number, number>
   /** Campaigns that APNs refuses as a whole, and why. */
-  readonly poisoned: ReadonlyMap<string, string>
+  readonly toStop: ReadonlyMap<string, string>
 }
 
-/** A campaign whose first answers are this many refusals for one reason, none of them the fault of a token, is stopped. */
+/** A campaign is stopped if its first answers are this many refusals for one reason that is not the fault of a token. */
 const refusalsAreEnough = 100
 
 class Engine {
@@ -164,15 +164,15 @@ class Engine {
   written = 0
   lostCount = 0
   private readonly unitOf = new Map<Batch, Unit>()
-  /** Ids of the batches that are this runner's in the database, as far as it knows: those that are being loaded, too. */
+  /** Ids of the batches that this runner knows to hold in the database, including those that are being loaded. */
   private readonly claims = new Set<number>()
   /** Held while batches are claimed, and while claims are compared with the database. */
   private readonly claiming = Effect.unsafeMakeSemaphore(1)
-  /** A statement failed, or its answer was lost: the database may say more than this runner knows. */
+  /** A statement failed, or its answer was lost: the database may have claims that this runner does not know of. */
   private isUncertain = false
   /** Until when no other runner can have taken over its batches, by the clock of this machine. */
   private leaseEnd = 0
-  /** Since when this runner has reached the database without a gap as long as its lock. */
+  /** Since when the database was reachable, without a gap as long as the lock. */
   private reachableSince = 0
   private readonly dirty = new Set<Batch>()
   private onDirty: (() => void) | undefined = undefined
@@ -208,11 +208,11 @@ class Engine {
   // sending: callbacks
   // -------------------------------------------------------------------------
 
-  /** Fills the window, from all units alike. */
+  /** Fills the window, evenly from all units. */
   pump(): void {
-    // others may have its batches: nothing more is sent before the next sign of life has reached the database
+    // other runners may have its batches: nothing more is sent before the lock was renewed in the database
     if (this.clock.unsafeCurrentTimeMillis() > this.leaseEnd) return
-    // an outcome that comes while submitting must not start a second round inside the first
+    // an outcome that comes while submitting must not call this again from inside
     this.pumpAgain = true
     if (this.pumping) return
     this.pumping = true
@@ -266,7 +266,7 @@ class Engine {
   }
 
   // -------------------------------------------------------------------------
-  // the database, which may be away
+  // the database, which may be down
   // -------------------------------------------------------------------------
 
   /** How many of its loops have failed more than once in a row. */
@@ -278,8 +278,8 @@ class Engine {
   }
 
   /**
-   * Goes on trying for as long as the database is away. One line in the log says when the first loop fails, one when all
-   * of them go on: while a disk is full, those that only read never fail.
+   * Retries for as long as the database is down. One log line when the first loop fails, one when all of them work again:
+   * while a disk is full, those that only read never fail.
    */
   resilient<A>(effect: Effect.Effect<A, SqlError>): Effect.Effect<A> {
     return Effect.suspend(() => {
@@ -297,7 +297,7 @@ class Engine {
           if (Cause.isInterrupted(exit.cause)) return yield* Effect.interrupt
           failure.database.unsafeUpdate(1, noTags)
           this.isUncertain = true
-          // one failure may be no more than a transaction that lost against another
+          // a single failure may just be a conflict with another transaction
           if (!isFailing && attempt >= 1) {
             isFailing = true
             if (++this.failing === 1) {
@@ -336,7 +336,7 @@ class Engine {
     }
   })
 
-  /** Writes what has happened, and gives back what is over. */
+  /** Writes what has happened, and releases finished batches. */
   readonly save: Effect.Effect<void> = Effect.gen(this, function*() {
     for (const [campaign, reason] of this.stops) {
       yield* this.resilient(this.stopCampaign(campaign, reason))
@@ -350,10 +350,10 @@ class Engine {
     }
     if (snapshots.length === 0) return
     const tells = this.teller.active && this.teller.hasRoom
-    const { kept, poisoned, seqs } = yield* this.resilient(this.write(snapshots, tells))
-    // before there is room again: of the others that are lost nothing more is sent either
+    const { kept, seqs, toStop } = yield* this.resilient(this.write(snapshots, tells))
+    // before there is room again: nothing more may be sent of the other lost batches either
     if (kept.size < snapshots.length) yield* this.resilient(this.loseWhatOthersHave(new Set(snapshots.map(batchOf))))
-    for (const [campaign, reason] of poisoned) {
+    for (const [campaign, reason] of toStop) {
       yield* this.resilient(this.stopCampaign(campaign, `APNs refuses every notification of it: ${reason}`))
     }
     const finished = new Set<string>()
@@ -363,7 +363,7 @@ class Engine {
       const { batch } = snapshot
       if (!kept.has(batch.row.id)) {
         gone++
-        // a commit whose answer was lost may have written it all
+        // a commit whose answer was lost may have written everything
         this.teller.doubt = true
         if (snapshot.release?.finished === true) finished.add(batch.row.campaign)
         this.lose(batch)
@@ -407,7 +407,7 @@ class Engine {
     if (ended.size > 0) yield* this.resilient(this.expire)
   })
 
-  /** Forgets the batches that this runner does not have any more, but for those that are being written. */
+  /** Removes the batches that this runner no longer has, except those that are being written. */
   private loseWhatOthersHave(writing: ReadonlySet<Batch>): Effect.Effect<void, SqlError> {
     const held = Array.from(this.unitOf.keys()).filter((batch) => !writing.has(batch))
     if (held.length === 0) return Effect.void
@@ -473,7 +473,7 @@ class Engine {
       new Set(snapshots.filter(({ refusals }) => refusals !== undefined).map(({ batch }) => batch.row.campaign))
     )
     return db.transaction(Effect.gen(function*() {
-      // a campaign before its batches, as who pauses or cancels it does: the other way round each would wait for the other
+      // locks a campaign before its batches, like pause and cancel: in the other order there would be a deadlock
       if (db.dialect === "pg" && refused.length > 0) {
         yield* db.run(
           `SELECT id FROM @campaigns WHERE id IN (${places(refused.length)}) ORDER BY id FOR UPDATE`,
@@ -482,9 +482,9 @@ class Engine {
       }
       const kept = new Set((yield* update).map((row) => numberOf(row["id"])))
       const seqs = new Map<number, number>()
-      const poisoned = new Map<string, string>()
+      const toStop = new Map<string, string>()
       const chunks = snapshots.filter(({ batch, settled }) => settled > 0 && kept.has(batch.row.id))
-      if (chunks.length === 0) return { kept, seqs, poisoned }
+      if (chunks.length === 0) return { kept, seqs, toStop }
       yield* History.beforeOutcomes(db)
       const parameters: Array<Parameter> = [tells ? me : null]
       for (const { acceptedNow, batch, chunk, entries } of chunks) {
@@ -511,10 +511,10 @@ class Engine {
       for (const row of inserted) seqs.set(numberOf(row["batch"]), numberOf(row["seq"]))
       for (const { batch: { row: { campaign, id } }, refusals } of chunks) {
         if (refusals !== undefined && seqs.has(id) && (yield* isPoisoned(db, campaign, refusals))) {
-          poisoned.set(campaign, refusals.reason)
+          toStop.set(campaign, refusals.reason)
         }
       }
-      return { kept, seqs, poisoned }
+      return { kept, seqs, toStop }
     }))
   }
 
@@ -596,7 +596,7 @@ class Engine {
     const { db, lastTenant } = this
     const after = (tenant: string) =>
       Effect.map(
-        // from each tenant to the next by the index, however many batches one has
+        // goes from tenant to tenant by the index, no matter how many batches one has
         db.run(
           `WITH RECURSIVE t(tenant) AS (
              SELECT MIN(tenant) FROM @batches WHERE state = 1 AND acquired_by IS NULL AND tenant > $1
@@ -673,7 +673,7 @@ class Engine {
     )
   }
 
-  /** What the batches say, and whose they are. */
+  /** The content of the batches, and their campaigns. */
   private load(taken: ReadonlyArray<Taken>): Effect.Effect<ReadonlyArray<Loaded>, SqlError> {
     return Effect.map(
       this.db.run(
@@ -746,7 +746,7 @@ class Engine {
         if (halt === "lost") {
           const problem = "The tokens of a batch are missing in the database, or cannot be read"
           this.stops.set(campaign, problem)
-          // where the campaign itself is missing there is nothing to stop: it is looked at again much later
+          // if the campaign itself is missing there is nothing to stop: try again much later
           batch.stopSending(halt, problem, unreadableMillis)
         } else if (halt !== undefined) batch.stopSending(halt)
         else if (taken.started > this.settings.maxDeaths) {
@@ -791,7 +791,7 @@ class Engine {
       if (rate !== undefined) unit.allowance = 0
       this.units.add(unit)
       started()
-      // those that have nothing to send are over at once
+      // those that have nothing to send are finished at once
       for (const batch of batches) this.changed(batch)
       this.pump()
       if (rate !== undefined) yield* this.pace(unit, rate)
@@ -816,7 +816,7 @@ class Engine {
     )
   }
 
-  /** What never became a unit is sent later. */
+  /** Batches that never became a unit are sent later. */
   private giveBack(taken: ReadonlyArray<Taken>): Effect.Effect<void, SqlError> {
     const known = new Set(Array.from(this.unitOf.keys(), ({ row }) => row.id))
     const left = taken.map(({ row }) => row.id).filter((id) => !known.has(id))
@@ -849,7 +849,7 @@ class Engine {
         }
         unit.allowance += count
         this.pump()
-        // a slow tenant does not keep a place that others wait for
+        // a slow tenant must not keep a place that others wait for
         if (this.room <= 0 && this.clock.unsafeCurrentTimeMillis() - since > 5000) {
           for (const batch of unit.batches) batch.stopSending("pool")
         }
@@ -896,7 +896,7 @@ class Engine {
     const now = this.clock.unsafeCurrentTimeMillis()
     const alive = yield* db.run(`UPDATE @runners SET beat_at = @now WHERE id = $1 RETURNING id`, [this.id])
     if (alive.length === 0) {
-      // it was taken for dead: what it held belongs to others now
+      // other runners treat it as dead: its batches belong to them now
       for (const batch of Array.from(this.unitOf.keys())) this.lose(batch)
       yield* Effect.logWarning(
         "This runner could not renew its lock in time, and other runners took over its batches. It starts again under a new id"
@@ -921,7 +921,7 @@ class Engine {
   })
 
   /**
-   * Takes what dead runners held from them. A runner is dead when it was silent for as long as its lock, and this one
+   * Takes over the batches of dead runners. A runner is dead when it was silent for as long as its lock, and this one
    * could have seen its signs of life all that time: after the database was away for longer, all are silent, and none is dead. On a
    * libSQL file all runners of other processes are dead, since this process owns the file.
    */
@@ -942,22 +942,22 @@ class Engine {
 
   private readonly takeOver: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
     const { db } = this
-    const orphans = yield* db.run(
+    const takenOver = yield* db.run(
       `UPDATE @batches SET acquired_by = NULL
        WHERE acquired_by IS NOT NULL AND acquired_by NOT IN (SELECT id FROM @runners) RETURNING id`
     )
-    if (orphans.length === 0) return
-    event.takenOver.unsafeUpdate(orphans.length, noTags)
+    if (takenOver.length === 0) return
+    event.takenOver.unsafeUpdate(takenOver.length, noTags)
     yield* Effect.logWarning(
       `A runner died, or could not renew its lock in time: ${
-        counted(orphans.length, "batch of it is", "batches of it are")
+        counted(takenOver.length, "batch of it is", "batches of it are")
       } taken over`
     )
   })
 
   /**
-   * Gives back what is this runner's in the database although it does not know of it: the answer to its claim was lost
-   * with the connection. Nobody else would take it as long as this runner lives.
+   * Releases batches that this runner has claimed without knowing it, since the answer to its claim was lost with the
+   * connection. No other runner would take them as long as this one is alive.
    */
   private readonly compare: Effect.Effect<void, SqlError> = Effect.suspend(() => {
     this.isUncertain = false
@@ -1038,7 +1038,7 @@ class Engine {
     OutboxMetrics.lag.unsafeUpdate(millis / 1000, noTags)
   })
 
-  /** Deletes what was kept long enough, a little at a time. */
+  /** Deletes data that was kept long enough, in small parts. */
   private readonly prune: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
     const { db, settings } = this
     const untold = this.teller.active
@@ -1069,7 +1069,7 @@ class Engine {
   // the end
   // -------------------------------------------------------------------------
 
-  /** Nothing is due, nothing is held by anybody, and everything is told. */
+  /** Nothing is due, no runner holds anything, and all outcomes are reported. */
   readonly isIdle: Effect.Effect<boolean, SqlError> = Effect.gen(this, function*() {
     if (this.unitOf.size > 0 || this.starting.size > 0 || this.teller.busy) return false
     const [row] = yield* this.db.run(
@@ -1105,7 +1105,7 @@ class Engine {
     return Effect.asVoid(Effect.timeoutOption(wait, Duration.millis(millis)))
   }
 
-  /** Others need not wait until this runner is taken for dead. */
+  /** So that others need not wait until this runner counts as dead. */
   readonly unregister: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
     const { db } = this
     yield* db.run(`DELETE FROM @runners WHERE id = $1`, [this.id])
@@ -1115,8 +1115,8 @@ class Engine {
 }
 
 /**
- * Counts refusals of a campaign, of all its batches and runners; whether it has had nothing else so far, and enough of
- * them. Within the transaction that writes their outcomes.
+ * Counts the refusals of a campaign, of all its batches and runners; returns whether there were enough of them and nothing
+ * else so far. Within the transaction that writes their outcomes.
  */
 const isPoisoned = (db: Database, campaign: string, refusals: Batches.Refusals): Effect.Effect<boolean, SqlError> =>
   Effect.gen(function*() {
@@ -1174,7 +1174,7 @@ const takenOf = (row: Row): Taken => ({
   }
 })
 
-/** A snapshot as the row that it became. */
+/** A snapshot and the row that was written for it. */
 const chunkOf = ({ acceptedNow, batch, entries }: Batches.Snapshot, seq: number): Row => ({
   seq,
   campaign: batch.row.campaign,
@@ -1198,7 +1198,7 @@ const describe = (cause: Cause.Cause<unknown>): string => {
 }
 
 interface PoolProblem {
-  /** Time does not mend it. */
+  /** Waiting does not repair it. */
   readonly isPermanent: boolean
   readonly description: string
 }
@@ -1215,7 +1215,7 @@ const problemOf = (cause: Cause.Cause<unknown>): PoolProblem => {
   }
 }
 
-/** What somebody threw, which may be anything. */
+/** A thrown value, which may be anything. */
 const textOfError = (error: unknown): string =>
   Either.getOrElse(
     Options.guarded(() => cut(error instanceof Error ? error.message : String(error), 500)),
@@ -1225,14 +1225,14 @@ const textOfError = (error: unknown): string =>
 const textOfCause = (cause: Cause.Cause<unknown>): string =>
   Either.getOrElse(Options.guarded(() => cut(Cause.pretty(cause), 1000)), () => textOfError(Cause.squash(cause)))
 
-/** What a function of the caller gives, which without types may be a promise. */
+/** The result of a function of the caller, which may be a promise in programs without types. */
 const effectOf = <A, E, R>(name: string, make: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     try {
       const effect = make()
       return Effect.isEffect(effect) ? effect : Effect.dieMessage(`\`${name}\` must return an Effect`)
     } catch (cause) {
-      // Effect itself looks at what is thrown, and would stop for ever where that throws
+      // Effect itself reads the thrown value, and would hang if that throws
       return Effect.die(Options.guarded(() => cause instanceof Error)._tag === "Right" ? cause : textOfError(cause))
     }
   })
@@ -1243,7 +1243,7 @@ const isPool = (pool: unknown): boolean =>
     () => false
   )
 
-/** The caller's `rate`: where it throws or gives none that can be kept to, nothing of that tenant is sent. */
+/** The caller's `rate`: if it throws or returns an invalid one, nothing of that tenant is sent. */
 class Rated {
   constructor(private readonly rate: ((tenant: string) => Runner.Rate | undefined) | undefined) {}
 
@@ -1294,7 +1294,7 @@ const checks: { readonly [K in keyof Runner.Options]-?: Options.Check } = {
   )
 }
 
-/** Waits in an interrupted fiber too: what is interrupted there is another one. */
+/** Also waits in an interrupted fiber, since the waiting is done by another fiber. */
 const apart = <A>(effect: Effect.Effect<A>): Effect.Effect<void> =>
   Effect.uninterruptible(
     Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), (fiber) => Effect.asVoid(Fiber.await(fiber)))
@@ -1357,7 +1357,7 @@ export const make = <PE, PR, OE, OR>(
     ).pipe(annotate)
     if (refused !== undefined) return yield* refused
     yield* engine.resilient(engine.register).pipe(annotate)
-    /** Goes on whatever happens: a runner that stands still would be the worst of all. */
+    /** Continues after every error: a runner that does nothing would be the worst result. */
     const forever = (loop: Effect.Effect<void>) =>
       loop.pipe(
         Effect.catchAllCause((cause) =>

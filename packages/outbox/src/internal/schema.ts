@@ -9,7 +9,7 @@ import { SchemaMismatch } from "../OutboxError.js"
 import { numberOf } from "./codec.js"
 import type { Database } from "./database.js"
 
-/** Everything in one statement each: libSQL runs one at a time. */
+/** One statement each: libSQL runs only one at a time. */
 const initial = (database: Database): ReadonlyArray<string> => {
   const pg = database.dialect === "pg"
   const identity = pg ? "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY" : "INTEGER PRIMARY KEY AUTOINCREMENT"
@@ -69,7 +69,7 @@ const initial = (database: Database): ReadonlyArray<string> => {
     `CREATE INDEX @batches_due ON @batches (tenant, due_at, id) WHERE state = 1 AND acquired_by IS NULL`,
     `CREATE INDEX @batches_oldest ON @batches (due_at) WHERE state = 1 AND acquired_by IS NULL`,
     `CREATE INDEX @batches_owner ON @batches (acquired_by) WHERE acquired_by IS NOT NULL`,
-    // tokens stand apart from what a checkpoint rewrites: SQLite writes a row anew with all that is in it
+    // tokens have their own table, since SQLite rewrites a whole row at each checkpoint
     `CREATE TABLE @tokens (batch BIGINT NOT NULL PRIMARY KEY, tokens ${bytes} NOT NULL)`,
     `CREATE TABLE @outcomes (
       seq ${identity},
@@ -100,7 +100,7 @@ const initial = (database: Database): ReadonlyArray<string> => {
   ]
 }
 
-/** How many refusals a campaign has had that are no fault of a token, and for which reason. */
+/** How many refusals a campaign has had that are not the fault of a token, and for which reason. */
 const refusals = (): ReadonlyArray<string> => [
   `ALTER TABLE @campaigns ADD COLUMN refusals BIGINT NOT NULL DEFAULT 0`,
   `ALTER TABLE @campaigns ADD COLUMN refusal TEXT`
@@ -111,7 +111,7 @@ interface Migration {
   readonly statements: (database: Database) => ReadonlyArray<string>
 }
 
-/** One for each version, oldest first: what was published is not changed any more. */
+/** One for each version, oldest first: a published one must not be changed. */
 const migrations: ReadonlyArray<Migration> = [
   { name: "initial", statements: initial },
   { name: "refusals", statements: refusals }
@@ -120,10 +120,10 @@ const migrations: ReadonlyArray<Migration> = [
 /** The version of the tables that this code reads and writes. */
 export const version = migrations.length
 
-/** Names the lock under which tables are made: two first starts at once would fail one another. */
+/** The lock for making tables: without it, two first starts at the same time would fail each other. */
 const lockKey = "hashtext('@migrations')"
 
-/** The version of the tables; 0 where there are none. */
+/** The version of the tables; 0 if there are none. */
 export const currentVersion = (database: Database): Effect.Effect<number, SqlError> =>
   Effect.gen(function*() {
     const found = database.dialect === "pg"
@@ -138,8 +138,8 @@ const refuseNewer = (found: number): Effect.Effect<void, SchemaMismatch> =>
   found > version ? Effect.fail(new SchemaMismatch({ found, known: version })) : Effect.void
 
 /**
- * Brings the tables to the version that this code knows. Tables that are newer are refused: what this code would
- * write there may be wrong.
+ * Migrates the tables to the version that this code knows. Newer tables are refused, since this code could write wrong
+ * data.
  */
 export const migrate = (database: Database, to = version): Effect.Effect<void, SqlError | SchemaMismatch> =>
   Effect.gen(function*() {
@@ -150,7 +150,7 @@ export const migrate = (database: Database, to = version): Effect.Effect<void, S
       Effect.gen(function*() {
         if (database.dialect === "pg") {
           yield* database.run(`SELECT pg_advisory_xact_lock(${lockKey})`)
-          // what the Migrator would do first, where a failure does not break the transaction
+          // the first step of the Migrator, done here, where a failure does not break the transaction
           yield* database.run(`CREATE TABLE IF NOT EXISTS @migrations (
             migration_id integer primary key,
             created_at timestamp with time zone not null default now(),

@@ -11,9 +11,9 @@ import type { Database } from "./database.js"
 import { places } from "./database.js"
 import * as History from "./history.js"
 
-/** Outcomes that wait in memory; more of them wait in the database. */
+/** How many outcomes may wait in memory; more of them wait in the database. */
 const maxWaiting = 50_000
-/** Outcomes of one call, unless a single row has more. */
+/** How many outcomes one call gets at most, unless a single row has more. */
 const atOnce = 5000
 
 const failures = Metric.tagged(OutboxMetrics.failures, "of", "onOutcomes")
@@ -26,15 +26,15 @@ interface Waiting {
 
 const isDead = (outcome: Outcome): boolean => outcome._tag === "Rejected" && outcome.isTokenDead
 
-/** Tells outcomes to `onOutcomes`: those that this runner has written from memory, and what others left behind. */
+/** Calls `onOutcomes`: with the outcomes that this runner has written, from memory, and with those left by dead runners. */
 export class Teller {
   private waiting: Array<Waiting> = []
   private waitingCount = 0
   private telling = 0
   private onWork: (() => void) | undefined = undefined
-  /** Rows may be this runner's to tell without it knowing of them: it looks for them. */
+  /** The database may have rows claimed by this runner that it does not know of: it searches for them. */
   doubt = false
-  /** It has claimed rows, and not told all of them. */
+  /** It has claimed rows, and has not called `onOutcomes` for all of them. */
   private unsure = false
 
   constructor(
@@ -49,7 +49,7 @@ export class Teller {
     return this.tell !== undefined
   }
 
-  /** Whether there is room in memory for what is about to be written. */
+  /** Whether there is room in memory for the outcomes that are being written. */
   get hasRoom(): boolean {
     return this.waitingCount < maxWaiting
   }
@@ -64,7 +64,7 @@ export class Teller {
     this.onWork?.()
   }
 
-  /** Tells what waits; when nothing does, looks every second for what nobody has told. */
+  /** Calls `onOutcomes` for what waits; when nothing does, searches every second for outcomes that no runner has reported. */
   readonly run: Effect.Effect<void> = Effect.gen(this, function*() {
     const cache = new History.TokenCache(this.db)
     while (true) {
@@ -110,7 +110,7 @@ export class Teller {
     )
   })
 
-  /** Outcomes whose teller died, or that had no room in memory. Whether there were some. */
+  /** Handles outcomes whose runner died, or that had no room in memory. Returns whether there were some. */
   private readonly tellLeft = (cache: History.TokenCache): Effect.Effect<boolean, SqlError> =>
     Effect.gen(this, function*() {
       const { db } = this
@@ -120,7 +120,7 @@ export class Teller {
         this.unsure = true
         yield* db.run(`UPDATE @outcomes SET teller = NULL WHERE told = 0 AND teller = $1`, [this.owner()])
       }
-      // until they are told: where a statement fails, or its answer is lost, they are claimed and nobody knows
+      // until they are reported: if a statement fails or its answer is lost, they are claimed without this runner knowing
       this.unsure = true
       const claimed = yield* db.run(
         `WITH picked AS MATERIALIZED (

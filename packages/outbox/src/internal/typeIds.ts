@@ -1,3 +1,3 @@
-/** Beside the public modules, which import what uses them. */
+/** Not in the public modules, since those import the code that uses these. */
 export const outbox = "~@effect-apns/outbox/Outbox"
 export const runner = "~@effect-apns/outbox/OutboxRunner"

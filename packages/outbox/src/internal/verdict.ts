@@ -1,5 +1,5 @@
 /**
- * What an answer, or the lack of one, means to a campaign.
+ * What an answer, or no answer, means for a campaign.
  */
 import { Failure, Response } from "@effect-apns/core"
 import { Reason } from "@effect-apns/models"
@@ -9,7 +9,7 @@ import * as Either from "effect/Either"
 import type { Retry } from "./campaign.js"
 import { cut } from "./codec.js"
 
-/** What kept a notification from being taken: decides how long to wait. */
+/** Why a notification was not accepted: decides how long to wait. */
 export type Obstacle = "throttled" | "server" | "unreachable"
 
 export type Verdict =
@@ -20,7 +20,7 @@ export type Verdict =
     readonly timestampMillis: number | null
     /** The notification, its topic or the right to send is at fault, not the token. */
     readonly ofCampaign: boolean
-    /** It can be sent again once that is mended. */
+    /** It can be sent again once that is repaired. */
     readonly isDead: boolean
   }
   | {
@@ -31,14 +31,14 @@ export type Verdict =
   }
   | { readonly _tag: "Unanswered"; readonly description: string }
   | { readonly _tag: "Expired"; readonly description: string }
-  /** Its headers fit no request: sending again would not change that. */
+  /** Its headers are not valid in a request: sending again would not change that. */
   | { readonly _tag: "Unsendable"; readonly description: string }
   /** Nothing can be sent with these credentials. */
   | { readonly _tag: "CredentialsRefused"; readonly description: string }
-  /** The pool is closing: the runner ends, and another one goes on. */
+  /** The pool is closing: the runner ends, and another one continues. */
   | { readonly _tag: "Closing" }
 
-/** Reasons that are about one token although Apple says how to mend them. */
+/** Reasons that are about one token, although Apple says how to repair them. */
 const ofToken: ReadonlySet<string> = new Set(["DeviceTokenNotForTopic", "MissingDeviceToken", "BadPath"])
 
 /** A delivery that was answered with another status than 200. */
@@ -99,7 +99,7 @@ export const ofFailure = (failure: Failure.PoolFailure, mayRepeat: boolean): Ver
         }
         break
       case "ConnectFailed":
-        // a key file that cannot be read, a certificate that is none: nothing that time mends
+        // a key file that cannot be read, an invalid certificate: waiting does not repair these
         if (closeCause.error._tag === "CredentialsError") return { _tag: "CredentialsRefused", description }
         break
       case "ScopeClosed":

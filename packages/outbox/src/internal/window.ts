@@ -1,7 +1,7 @@
 /**
  * How many notifications may be sent before their outcomes are written: taken when one is sent, given back when its
- * outcome is in the database. So no more than this many are sent again when the process dies, however long the database
- * was away.
+ * outcome is in the database. So at most this many are sent again when the process dies, no matter how long the database
+ * was down.
  */
 export class Window {
   private used = 0

@@ -67,7 +67,7 @@ export interface Rules {
   readonly tokenLifetimeMillis: number
   readonly dead: Map<string, DeadToken>
   readonly tokenTopics: Map<string, string>
-  readonly disowned: Set<string>
+  readonly expiredTokens: Set<string>
   readonly now: () => number
 }
 
@@ -101,7 +101,7 @@ export const hasDuplicates = (rawHeaders: ReadonlyArray<string>): boolean => {
 
 const tooManyUpdates = (rules: Rules, principal: Principal, token: string, now: number): boolean =>
   principal.lastToken !== undefined && principal.lastToken !== token &&
-  now - principal.lastTokenAt < rules.tokenUpdateMillis && !rules.disowned.has(principal.lastToken)
+  now - principal.lastTokenAt < rules.tokenUpdateMillis && !rules.expiredTokens.has(principal.lastToken)
 
 /** How far in the future a token may have been issued, since clocks differ by seconds. Apple does not document a limit. */
 const clockToleranceMillis = 300_000

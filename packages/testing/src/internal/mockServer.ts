@@ -87,7 +87,7 @@ const maxClosedRemembered = 1000
 const maxInterned = 1000
 
 /** The reason of rejections whose body is never sent. */
-const promised = "BadDeviceToken"
+const cutOffReason = "BadDeviceToken"
 
 const immediate = (behavior: Behavior): boolean =>
   behavior._tag === "Reset" && !behavior.processed || behavior._tag === "Stall" && !behavior.processed ||
@@ -438,7 +438,7 @@ export class MockServer {
   private perform(exchange: Exchange, behavior: Behavior | undefined): void {
     if (exchange.gone) return
     const { connection, request } = exchange
-    if (behavior === undefined) return this.judge(exchange, (verdict) => this.answer(exchange, verdict))
+    if (behavior === undefined) return this.decide(exchange, (verdict) => this.answer(exchange, verdict))
     switch (behavior._tag) {
       case "Slow":
         return this.later(exchange, behavior)
@@ -450,7 +450,7 @@ export class MockServer {
           ...behavior.headers
         }, undefined)
       case "Respond": {
-        if (behavior.reason === "ExpiredProviderToken") this.disown(exchange)
+        if (behavior.reason === "ExpiredProviderToken") this.markTokenExpired(exchange)
         this.record(exchange, behavior.status, behavior.reason, behavior.status === 200)
         return this.reply(exchange, behavior.status, {
           ...idOf(request),
@@ -472,7 +472,7 @@ export class MockServer {
       case "Drop": {
         if (behavior.when === "before") return connection.duplex.cut(behavior.reset)
         if (behavior.when === "after") return this.process(exchange, () => connection.duplex.cut(behavior.reset))
-        const body = Frame.data(request.streamId, Buffer.from(JSON.stringify({ reason: promised })), {
+        const body = Frame.data(request.streamId, Buffer.from(JSON.stringify({ reason: cutOffReason })), {
           endStream: true
         })
         const half = Buffer.concat([this.promise(exchange), body.subarray(0, 20)])
@@ -507,7 +507,7 @@ export class MockServer {
   /** Rejects the notification with the headers of an answer, and never sends its body. */
   private promise(exchange: Exchange): Uint8Array {
     const { request } = exchange
-    this.record(exchange, 400, promised, false)
+    this.record(exchange, 400, cutOffReason, false)
     const block = frames.headerBlock([
       [":status", "400"],
       ["apns-id", request.apnsId],
@@ -516,7 +516,7 @@ export class MockServer {
     return frames.headers(request.streamId, block, false)
   }
 
-  private judge(exchange: Exchange, then: (verdict: Verdict) => void): void {
+  private decide(exchange: Exchange, then: (verdict: Verdict) => void): void {
     const verdict = check(this.options.rules, exchange.connection.principal, exchange.request, exchange.duplicates)
     if (!(verdict instanceof Promise)) return then(verdict)
     void verdict.then((settled) => {
@@ -526,7 +526,7 @@ export class MockServer {
 
   /** Processes the notification as APNs does, without an answer. */
   private process(exchange: Exchange, then: () => void): void {
-    this.judge(exchange, (verdict) => {
+    this.decide(exchange, (verdict) => {
       this.record(exchange, undefined, verdict.reason, verdict.reason === undefined)
       then()
     })
@@ -537,7 +537,7 @@ export class MockServer {
     this.record(exchange, verdict.status, verdict.reason, verdict.reason === undefined)
     const ids = idOf(request)
     if (verdict.reason !== undefined) {
-      if (verdict.reason === "ExpiredProviderToken") this.disown(exchange)
+      if (verdict.reason === "ExpiredProviderToken") this.markTokenExpired(exchange)
       const body = verdict.timestamp === undefined
         ? { reason: verdict.reason }
         : { reason: verdict.reason, timestamp: verdict.timestamp }
@@ -574,9 +574,9 @@ export class MockServer {
   }
 
   /** The mock answered that this token is expired: a new one on the connection is accepted at any time. */
-  private disown(exchange: Exchange): void {
+  private markTokenExpired(exchange: Exchange): void {
     const header = exchange.request.header("authorization")
-    if (header !== undefined) this.options.rules.disowned.add(header.slice(7).trim())
+    if (header !== undefined) this.options.rules.expiredTokens.add(header.slice(7).trim())
   }
 
   private record(exchange: Exchange, status: number | undefined, reason: string | undefined, accepted: boolean): void {
