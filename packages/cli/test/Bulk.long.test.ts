@@ -52,7 +52,7 @@ describe("apns bulk", () => {
       assert.deepInclude(JSON.parse(said), { complete: true, accepted: 0 })
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("a token that is there twice is sent twice under one collapse id, and the summary says so", () =>
+  it.scopedLive("a token that is in the input twice -> sent twice with one collapse id, and the summary says so", () =>
     Effect.gen(function*() {
       const { bulk, dir, environment, mock, out, tokens } = yield* rig()
       yield* mock.next(MockApns.accept, MockApns.accept, MockApns.reject("BadDeviceToken"))
@@ -97,7 +97,7 @@ describe("apns bulk", () => {
       assert.sameMembers((yield* readOutput(out)).lines.map(({ line }) => line), [1, 2, 5])
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("resumed, sends again what can end better, under the same ids; the newest line counts", () =>
+  it.scopedLive("resumed -> retries outcomes that can improve, with the same ids; the newest line counts", () =>
     Effect.gen(function*() {
       const { bulk, mock, out, tokens } = yield* rig()
       yield* mock.unregister(token(1))
@@ -154,7 +154,7 @@ describe("apns bulk", () => {
     }).pipe(Effect.provide(NodeContext.layer)))
 
   it.scopedLive(
-    "waits while APNs is away: no token fails, and each is sent once it is back",
+    "APNs cannot be reached -> waits: no token fails, and all are sent when it is back",
     () =>
       Effect.gen(function*() {
         const { environment, mock, out, tokens } = yield* rig({ delay: "5 millis" })
@@ -200,7 +200,7 @@ describe("apns bulk", () => {
   )
 
   it.scopedLive(
-    "waits also where APNs is away from the beginning, and Ctrl-C ends it at once",
+    "APNs cannot be reached from the beginning -> waits, and Ctrl-C ends it at once",
     () =>
       Effect.gen(function*() {
         const { environment, mock, out, tokens } = yield* rig()
@@ -221,7 +221,7 @@ describe("apns bulk", () => {
     60_000
   )
 
-  it.scopedLive("does not wait for what a person must repair", () =>
+  it.scopedLive("a problem that a person must repair -> ends without waiting", () =>
     Effect.gen(function*() {
       const { bulk, mock, tokens } = yield* rig()
       yield* writeTokens(tokens, [1, 2, 3].map(token))
@@ -262,7 +262,7 @@ describe("apns bulk", () => {
     60_000
   )
 
-  it.scopedLive("nobody else can read the output, also where it was there before", () =>
+  it.scopedLive("only the owner can read the output, also if the file existed before", () =>
     Effect.gen(function*() {
       const { bulk, fs, out, tokens } = yield* rig()
       const mode = Effect.map(fs.stat(out), ({ mode }) => mode & 0o777)
@@ -278,7 +278,7 @@ describe("apns bulk", () => {
       assert.strictEqual(yield* mode, 0o600)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("what is wrong with one token is its outcome, and stops nothing", () =>
+  it.scopedLive("an invalid token -> an outcome of that token, and the others are sent", () =>
     Effect.gen(function*() {
       const { bulk, mock, out, tokens } = yield* rig()
       yield* mock.unregister(token(2))
@@ -317,7 +317,7 @@ describe("apns bulk", () => {
       )
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("cuts off a line that a crash has torn, and sends its token again under the same apns-id", () =>
+  it.scopedLive("a line left incomplete by a crash -> removed, and its token is sent again with the same apns-id", () =>
     Effect.gen(function*() {
       const { bulk, fs, mock, out, tokens } = yield* rig()
       yield* writeTokens(tokens, [token(1), token(2), token(3)])
@@ -337,7 +337,7 @@ describe("apns bulk", () => {
       assert.strictEqual(again?.apnsId, third?.apnsId)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("survives a crash before the first line was whole", () =>
+  it.scopedLive("a crash before the first line was complete -> can be resumed", () =>
     Effect.gen(function*() {
       const { bulk, fs, out, tokens } = yield* rig()
       yield* writeTokens(tokens, [token(1)])
@@ -346,7 +346,7 @@ describe("apns bulk", () => {
       assert.strictEqual((yield* readOutput(out)).lines.length, 1)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("goes on with an input that has grown", () =>
+  it.scopedLive("lines were added to the input -> continues with them", () =>
     Effect.gen(function*() {
       const { bulk, mock, tokens } = yield* rig()
       yield* writeTokens(tokens, [token(1)])
@@ -380,7 +380,7 @@ describe("apns bulk", () => {
       assert.strictEqual(yield* mock.receivedCount, 2)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("leaves an output alone that another process writes, and takes it over from one that is gone", () =>
+  it.scopedLive("another process writes the output -> refused; that process is gone -> continued", () =>
     Effect.gen(function*() {
       const { bulk, fs, mock, out, tokens } = yield* rig()
       yield* writeTokens(tokens, [token(1)])
@@ -397,7 +397,7 @@ describe("apns bulk", () => {
       assert.isFalse(yield* fs.exists(`${out}.lock`))
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("stops where APNs refuses the credentials, and sends the rest once they are good", () =>
+  it.scopedLive("APNs refuses the credentials -> stops; resumed with good ones -> sends the rest", () =>
     Effect.gen(function*() {
       const { bulk, mock, out, tokens } = yield* rig()
       yield* writeTokens(tokens, [1, 2, 3, 4, 5].map(token))
@@ -414,7 +414,7 @@ describe("apns bulk", () => {
       assert.strictEqual((yield* readOutput(out)).lines.length, 5)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("--once stops where APNs cannot be reached, and nothing counts as sent", () =>
+  it.scopedLive("--once, APNs cannot be reached -> stops, and nothing counts as sent", () =>
     Effect.gen(function*() {
       const { bulk, mock, out, tokens } = yield* rig()
       yield* writeTokens(tokens, [1, 2, 3].map(token))
@@ -428,7 +428,7 @@ describe("apns bulk", () => {
       assert.strictEqual((yield* bulk()).code, ExitCode.accepted)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("--once records what nobody knows the fate of, and does not send it again", () =>
+  it.scopedLive("--once, unknown fate -> recorded, and not sent again", () =>
     Effect.gen(function*() {
       const { bulk, mock, out, tokens } = yield* rig()
       yield* writeTokens(tokens, [token(1)])
@@ -441,7 +441,7 @@ describe("apns bulk", () => {
       assert.strictEqual((yield* mock.stats).requests, 1)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("interrupted once, waits for what is under way and takes no more", () =>
+  it.scopedLive("interrupted once -> waits for requests in flight and starts no more", () =>
     Effect.gen(function*() {
       const { environment, mock, out, tokens } = yield* rig()
       yield* writeTokens(tokens, Array.from({ length: 5000 }, (_, i) => token(i)))
@@ -477,7 +477,7 @@ describe("apns bulk", () => {
     ]
   ]
   for (const [name, left, resumed] of leftovers) {
-    it.scopedLive(`goes on with an output that holds ${name}, and says what it dropped`, () =>
+    it.scopedLive(`an output with ${name} -> continued, with a message about what was dropped`, () =>
       Effect.gen(function*() {
         const { bulk, fs, mock, out, tokens } = yield* rig()
         yield* writeTokens(tokens, [1, 2, 3].map(token))
@@ -495,7 +495,7 @@ describe("apns bulk", () => {
       }).pipe(Effect.provide(NodeContext.layer)))
   }
 
-  it.scopedLive("a first line that cannot be read is named; --repair takes the run from the names of the others", () =>
+  it.scopedLive("a first line that cannot be read -> refused; --repair takes the run from the ids of the other lines", () =>
     Effect.gen(function*() {
       const { bulk, fs, mock, out, tokens } = yield* rig()
       yield* writeTokens(tokens, [1, 2, 3].map(token))
@@ -515,7 +515,7 @@ describe("apns bulk", () => {
       }
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("leaves alone what another program has written", () =>
+  it.scopedLive("a file of another program -> not changed", () =>
     Effect.gen(function*() {
       const { bulk, fs, out, tokens } = yield* rig()
       yield* writeTokens(tokens, [token(1)])

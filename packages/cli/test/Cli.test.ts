@@ -71,7 +71,7 @@ describe("apns", () => {
   )
 
   it.scopedLive.each([20, 40, 60, 80, 100, 200])(
-    "the help for %d columns breaks no word and no line is longer",
+    "help for %d columns -> no broken word and no longer line",
     (columns) =>
       Effect.gen(function*() {
         const words = new Set<string>()
@@ -265,7 +265,7 @@ describe("apns send", () => {
       assert.closeTo(received?.expiration ?? 0, (received?.time ?? 0) / 1000 + 7200, 60)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("says why APNs has rejected it, to people and to scripts", () =>
+  it.scopedLive("rejected -> the reason, as text and as JSON", () =>
     Effect.gen(function*() {
       const { environment, mock } = yield* rig
       yield* mock.unregister(token(1), { at: 1_700_000_000_000 })
@@ -286,7 +286,7 @@ describe("apns send", () => {
       })
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("says that nobody knows when no answer came", () =>
+  it.scopedLive("no answer -> says that the outcome is unknown", () =>
     Effect.gen(function*() {
       const { environment, mock } = yield* rig
       yield* mock.next(MockApns.resetStream(ErrorCode.ErrorCode.INTERNAL_ERROR))
@@ -392,7 +392,7 @@ describe("apns send", () => {
 })
 
 describe("apns send without APNs", () => {
-  it.scopedLive("ends with 2 where no connection can be opened: nothing is known to be wrong with the notification", () =>
+  it.scopedLive("no connection can be opened -> exit code 2", () =>
     Effect.gen(function*() {
       const { environment, mock } = yield* rig
       yield* mock.refuseConnections(true)
@@ -404,7 +404,7 @@ describe("apns send without APNs", () => {
       assert.deepInclude(JSON.parse(json.out), { outcome: "failed", processed: "no" })
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("--ca goes before APNS_CA and APNS_CA_FILE", () =>
+  it.scopedLive("--ca is used instead of APNS_CA and APNS_CA_FILE", () =>
     Effect.gen(function*() {
       const { environment } = yield* rig
       const changed = { ...environment, APNS_CA: "not a certificate", APNS_CA_FILE: "nowhere.pem" }
@@ -415,7 +415,7 @@ describe("apns send without APNs", () => {
 })
 
 describe("apns mock", () => {
-  it.scopedLive("prints the variables that lead to it, what it receives, and the totals", () =>
+  it.scopedLive("prints the variables that point to it, what it receives, and the totals", () =>
     Effect.gen(function*() {
       const dir = yield* directory
       const printed = { out: "", err: "" }
@@ -443,7 +443,7 @@ describe("apns mock", () => {
       assert.deepStrictEqual(last, { event: "stopped", received: 2, accepted: 1, rejected: 1 })
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("with --dir, is known by the same key, ids and authority at its next start", () =>
+  it.scopedLive("with --dir -> the same key, ids and authority at the next start", () =>
     Effect.gen(function*() {
       const dir = `${yield* directory}/mock`
       const fs = yield* FileSystem.FileSystem
@@ -488,7 +488,7 @@ describe("apns mock", () => {
       assert.notMatch(printed.out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("says so when the port is taken", () =>
+  it.scopedLive("the port is in use -> an error that says so", () =>
     Effect.gen(function*() {
       const { mock } = yield* rig
       const { code, err } = yield* apns(["mock", "--port", `${mock.port}`])
@@ -522,7 +522,7 @@ describe("apns channels", () => {
       assert.strictEqual(JSON.parse(gone.out).outcome, "rejected")
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("asks which app, and refuses an id that is none", () =>
+  it.scopedLive("no app -> an error that asks for it; an invalid id -> refused", () =>
     Effect.gen(function*() {
       const { environment } = yield* rig
       const { APNS_TOPIC: _, ...rest } = environment
@@ -569,7 +569,7 @@ describe("apns simulator", () => {
 
   const args = ["simulator", "booted", "com.example.app", "--body", "Hello"]
 
-  it.scopedLive("hands the payload to simctl", () => {
+  it.scopedLive("gives the payload to simctl", () => {
     const calls: Array<Call> = []
     return Effect.gen(function*() {
       const { code, out } = yield* apns(args)
@@ -582,14 +582,14 @@ describe("apns simulator", () => {
     }).pipe(Effect.provide(fake(calls, 0, "")), Effect.provide(NodeContext.layer))
   })
 
-  it.scopedLive("repeats what simctl says", () =>
+  it.scopedLive("shows the message of simctl", () =>
     Effect.gen(function*() {
       const { code, err } = yield* apns(args)
       assert.strictEqual(code, ExitCode.notAccepted)
       assert.include(err, "No devices are booted.")
     }).pipe(Effect.provide(fake([], 1, "No devices are booted.\n")), Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("says what is missing where there is no Xcode", () =>
+  it.scopedLive("no Xcode -> an error that says what is missing", () =>
     Effect.gen(function*() {
       const { code, err } = yield* apns(args)
       assert.strictEqual(code, ExitCode.notPossible)

@@ -28,7 +28,7 @@ const listening = ({ child }: Running) =>
   }).pipe(Effect.flatMap(Schema.decode(Listening)))
 
 describe("apns inbox", { concurrent: true, timeout: 120_000 }, () => {
-  it.scopedLive("shows what is sent with the variables that it prints, and is the same at its next start", () =>
+  it.scopedLive("shows pushes sent with the variables that it prints; the same at the next start", () =>
     Effect.gen(function*() {
       const dir = yield* directory
       const strings = `${dir}/Localizable.strings`
@@ -66,7 +66,7 @@ describe("apns inbox", { concurrent: true, timeout: 120_000 }, () => {
       assert.deepStrictEqual(same, kept)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("says in a sentence what cannot be done", () =>
+  it.scopedLive("invalid use -> an error in one sentence", () =>
     Effect.gen(function*() {
       const dir = yield* directory
       const free = ["--port", "0", "--mock-port", "0", "--dir", dir]

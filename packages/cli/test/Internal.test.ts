@@ -23,7 +23,7 @@ const read = (parts: ReadonlyArray<Uint8Array>) =>
   )
 
 describe("tokens", () => {
-  it.prop("are the same however the bytes are cut", [
+  it.prop("are the same in chunks of any size", [
     FastCheck.array(
       FastCheck.oneof(
         FastCheck.constantFrom("", "# é", " 00ff ", "00ff\r"),
@@ -43,7 +43,7 @@ describe("tokens", () => {
     assert.deepStrictEqual(Effect.runSync(read(parts)), expected)
   })
 
-  it.effect("a line that never ends is refused before it fills the memory", () =>
+  it.effect("a line without end -> refused before it fills the memory", () =>
     Effect.gen(function*() {
       const endless = Stream.repeatValue(bytes("0".repeat(65_536)))
       const result = yield* Effect.either(Stream.runDrain(tokens(endless, (line) => line, () => {})))
@@ -53,7 +53,7 @@ describe("tokens", () => {
 })
 
 describe("LineSplitter", () => {
-  it("knows how many bytes are whole lines, and what is torn", () => {
+  it("knows how many bytes are complete lines, and which are not", () => {
     const splitter = new LineSplitter()
     assert.deepStrictEqual(splitter.push(bytes("é\nb")), ["é"])
     assert.deepStrictEqual(splitter.push(bytes("c\nd")), ["bc"])
@@ -89,7 +89,7 @@ describe("Known", () => {
 })
 
 describe("FirstLines", () => {
-  it.prop("gives the first line of each token, however its letters are written", [
+  it.prop("gives the first line of each token, in upper or lower case", [
     FastCheck.array(FastCheck.tuple(FastCheck.integer({ min: 0, max: 3000 }), FastCheck.boolean()), {
       maxLength: 6000,
       size: "max"
@@ -106,7 +106,7 @@ describe("FirstLines", () => {
 })
 
 describe("Batch", () => {
-  it.prop("is lines of JSON, whatever the server has answered", [
+  it.prop("any answer of the server -> lines of JSON", [
     FastCheck.integer({ min: 1 }),
     hexadecimal,
     FastCheck.oneof(FastCheck.uuid(), FastCheck.fullUnicodeString()),
@@ -141,7 +141,7 @@ describe("apnsIdOf", () => {
 })
 
 describe("requestOf", () => {
-  it("tells apart what only looks the same when joined", () => {
+  it("fields that are only equal when joined -> different requests", () => {
     const requests = [["ab", "c"], ["a", "bc"], ["abc", undefined], [undefined, "abc"], ["ab", bytes("c")]]
     assert.strictEqual(new Set(requests.map(requestOf)).size, 4)
   })
@@ -158,7 +158,7 @@ describe("Progress", () => {
   }
   const waiting = { ...state, waiting: { since: 0, why: "connection refused" } }
 
-  it("shows how far, how fast, what became of them, and how long it takes", () => {
+  it("shows progress, speed, outcomes and the remaining time", () => {
     assert.strictEqual(
       Progress.draw(state, 10, 0.25, 0, 200),
       "████████████░░░░░░░░░░░░  50 %  0:20 left  1,502 done  100/s  1,500 accepted  2 rejected"
@@ -170,14 +170,14 @@ describe("Progress", () => {
     assert.include(Progress.draw({ ...state, fraction: 0.001 }, 10, 0, 0, 200), "2:46:30 left")
   })
 
-  it("says since when and why it waits, and not how long it takes", () => {
+  it("waiting -> shows since when and why, without the remaining time", () => {
     const line = Progress.draw(waiting, 10, 0.25, 12_000, 200)
     assert.include(line, "waiting for a connection since 12 s: connection refused")
     assert.notInclude(line, "left")
     assert.include(Progress.draw(waiting, 10, 0.25, 3_700_000, 80), "since 1:01:40")
   })
 
-  it("fits every screen, and leaves out whole pieces", () => {
+  it("any width -> fits, by leaving out whole parts", () => {
     for (let columns = 20; columns <= 200; columns++) {
       for (const each of [state, waiting, { ...waiting, waiting: { since: 0, why: "日本語 ".repeat(40) } }]) {
         const line = Progress.draw(each, 10, 0.25, 12_000, columns)
@@ -220,7 +220,7 @@ describe("Progress", () => {
   })
 
   it.effect.each([[false, {}], [true, { TERM: "dumb" }]] as const)(
-    "writes a plain line now and then where lines cannot be redrawn",
+    "not a terminal -> a plain line now and then",
     ([isTTY, environment]) => {
       const { program, texts } = screen(isTTY, environment)
       return Effect.gen(function*() {
@@ -234,7 +234,7 @@ describe("Progress", () => {
 })
 
 describe("invocation", () => {
-  it.scopedLive("is what leads to the command in another terminal", () =>
+  it.scopedLive("is the command line that works in another terminal", () =>
     Effect.gen(function*() {
       const folder = yield* directory
       const bin = `${folder}/bin`
@@ -274,7 +274,7 @@ describe("Terminal.hang", () => {
 })
 
 describe("Terminal.print", () => {
-  it("writes colors, and shows what else a terminal would obey as text", () => {
+  it("colors are kept, other control sequences are shown as text", () => {
     const texts: Array<string> = []
     const stream = { isTTY: true, columns: 80, write: (text: string) => texts.push(text) }
     const red = "\u001b[31mred\u001b[39m"
@@ -323,7 +323,7 @@ describe("Lock", () => {
       ...more
     })
 
-  it.live("one of many that start at the same time gets it, and gives it back", () =>
+  it.live("many start at the same time -> one gets it, and releases it", () =>
     inDirectory((file) =>
       Effect.gen(function*() {
         const fs = yield* FileSystem.FileSystem
@@ -338,7 +338,7 @@ describe("Lock", () => {
       })
     ))
 
-  it.live("one of many that find the lock of a dead process gets it", () =>
+  it.live("many find the lock of a dead process -> one gets it", () =>
     inDirectory((file) =>
       Effect.gen(function*() {
         const fs = yield* FileSystem.FileSystem
@@ -356,7 +356,7 @@ describe("Lock", () => {
       })
     ))
 
-  it.live("a process id of another namespace says nothing: its last sign of life decides", () =>
+  it.live("a process id of another namespace -> the time of the last update decides", () =>
     inDirectory((file) =>
       Effect.gen(function*() {
         const fs = yield* FileSystem.FileSystem
@@ -375,7 +375,7 @@ describe("Lock", () => {
       })
     ))
 
-  it.live("a lock that gives signs of life is refused, and says whose it is", () =>
+  it.live("a lock that is being updated -> refused, with its holder", () =>
     inDirectory((file) =>
       Effect.gen(function*() {
         const fs = yield* FileSystem.FileSystem
@@ -389,7 +389,7 @@ describe("Lock", () => {
       })
     ))
 
-  it.live("a process that has the id of a dead one is told from it by when it began", () =>
+  it.live("a process with the id of a dead one -> recognized by its start time", () =>
     inDirectory((file) =>
       Effect.gen(function*() {
         const fs = yield* FileSystem.FileSystem
@@ -406,7 +406,7 @@ describe("Lock", () => {
       })
     ))
 
-  it.scopedLive("who was stopped for so long that another one took over writes no more", () =>
+  it.scopedLive("stopped for so long that another process took over -> writes nothing more", () =>
     inDirectory((file) =>
       Effect.gen(function*() {
         const fs = yield* FileSystem.FileSystem

@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { apns, directory, environmentOf, token } from "./utils/harness.js"
 
 describe("apns outbox", () => {
-  it.scopedLive("enqueues, sends, says how far it is, cancels, and sends dead letters again", () =>
+  it.scopedLive("enqueues, sends, shows the progress, cancels, and sends dead letters again", () =>
     Effect.gen(function*() {
       const mock = yield* MockApns.make()
       const dir = yield* directory

@@ -17,7 +17,7 @@ const outputHas = (file: string, lines: number) =>
 
 // each waits for processes to start: side by side they take a third of the time
 describe("the apns process", { concurrent: true, timeout: 120_000 }, () => {
-  it.scopedLive("teaches, in plain text where nobody sees colors", () =>
+  it.scopedLive("shows help, without colors if the output is not a terminal", () =>
     Effect.gen(function*() {
       const { code, err, out } = yield* Effect.flatMap(start(["--help"]), ({ exit }) => exit)
       assert.strictEqual(code, ExitCode.accepted)
@@ -47,7 +47,7 @@ describe("the apns process", { concurrent: true, timeout: 120_000 }, () => {
       assert.sameMembers(lines.map(({ token }) => token), range(3))
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("bulk, killed half way and resumed: one outcome each, and only those under way were sent twice", () =>
+  it.scopedLive("bulk, killed half way and resumed -> one outcome each, and only requests in flight were sent twice", () =>
     Effect.gen(function*() {
       const count = 20_000
       const concurrency = 500
@@ -135,7 +135,7 @@ describe("the apns process", { concurrent: true, timeout: 120_000 }, () => {
       }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scopedLive("bulk, a second Ctrl-C: gives up what is under way, and sends it again when resumed", () =>
+  it.scopedLive("bulk, a second Ctrl-C -> cancels requests in flight, and sends them again when resumed", () =>
     Effect.gen(function*() {
       const mock = yield* MockApns.make()
       const dir = yield* directory

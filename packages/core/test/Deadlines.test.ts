@@ -356,7 +356,7 @@ describe("Deadlines", () => {
       assert.deepStrictEqual(widths.slice(0, 6), [1, 1, 1, 2, 2, 2])
     }))
 
-  it.scoped("where nothing is due nobody sleeps; many that are due at one time cost one sleep, of 24 days at most", () =>
+  it.scoped("no entries -> no sleep; many entries for one time -> one sleep, of at most 24 days", () =>
     Effect.gen(function*() {
       const clock = new HandClock()
       const deadlines = yield* Effect.withClock(Deadlines.make, clock)
@@ -378,7 +378,7 @@ describe("Deadlines", () => {
       assert.strictEqual(bucketsOf(deadlines), 1)
     }))
 
-  it.scoped("what is set, or reported, just before a sleep begins is not slept over", () =>
+  it.scoped("an entry set, or a defect reported, just before a sleep begins -> not delayed by the sleep", () =>
     Effect.gen(function*() {
       const messages: Array<unknown> = []
       const logger = Logger.make(({ message }) => void messages.push(message))
@@ -406,7 +406,7 @@ describe("Deadlines", () => {
       assert.deepStrictEqual([early.due, late.due], [[100, 200], [1000]])
     }))
 
-  it.scoped("what is reported is logged at once, whatever is due", () =>
+  it.scoped("a reported defect -> logged at once, no matter what is due", () =>
     Effect.gen(function*() {
       const messages: Array<unknown> = []
       const logger = Logger.make(({ message }) => void messages.push(message))
@@ -430,7 +430,7 @@ describe("Deadlines", () => {
       assert.deepStrictEqual(entry.due, [1000])
     }))
 
-  it.scoped("a sleep that goes on although its time is over by more than 20 ms is broken off by the next look at the clock", () =>
+  it.scoped("a sleep continues more than 20 ms after its time -> ended when the clock is next read", () =>
     Effect.gen(function*() {
       const clock = new HandClock()
       const deadlines = yield* Effect.withClock(Deadlines.make, clock)
@@ -450,7 +450,7 @@ describe("Deadlines", () => {
       assert.deepStrictEqual(entry.due, [1021])
     }))
 
-  it.scoped("a sleep that ends up to 50 ms early says nothing of the clock; earlier, the clock was set back", () =>
+  it.scoped("a sleep ends up to 50 ms early -> no change of the clock; earlier than that -> the clock was set back", () =>
     Effect.gen(function*() {
       for (const [early, ahead] of [[50, 0], [51, 51]] as const) {
         const clock = new HandClock()

@@ -2,7 +2,7 @@
  * A sans-IO HTTP/2 client session for push: bytes in, events out.
  *
  * The session owns the protocol and nothing else: no socket, no timer, no clock. Its driver hands received bytes to
- * {@link Session.receive}, writes what {@link Session.takeOutput} returns, and is told of everything through a
+ * {@link Session.receive}, writes what {@link Session.takeOutput} returns, and gets every event through a
  * {@link Handler}. RFC 9113 and RFC 7541 are the specification.
  *
  * @example
@@ -212,7 +212,7 @@ export interface PeerSettings {
 }
 
 /**
- * How the session tells its driver what happened. Every method is called synchronously from
+ * The events of a session, for its driver. Every method is called synchronously from
  * {@link Session.receive} (or from the call named); a handler may call back into the session at any time.
  *
  * @since 0.1.0
@@ -238,7 +238,7 @@ export interface Handler<in S extends Stream> {
   onOutput(): void
   /**
    * {@link Session.available} is no longer 0 for the reason that a body waited for the connection's send window: the
-   * last such body was sent. (Free slots are told of by the other methods.)
+   * last such body was sent. (Other free slots are reported by the other methods.)
    */
   onAvailable?(): void
 }
@@ -259,8 +259,8 @@ export interface Limits {
   /** Body of one response. Default 65536. */
   readonly maxBodySize: number
   /**
-   * Frames that cost work and bring nothing (PING, SETTINGS, PRIORITY, empty DATA, frames of closed streams and of unknown
-   * types): so many at once, and as many more in each second that {@link Session.receive} is told of. A response makes
+   * Frames that cause work without use (PING, SETTINGS, PRIORITY, empty DATA, frames of closed streams and of unknown
+   * types): so many at once, and as many more in each second that {@link Session.receive} gets the time of. A response makes
    * up for 100 of them, an answer to our own PING for all. WINDOW_UPDATE has the same limit for itself, and two more for
    * each DATA frame that was sent. Also the number of answers (acknowledgments, RST_STREAM) that wait to be taken.
    * Default 1000.
@@ -283,7 +283,7 @@ export const defaultLimits: Limits = {
 }
 
 /**
- * What a {@link Session} is told when it is made.
+ * The options of a {@link Session}.
  *
  * @since 0.1.0
  * @category models

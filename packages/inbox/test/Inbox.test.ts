@@ -53,7 +53,7 @@ const ask = (
   })
 
 describe("Inbox", () => {
-  describe("what it tells of a push", () => {
+  describe("the description of a push", () => {
     it.scopedLive("lists pushes newest first, with exact counts by outcome", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
@@ -116,7 +116,7 @@ describe("Inbox", () => {
         ])
       }))
 
-    it.scopedLive("tells what a Live Activity has no more, and keeps its last state when it ends", () =>
+    it.scopedLive("values removed from a Live Activity are listed, and its last state is kept when it ends", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const push = (aps: Record<string, unknown>) =>
@@ -134,7 +134,7 @@ describe("Inbox", () => {
         assert.deepStrictEqual(end?.activity?.state, [{ path: "b.c", value: "[1,3]" }])
       }))
 
-    it.scopedLive("knows which push a collapse id replaced, for each token and topic apart", () =>
+    it.scopedLive("finds the push that a collapse id replaced, separately for each token and topic", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* alert(inbox, "1", { collapseId: "x" })
@@ -150,7 +150,7 @@ describe("Inbox", () => {
         ])
       }))
 
-    it.scopedLive("fills in localized words where the strings are known, and shows the keys where not", () =>
+    it.scopedLive("fills in localized texts if the strings are known, otherwise shows the keys", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make({
           page: { strings: Strings.fromRecord({ INVITE: "%1$@ invites you to lunch with %2$@" }) }
@@ -186,7 +186,7 @@ describe("Inbox", () => {
         assert.lengthOf((yield* inbox.list({ token: push?.channelId })).pushes, 1)
       }))
 
-    it.scopedLive("gives everything about a push, and nothing of the signature of its provider token", () =>
+    it.scopedLive("gives everything about a push, without the signature of its provider token", () =>
       Effect.gen(function*() {
         const tokens: Array<string> = []
         const inbox = yield* Inbox.make({
@@ -214,7 +214,7 @@ describe("Inbox", () => {
         }
       }))
 
-    it.scopedLive("says so when a push is not there", () =>
+    it.scopedLive("an unknown id -> NoSuchPush", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         for (const id of [0, 1, -1, 1.5, NaN, Infinity]) {
@@ -222,7 +222,7 @@ describe("Inbox", () => {
         }
       }))
 
-    it.scopedLive("survives bodies and headers of every kind", () =>
+    it.scopedLive("bodies and headers of every kind -> shown without an error", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make({ mock: { auth: "none" } })
         const deep = "[".repeat(2000) + "]".repeat(2000)
@@ -282,7 +282,7 @@ describe("Inbox", () => {
         assert.isTrue(page.more)
       }))
 
-    it.scopedLive("starts counting anew when it is cleared, and gives no id twice", () =>
+    it.scopedLive("cleared -> counts start at 0, and no id is used twice", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* alert(inbox, "old")
@@ -295,7 +295,7 @@ describe("Inbox", () => {
         assert.strictEqual(counts.kept, 1)
       }))
 
-    it.scopedLive("leaves out of the counts what was on its way when it was cleared", () =>
+    it.scopedLive("pushes in flight when it is cleared -> not counted", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* inbox.answer({ delay: 200, times: 1 })
@@ -345,7 +345,7 @@ describe("Inbox", () => {
           else assert.deepStrictEqual(pushes.map(({ title }) => title ?? ""), [...expected], JSON.stringify(filter))
         }
       }))
-    it.scopedLive("finds words that the payload escapes", () =>
+    it.scopedLive("finds text that is escaped in the payload", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const pool = yield* poolTo(inbox.mock)
@@ -358,7 +358,7 @@ describe("Inbox", () => {
   })
 
   describe("waitFor", () => {
-    it.scopedLive("gives a push that is here already, the oldest that matches", () =>
+    it.scopedLive("a matching push is already there -> the oldest one", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* alert(inbox, "one")
@@ -367,7 +367,7 @@ describe("Inbox", () => {
         assert.strictEqual((yield* inbox.waitFor({ text: "two" })).id, 2)
         assert.strictEqual((yield* inbox.waitFor({}, { after: 1 })).body, "two")
       }))
-    it.scopedLive("waits for one to come, and lets others pass", () =>
+    it.scopedLive("waits for a matching push, and ignores others", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const fiber = yield* Effect.fork(inbox.waitFor({ token: other }))
@@ -375,7 +375,7 @@ describe("Inbox", () => {
         yield* alert(inbox, "this", { token: other })
         assert.strictEqual((yield* Fiber.join(fiber)).body, "this")
       }))
-    it.scopedLive("gives a push only when its outcome is known", () =>
+    it.scopedLive("returns a push only when its outcome is known", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* inbox.answer({ delay: 50, times: 1 })
@@ -385,7 +385,7 @@ describe("Inbox", () => {
         assert.strictEqual(push.outcome, "accepted")
         assert.isAtLeast(push.timing.took ?? 0, 45)
       }))
-    it.scopedLive("says what did not come, and how many others did", () =>
+    it.scopedLive("none comes in time -> NotArrived with the filter and the number of other pushes", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* alert(inbox, "x")
@@ -409,7 +409,7 @@ describe("Inbox", () => {
         "No push with topic \"com.example.app\" came within 2m; the inbox has received 3 in all"
       )
     })
-    it.scoped("times out by the current clock", () =>
+    it.scoped("the timeout is measured by Effect's Clock", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const fiber = yield* Effect.fork(Effect.flip(inbox.waitFor({}, { timeout: "1 hour" })))
@@ -419,7 +419,7 @@ describe("Inbox", () => {
   })
 
   describe("answers", () => {
-    it.scopedLive("gives a reason to one token, with the time since when it is dead", () =>
+    it.scopedLive("a reason for one token, with its timestamp", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const pool = yield* poolTo(inbox.mock)
@@ -438,7 +438,7 @@ describe("Inbox", () => {
         assert.strictEqual(push?.status, 410)
         assert.strictEqual((yield* inbox.get(push?.id ?? 0)).told, "Unregistered")
       }))
-    it.scopedLive("sends Retry-After, which the library obeys", () =>
+    it.scopedLive("retryAfter -> the library waits that long", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* inbox.answer({ reason: "TooManyRequests", retryAfter: 1, times: 1 })
@@ -449,7 +449,7 @@ describe("Inbox", () => {
         assert.strictEqual(first?.status, 429)
         assert.isAtLeast((second?.time ?? 0) - (first?.time ?? 0), 950)
       }))
-    it.scopedLive("counts down the next pushes, and the newest answer holds", () =>
+    it.scopedLive("times -> only the next pushes; of several answers the newest is used", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* inbox.answer({ reason: "BadDeviceToken" })
@@ -463,7 +463,7 @@ describe("Inbox", () => {
         assert.strictEqual((yield* alert(inbox, "4")).outcome, "accepted")
         assert.strictEqual((yield* Effect.flip(inbox.removeAnswer(1)))._tag, "NoSuchAnswer")
       }))
-    it.scopedLive("answers to a topic or a bundle ID with all its topics, and to a push type", () =>
+    it.scopedLive("matches a topic, a bundle ID with all its topics, or a push type", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const call = (topic: string) => inbox.send({ token, topic, pushType: "voip", payload: {} })
@@ -505,7 +505,7 @@ describe("Inbox", () => {
         assert.strictEqual(push.outcome, "lost")
         yield* Fiber.interrupt(fiber)
       }))
-    it.scopedLive("refuses what makes no sense", () =>
+    it.scopedLive("invalid options -> refused", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         for (
@@ -532,7 +532,7 @@ describe("Inbox", () => {
         assert.strictEqual((yield* Effect.flip(inbox.answer({})))._tag, "ParseError")
         assert.deepStrictEqual(yield* inbox.answers, [])
       }))
-    it.scopedLive("leaves to the mock's own `next` and `script` what they decide", () =>
+    it.scopedLive("the mock's own `next` and `script` are used first", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* inbox.answer({ reason: "BadTopic", times: 1 })
@@ -556,7 +556,7 @@ describe("Inbox", () => {
     ]
     for (const how of ["next", "script"] as const) {
       for (const [what, behavior] of cases) {
-        it.scopedLive(`a push that \`${how}\` lets be ${what} is lost`, () =>
+        it.scopedLive(`a push with \`${how}\` that is ${what} -> lost`, () =>
           Effect.gen(function*() {
             const inbox = yield* Inbox.make()
             if (how === "next") yield* inbox.mock.next(behavior)
@@ -578,7 +578,7 @@ describe("Inbox", () => {
       }
     }
 
-    it.scopedLive("a push whose sender gives up while it waits is lost", () =>
+    it.scopedLive("the sender gives up while the push waits -> lost", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* inbox.answer({ delay: 60_000 })
@@ -590,7 +590,7 @@ describe("Inbox", () => {
   })
 
   describe("send", () => {
-    it.scopedLive("tells what is wrong with what cannot be sent", () =>
+    it.scopedLive("a push that cannot be sent -> an error that says why", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         assert.strictEqual((yield* alert(inbox, "x", { token: "xyz" })).outcome, "failed")
@@ -618,7 +618,7 @@ describe("Inbox", () => {
 
   describe("who may use it", () => {
     const json = { "content-type": "application/json" }
-    it.scopedLive("refuses every Host that is not loopback, on every path", () =>
+    it.scopedLive("a Host that is not loopback -> refused on every path", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         for (
@@ -645,7 +645,7 @@ describe("Inbox", () => {
           assert.strictEqual((yield* ask(inbox, "/api/info", { headers: { host } })).status, 200, host)
         }
       }))
-    it.scopedLive("refuses foreign origins and sites", () =>
+    it.scopedLive("other origins and sites -> refused", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const host = `localhost:${inbox.port}`
@@ -713,7 +713,7 @@ describe("Inbox", () => {
           assert.strictEqual(headers["referrer-policy"], "no-referrer")
         }
       }))
-    it.scopedLive("asks for the token where a cookie of its name is none, and finds it among others", () =>
+    it.scopedLive("a cookie of its name without a valid value -> refused; the token is found among other cookies", () =>
       Effect.gen(function*() {
         const secret = "a-long-enough-token?&%"
         const inbox = yield* Inbox.make({ page: { token: secret } })
@@ -749,7 +749,7 @@ describe("Inbox", () => {
           assert.match(String(headers["set-cookie"]), new RegExp(`^apns-inbox-${name}=a-long-enough-token;`))
         }
       }))
-    it.scopedLive("refuses a body larger than 1 MiB, whether or not it says so", () =>
+    it.scopedLive("a body larger than 1 MiB, with or without content-length -> refused", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const host = `localhost:${inbox.port}`
@@ -768,7 +768,7 @@ describe("Inbox", () => {
         assert.strictEqual((yield* Effect.either(send(large, { "transfer-encoding": "chunked" })))._tag, "Left")
         assert.strictEqual((yield* send(of(1), { "transfer-encoding": "chunked" })).status, 200)
       }))
-    it.scopedLive("listens elsewhere only with a token, and then asks for it", () =>
+    it.scopedLive("another address than loopback -> only with a token, which is then required", () =>
       Effect.gen(function*() {
         const refused = yield* Effect.flip(Inbox.make({ page: { host: "0.0.0.0" } }))
         assert.strictEqual(refused._tag, "InboxError")
@@ -804,7 +804,7 @@ describe("Inbox", () => {
       const inbox = yield* Inbox.make()
       return { inbox, client: yield* InboxClient.make({ url: inbox.url }) }
     })
-    it.scopedLive("does with the client all that can be done in the process", () =>
+    it.scopedLive("the client can do everything that Inbox can", () =>
       Effect.gen(function*() {
         const { client, inbox } = yield* setup
         const waiting = yield* Effect.fork(client.waitFor({ text: "Lunch" }))
@@ -834,7 +834,7 @@ describe("Inbox", () => {
         yield* client.clear
         assert.strictEqual((yield* client.counts).total, 0)
       }))
-    it.scopedLive("says where the inbox was looked for when there is none", () =>
+    it.scopedLive("no inbox there -> an error with the address", () =>
       Effect.gen(function*() {
         const client = yield* InboxClient.make({ url: "http://127.0.0.1:1" })
         const error = yield* Effect.flip(client.counts)
@@ -842,7 +842,7 @@ describe("Inbox", () => {
         assert.include(error.message, "http://127.0.0.1:1")
         assert.strictEqual((yield* Effect.flip(InboxClient.make({ url: "nowhere" })))._tag, "InboxClientError")
       }))
-    it.scopedLive("refuses parameters that it does not know and numbers that are none, and says which", () =>
+    it.scopedLive("unknown parameters and invalid numbers -> refused, with their names", () =>
       Effect.gen(function*() {
         const { inbox } = yield* setup
         yield* alert(inbox, "x")
@@ -862,7 +862,7 @@ describe("Inbox", () => {
           assert.include(body, name, path)
         }
       }))
-    it.scopedLive("takes ids between those that there are", () =>
+    it.scopedLive("ids between two pushes, as bounds -> accepted", () =>
       Effect.gen(function*() {
         const { client, inbox } = yield* setup
         for (const text of ["one", "two", "three"]) yield* alert(inbox, text)
@@ -872,7 +872,7 @@ describe("Inbox", () => {
           assert.strictEqual((yield* access.waitFor({}, { after: 1.5, timeout: "1 second" })).id, 2)
         }
       }))
-    it.scopedLive("says why where there is nothing to answer with", () =>
+    it.scopedLive("a body that is not JSON, an unknown path or method -> an error that says why", () =>
       Effect.gen(function*() {
         const { inbox } = yield* setup
         const headers = { "content-type": "application/json" }
@@ -884,7 +884,7 @@ describe("Inbox", () => {
         assert.include(nowhere.body, "/docs")
         assert.include((yield* ask(inbox, "/api/pushes", { method: "PUT", headers, body: "{}" })).body, "PUT")
       }))
-    it.scopedLive("says in words what an error of the API is, beside its fields", () =>
+    it.scopedLive("errors of the API have a message beside their fields", () =>
       Effect.gen(function*() {
         const { inbox } = yield* setup
         for (
@@ -939,7 +939,7 @@ describe("Inbox", () => {
         ])
         assert.strictEqual((yield* ask(inbox, "/docs")).status, 200)
       }))
-    it.scopedLive("streams what is here and what comes as server-sent events, filtered", () =>
+    it.scopedLive("server-sent events: the pushes that are there and later ones, filtered", () =>
       Effect.gen(function*() {
         const { inbox } = yield* setup
         yield* alert(inbox, "good before")
@@ -981,7 +981,7 @@ describe("Inbox", () => {
           "good late"
         ])
       }))
-    it.live("ends at once though pages hold their streams open", () =>
+    it.live("ends at once, although pages keep their streams open", () =>
       Effect.gen(function*() {
         const started = yield* Effect.scoped(Effect.gen(function*() {
           const inbox = yield* Inbox.make()
@@ -995,7 +995,7 @@ describe("Inbox", () => {
         }))
         assert.isBelow(Date.now() - started, 4000)
       }))
-    it.scopedLive("says that a port is taken", () =>
+    it.scopedLive("a port in use -> an error that says so", () =>
       Effect.gen(function*() {
         const { inbox } = yield* setup
         const error = yield* Effect.flip(Inbox.make({ page: { port: inbox.port } }))
@@ -1004,7 +1004,7 @@ describe("Inbox", () => {
       }))
   })
 
-  it.scopedLive("is a layer that gives its mock as well", () =>
+  it.scopedLive("the layer also provides its mock", () =>
     Effect.gen(function*() {
       const inbox = yield* Inbox.Inbox
       const mock = yield* MockApns.MockApns
@@ -1012,7 +1012,7 @@ describe("Inbox", () => {
     }).pipe(Effect.provide(Inbox.layer())))
 
   describe("MockApns with an inbox", () => {
-    it.scopedLive("shows what the mock received, and answers for it", () =>
+    it.scopedLive("shows what the mock received, and its answers are used", () =>
       Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
         const pool = yield* poolTo(apns)
@@ -1035,7 +1035,7 @@ describe("Inbox", () => {
           undefined
         ])
       }).pipe(Effect.provide(MockApns.layer({ inbox: true }))))
-    it.scopedLive("asks the mock's own hooks first", () => {
+    it.scopedLive("calls the mock's own hooks first", () => {
       const seen: Array<string> = []
       return Effect.gen(function*() {
         const apns = yield* MockApns.MockApns
@@ -1057,14 +1057,14 @@ describe("Inbox", () => {
         onReceived: ({ reason }) => void seen.push(`received ${reason}`)
       })))
     })
-    it.scopedLive("says what is wrong with its page", () =>
+    it.scopedLive("the page cannot be served -> an error that says why", () =>
       Effect.gen(function*() {
         const taken = yield* Inbox.make()
         const error = yield* Effect.flip(MockApns.make({ inbox: { port: taken.port } }))
         assert.strictEqual(error._tag, "MockApnsError")
         assert.include(error.message, `port ${taken.port}`)
       }))
-    it.scopedLive("has none unless it is asked for", () =>
+    it.scopedLive("no inbox unless it is turned on", () =>
       Effect.gen(function*() {
         assert.isUndefined((yield* MockApns.make()).inbox)
         assert.isUndefined((yield* MockApns.make({ inbox: false })).inbox)

@@ -94,14 +94,14 @@ const cost = (count: number, answer: Parameters<typeof Response.make>[0], option
 
 const busy = { status: 503, body: { reason: "ServiceUnavailable" } } as const
 
-describe("many requests are refused at once", () => {
+describe("many requests refused at once", () => {
   const ways: Readonly<Record<string, ApnsPool.PoolOptions>> = {
     "the default schedule": {},
     "the default schedule, given as an option": { backoffSchedule: ApnsPool.backoffSchedule },
     "a schedule of the caller's": { backoffSchedule: Schedule.spaced("1 second") }
   }
   for (const [name, options] of Object.entries(ways)) {
-    it.effect(`${name}: neither a fiber nor a timer for each of them`, () =>
+    it.effect(`${name} -> no fiber or timer for each request`, () =>
       Effect.gen(function*() {
         const few = yield* cost(100, busy, options)
         const many = yield* cost(800, busy, options)
@@ -111,7 +111,7 @@ describe("many requests are refused at once", () => {
       }))
   }
 
-  it.effect("a server that says when to come back: neither a fiber nor a timer for each of them", () =>
+  it.effect("a server that sends Retry-After -> no fiber or timer for each request", () =>
     Effect.gen(function*() {
       const answer = { ...busy, headers: { "retry-after": "1" } }
       const few = yield* cost(100, answer, {})
@@ -200,13 +200,13 @@ const signing = (answer: Parameters<typeof Response.make>[0], count: number) =>
     return asked
   })
 
-describe("a provider token is refused to many requests at once", () => {
-  it.scoped("expired: the signer is asked once, and each request is sent again", () =>
+describe("a provider token refused for many requests at once", () => {
+  it.scoped("expired -> the signer is called once, and each request is sent again", () =>
     Effect.map(signing({ status: 403, body: { reason: "ExpiredProviderToken" } }, 800), (asked) => {
       assert.deepStrictEqual(asked, { expired: 1, tooManyUpdates: 0 })
     }))
 
-  it.scoped("too many updates: the signer is told once, and each request is sent again", () =>
+  it.scoped("too many updates -> the signer is called once, and each request is sent again", () =>
     Effect.map(signing({ status: 429, body: { reason: "TooManyProviderTokenUpdates" } }, 800), (asked) => {
       assert.deepStrictEqual(asked, { expired: 0, tooManyUpdates: 1 })
     }))
@@ -222,7 +222,7 @@ const growths: Readonly<Record<string, readonly [Growth, Schedule.Schedule<unkno
 
 describe("the pool's own schedules, computed", () => {
   for (const [name, [growth, schedule]] of Object.entries(growths)) {
-    it.effect(`${name}: the wait of the schedule itself, to 64 ms, and never beyond its jitter`, () =>
+    it.effect(`${name} -> the wait of the schedule, rounded to 64 ms, within its jitter`, () =>
       Effect.promise(() =>
         FastCheck.assert(
           FastCheck.asyncProperty(
@@ -246,7 +246,7 @@ describe("the pool's own schedules, computed", () => {
       ))
   }
 
-  it.effect("a schedule that looks alike is asked: it is the caller's", () =>
+  it.effect("a similar schedule of the caller -> run, not computed", () =>
     Effect.gen(function*() {
       const schedules = new Schedules(yield* Effect.runtime(), new Utils.PCGRandom(1))
       assert.isDefined(schedules.compute(ApnsPool.backoffSchedule, 5, undefined))
@@ -254,7 +254,7 @@ describe("the pool's own schedules, computed", () => {
     }))
 })
 
-describe("schedules of the caller's", () => {
+describe("schedules of the caller", () => {
   const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
   const odd: Readonly<Record<string, { readonly schedule: Schedule.Schedule<unknown>; readonly answer: string }>> = {
@@ -281,7 +281,7 @@ describe("schedules of the caller's", () => {
     }
   }
   for (const [what, { answer, schedule }] of Object.entries(odd)) {
-    it.live(`one that ${what} concerns its own request: the others are answered in the same turn`, () =>
+    it.live(`one that ${what} -> only its own request is affected, the others are answered in the same turn`, () =>
       Effect.gen(function*() {
         const schedules = new Schedules(yield* Effect.runtime(), new Utils.PCGRandom(1))
         const good: Array<number | undefined> = []
@@ -303,7 +303,7 @@ describe("schedules of the caller's", () => {
       }).pipe(Effect.provide(silent)))
   }
 
-  it.live("thousands of questions: other work of the event loop gets its turn in between", () =>
+  it.live("thousands of steps -> other work of the event loop runs in between", () =>
     Effect.gen(function*() {
       const schedules = new Schedules(yield* Effect.runtime(), new Utils.PCGRandom(1))
       let answered = 0

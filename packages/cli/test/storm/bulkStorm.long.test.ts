@@ -6,7 +6,7 @@ import { isGood, storm } from "./BulkStorm.js"
 
 describe("apns bulk, killed and cut off at random", () => {
   it.live(
-    "every token has one final outcome, and only those under way are seen twice, under the same names",
+    "every token has one final outcome, and only requests in flight are seen twice, with the same ids",
     () =>
       storm({
         tokens: 8000,

@@ -10,7 +10,7 @@ class MemoryTransport implements TestTransport, Transport {
   #receiver: Receiver | undefined
   #early: Array<Uint8Array> = []
   #closing: TransportClose | undefined
-  #told = false
+  #notified = false
   #done: ((error?: Error) => void) | undefined
 
   constructor(info: Partial<TransportInfo> | undefined) {
@@ -61,7 +61,7 @@ class MemoryTransport implements TestTransport, Transport {
       for (const bytes of early) {
         receiver.onData(bytes)
       }
-      this.#tell()
+      this.#notify()
     })
   }
 
@@ -86,7 +86,7 @@ class MemoryTransport implements TestTransport, Transport {
     this.closed = true
     this.#closing = { kind: close?.code === undefined ? "Eof" : "Error", code: undefined, message: undefined, ...close }
     this.completeWrite()
-    this.#tell()
+    this.#notify()
   }
 
   readonly end = (): void => {
@@ -101,13 +101,13 @@ class MemoryTransport implements TestTransport, Transport {
     this.#closing = { kind: "Destroyed", code: undefined, message: undefined }
     queueMicrotask(() => {
       this.completeWrite()
-      this.#tell()
+      this.#notify()
     })
   }
 
-  #tell(): void {
-    if (this.#receiver !== undefined && this.#closing !== undefined && !this.#told) {
-      this.#told = true
+  #notify(): void {
+    if (this.#receiver !== undefined && this.#closing !== undefined && !this.#notified) {
+      this.#notified = true
       this.#receiver.onClose(this.#closing)
     }
   }

@@ -29,7 +29,7 @@ export class SocketTransport implements Transport {
   /** Data that arrived before there was a receiver. */
   #early: Array<Uint8Array> = []
   #close: TransportClose | undefined
-  #told = false
+  #notified = false
   #info: TransportInfo | undefined
 
   /**
@@ -65,7 +65,7 @@ export class SocketTransport implements Transport {
         receiver.onData(bytes)
       }
       if (this.#close !== undefined) {
-        this.#tell(this.#close)
+        this.#notify(this.#close)
       } else if (this.#pulled) {
         this.#socket.resume()
       } else {
@@ -176,13 +176,13 @@ export class SocketTransport implements Transport {
     if (this.#close === undefined) {
       this.#close = close
       // Deferred, so that a receiver is never called from inside its own call to destroy.
-      queueMicrotask(() => this.#tell(close))
+      queueMicrotask(() => this.#notify(close))
     }
   }
 
-  #tell(close: TransportClose): void {
-    if (this.#receiver !== undefined && !this.#told) {
-      this.#told = true
+  #notify(close: TransportClose): void {
+    if (this.#receiver !== undefined && !this.#notified) {
+      this.#notified = true
       this.#receiver.onClose(close)
     }
   }

@@ -36,7 +36,7 @@ export class HpackEncoder {
   /** Bytes of the entries that were used in this generation. */
   private live = 0
   private capacity: number
-  // size changes that the peer must be told of before the next field: the smallest, then the last (RFC 7541 section 4.2)
+  // size changes to send to the peer before the next field: the smallest, then the last (RFC 7541 section 4.2)
   private smallestChange = -1
   private lastChange = -1
 

@@ -510,7 +510,7 @@ class Engine {
       )
       for (const row of inserted) seqs.set(numberOf(row["batch"]), numberOf(row["seq"]))
       for (const { batch: { row: { campaign, id } }, refusals } of chunks) {
-        if (refusals !== undefined && seqs.has(id) && (yield* isPoisoned(db, campaign, refusals))) {
+        if (refusals !== undefined && seqs.has(id) && (yield* isRefusedAsWhole(db, campaign, refusals))) {
           toStop.set(campaign, refusals.reason)
         }
       }
@@ -1118,7 +1118,11 @@ class Engine {
  * Counts the refusals of a campaign, of all its batches and runners; returns whether there were enough of them and nothing
  * else so far. Within the transaction that writes their outcomes.
  */
-const isPoisoned = (db: Database, campaign: string, refusals: Batches.Refusals): Effect.Effect<boolean, SqlError> =>
+const isRefusedAsWhole = (
+  db: Database,
+  campaign: string,
+  refusals: Batches.Refusals
+): Effect.Effect<boolean, SqlError> =>
   Effect.gen(function*() {
     const [counted] = yield* db.run(
       `UPDATE @campaigns SET refusal = COALESCE(refusal, $2),

@@ -105,7 +105,7 @@ export class Engine implements Owner {
     )
   }
 
-  // --- deliveries come ---
+  // --- new deliveries ---
 
   submit(delivery: Delivery, now = this.deadlines.now()): void {
     delivery.engine = this
@@ -153,7 +153,7 @@ export class Engine implements Owner {
     this.pump()
   }
 
-  // --- what becomes of an attempt ---
+  // --- the outcome of an attempt ---
 
   answered(delivery: Delivery, now: number): void {
     if (delivery.phase !== "inFlight") return
@@ -282,7 +282,7 @@ export class Engine implements Owner {
     }
   }
 
-  // --- what is done about it ---
+  // --- applying a verdict ---
 
   /** Exactly one new signature for all requests that failed with the old token; each of them is sent once more. */
   private resign(delivery: Delivery, settle: () => void): void {

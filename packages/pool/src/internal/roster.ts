@@ -250,7 +250,7 @@ export class Roster {
     return best ?? fallback
   }
 
-  // --- what connections tell ---
+  // --- events of connections ---
 
   onCapacity(member: Member): void {
     if (this.down || this.spare !== undefined || member.unsafe?.limit === 0) this.updateDown()

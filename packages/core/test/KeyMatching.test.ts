@@ -112,7 +112,7 @@ describe("a signing key whose parts do not match", () => {
     "an RSA JWK": [json(rsa.one), /NotEcP256.*of kind rsa/]
   }
   for (const [name, [key, expected, passphrase]] of Object.entries(refused)) {
-    it.effect(`is refused with what does not fit: ${name}`, () =>
+    it.effect(`refused, with the part that does not match: ${name}`, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(tokenOf(key, passphrase))
         assert.match(`${error.reason} ${error.message}`, expected)
@@ -241,7 +241,7 @@ describe("an archive whose parts do not match", () => {
     ]
   }
   for (const [name, [make, expected]] of Object.entries(refused)) {
-    it.effect(`is refused with what does not fit: ${name}`, () =>
+    it.effect(`refused, with the part that does not match: ${name}`, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(read(make()))
         assert.match(`${error.reason} ${error.message}`, expected)
