@@ -76,10 +76,11 @@ const post = (
   asked = request()
 ): Effect.Effect<Exit.Exit<Response.Response, Failure.RequestError>> =>
   Effect.gen(function*() {
-    const fiber = yield* Effect.fork(Effect.uninterruptible(fake.post(asked)))
+    const fiber = yield* Effect.forkDaemon(Effect.uninterruptible(fake.post(asked)))
     yield* Effect.yieldNow()
     if (fake.sent !== undefined) act(fake.sent)
-    return yield* Fiber.await(fiber)
+    for (let i = 0; i < 10; i++) yield* Effect.yieldNow()
+    return Option.getOrElse(yield* Fiber.poll(fiber), () => assert.fail("the caller heard nothing"))
   })
 
 const errorOf = (exit: Exit.Exit<Response.Response, Failure.RequestError>): Failure.RequestError =>

@@ -116,7 +116,7 @@ const make = (
   prepare: (fake: Fake) => void = () => {}
 ) =>
   Effect.gen(function*() {
-    /** What was told to whoever counts, to the owner, and to the log; each once it was told. */
+    /** What was counted, told to the owner and logged, in that order. */
     const told: Array<string> = []
     const logger = Logger.make(({ annotations, logLevel, message }) => {
       const text = Array.isArray(message) ? message.join(" ") : String(message)
@@ -994,7 +994,7 @@ describe("changing the number of connections", () => {
         const [first, second] = made.fakes
         const state = cause._tag === "ScopeClosed" ? "closed" : "draining"
         assert.deepStrictEqual([first?.state, second?.state], [state, state])
-        // which one could fail now no longer matters
+        // that the first one asked for another before anybody used it was a failure, and the end adds none
         assert.strictEqual(made.roster.failure?._tag, "Goaway")
       }
     }))

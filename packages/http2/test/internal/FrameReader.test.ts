@@ -71,6 +71,8 @@ describe("FrameReader", () => {
       const listener = new Listener()
       for (let at = 0; at < all.length; at += size) listener.push(all.subarray(at, at + size))
       assert.deepStrictEqual(listener.seen, expected, `${size}`)
+      // no header is judged before all of it is there
+      assert.deepStrictEqual([...new Set(listener.headers)], ["8 6 1", "0 0 3", "16384 0 0", "1 1 255", "300 66 0"])
     }
     const random = new Random(3)
     for (let round = 0; round < 200; round++) {
@@ -175,5 +177,23 @@ describe("FrameReader", () => {
     assert.throws(() => listener.push(all), "the handler's")
     listener.push(all)
     assert.lengthOf(listener.seen, 1)
+  })
+
+  it("a frame without a payload at the end of a chunk -> handed out at once, not with the next chunk", () => {
+    const listener = new Listener()
+    listener.push(frames[1] ?? all)
+    assert.lengthOf(listener.seen, 1)
+    listener.push(Frame.concat([frames[3] ?? all, frames[1] ?? all]))
+    assert.lengthOf(listener.seen, 3)
+  })
+
+  it("the rest of a header comes in a chunk that is larger than any frame -> every frame is handed out", () => {
+    const expected = [...whole(), ...whole(), ...whole()]
+    for (let cut = 1; cut < 20; cut++) {
+      const listener = new Listener()
+      listener.push(all.subarray(0, cut))
+      listener.push(Frame.concat([all.subarray(cut), all, all]))
+      assert.deepStrictEqual(listener.seen, expected, `${cut}`)
+    }
   })
 })

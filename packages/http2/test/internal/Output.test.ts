@@ -100,4 +100,32 @@ describe("Output", () => {
     output.release(small)
     assert.strictEqual(output.reserve(16_385).length, 32_768)
   })
+
+  it("keeps the same memory while there is room in it, to the last byte", () => {
+    const output = new Output()
+    const first = output.reserve(1)
+    assert.strictEqual(output.reserve(16_384).buffer, first.buffer)
+    write(output, 384, 1)
+    assert.strictEqual(output.reserve(16_000).buffer, first.buffer)
+    output.release(take(output))
+    // memory that came back is used for exactly as much as it holds
+    assert.strictEqual(output.reserve(16_384).buffer, first.buffer)
+  })
+
+  it("memory of others is given back while ours is out -> ours is not written to", () => {
+    const output = new Output()
+    write(output, 1, 1)
+    const bytes = take(output)
+    output.release(new Uint8Array(4))
+    write(output, 1, 2)
+    assert.notStrictEqual(take(output).buffer, bytes.buffer)
+  })
+
+  it("much was reserved but little written -> the next memory is no larger", () => {
+    const output = new Output()
+    output.reserve(100_000)
+    write(output, 1, 1)
+    take(output)
+    assert.strictEqual(output.reserve(1).length, 16_384)
+  })
 })

@@ -74,4 +74,10 @@ describe("SettingsUpdate", () => {
     assert.deepInclude(read([id, 200], [id, 100]), { smallest: 100, result: { ...before, headerTableSize: 100 } })
     assert.deepInclude(read([id, 9_000]), { smallest: 4_096, result: { ...before, headerTableSize: 9_000 } })
   })
+
+  it("ENABLE_PUSH 0 is allowed and changes nothing (RFC 9113 section 6.5.2)", () => {
+    const { code, result } = read([SettingId.ENABLE_PUSH, 0])
+    assert.isUndefined(code)
+    assert.deepStrictEqual(result, before)
+  })
 })

@@ -165,6 +165,57 @@ describe("Uploads", () => {
     assert.deepStrictEqual(pump(), ["1: 10 end", "3: 10 end", "5: 10 end"])
     assert.isFalse(uploads.waiting)
   })
+
+  it("a body is sent with the bytes it has, in as many frames as the windows and the frame size ask for", () => {
+    const body = Uint8Array.from({ length: 1_000 }, (_, i) => i % 251)
+    for (
+      const [window, streamWindow, maxFrameSize] of [[65_535, 65_535, 16_384], [65_535, 65_535, 300], [
+        400,
+        300,
+        100
+      ]] as const
+    ) {
+      const output = new Output()
+      const uploads = new Uploads(output)
+      uploads.maxFrameSize = maxFrameSize
+      uploads.streamWindow = streamWindow
+      uploads.window = window
+      const flow = new Flow({ id: 1, _sent: 0 })
+      flow.upload = body
+      const received: Array<number> = []
+      const reader = new Frame.Reader((_type, _flags, _streamId, payload) => received.push(...payload))
+      for (let round = 0; round < 10; round++) {
+        uploads.enqueue(flow)
+        uploads.pump()
+        const bytes = output.take()
+        if (bytes !== undefined) reader.push(bytes)
+        uploads.window += window
+        uploads.streamWindow += streamWindow
+      }
+      assert.deepStrictEqual(received, [...body])
+    }
+  })
+
+  it("the stream windows shrink to nothing -> the bodies no longer wait for the connection's window, until theirs opens", () => {
+    const { flow, pump, uploads } = setup()
+    uploads.window = 0
+    const [first, second] = [flow(1, 10), flow(3, 20)]
+    uploads.streamWindow = 20
+    uploads.enqueue(first)
+    uploads.enqueue(second)
+    uploads.streamWindow = 0
+    uploads.requeue()
+    assert.isFalse(uploads.waiting)
+    uploads.window = 100
+    assert.deepStrictEqual(pump(), [])
+    uploads.streamWindow = 15
+    for (const body of [second, first]) uploads.enqueue(body)
+    assert.deepStrictEqual(pump(), ["3: 15", "1: 10 end"])
+  })
+
+  it("a stream starts without a content-length", () => {
+    assert.strictEqual(new Flow({ id: 1, _sent: 0 }).contentLength, -1)
+  })
 })
 
 describe("HeaderBlock", () => {
@@ -183,6 +234,12 @@ describe("HeaderBlock", () => {
       block.continuations = 2
     }
     const before = block.bytes.length
+    const memory = block.bytes
+    block.begin(7, false)
+    // the memory is kept while a block fits, to the last byte
+    block.add(Buffer.alloc(before - 1, 7), 0, before - 1)
+    block.add(Buffer.alloc(1, 7), 0, 1)
+    assert.strictEqual(block.bytes, memory)
     block.begin(7, false)
     block.add(Buffer.alloc(before + 1, 9), 0, before + 1)
     assert.strictEqual(block.bytes.length, 2 * before)
