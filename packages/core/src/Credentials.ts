@@ -328,7 +328,7 @@ export interface Pkcs12FileOptions {
 
 const failed = (problem: internal.Problem): CredentialsError => new CredentialsError(problem)
 
-/** How messages call an option that names a file, and the one that takes its content. */
+/** The names that messages use for the option with the path of a file, and for the one with its content. */
 interface Names {
   readonly file: string
   readonly content: string

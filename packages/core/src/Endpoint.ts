@@ -101,7 +101,7 @@ const withoutUserInfo = (input: string): string =>
     ? `(${input.length} characters, not shown)`
     : Printable.text(input.replace(/^([a-z0-9+.-]*:?\/\/)?[^]*@/i, "$1***@"))
 
-/** A query or a path may hold secrets too: its beginning is enough to find it. */
+/** A query or a path may contain secrets too: its beginning is enough to find it. */
 const shown = (tail: string): string => Printable.text(withoutUserInfo(tail), 40)
 
 const invalid = (

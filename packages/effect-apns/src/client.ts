@@ -317,7 +317,7 @@ const secret = (text: string | undefined): Redacted.Redacted<string> | undefined
 
 const senders = ["keyFile", "key", "certFile", "cert", "pkcs12File", "pkcs12", "credentials"]
 
-/** Bytes of any realm: those of a test runner are of another class. */
+/** Bytes of any realm: those of a test runner have another class. */
 const isBytes = (input: unknown): input is Uint8Array => ArrayBuffer.isView(input) && "subarray" in input
 
 const textOf = (content: string | Uint8Array): string =>
@@ -444,7 +444,7 @@ const unreadable = (defect: unknown): Effect.Effect<never, InvalidOptions> =>
 
 type Runtime<R> = ManagedRuntime.ManagedRuntime<R, CreateError>
 
-/** Runs what a caller asked for; a rejection carries the stack of that caller. */
+/** Runs an effect for a caller; a rejection has the stack of that caller. */
 const run = async <A, E, R>(
   runtime: Runtime<R>,
   effect: Effect.Effect<A, E, R>,
@@ -457,7 +457,7 @@ const run = async <A, E, R>(
   throw failures.of(exit.cause, signal, caller)
 }
 
-/** By what it can do: a signal of another realm, such as a test runner's, is one too. */
+/** Recognized by its methods: a signal of another realm, such as a test runner's, works too. */
 const isSignal = (input: unknown): input is AbortSignal =>
   Predicate.hasProperty(input, "aborted") && Predicate.hasProperty(input, "addEventListener")
 
@@ -471,11 +471,11 @@ const signalOf = (options: unknown): AbortSignal | undefined => {
   }
 }
 
-/** What the library says of a notification that it refuses, and that nothing was sent. */
+/** The errors for a refused notification, of which nothing was sent. */
 const told = (result: Eithers.Either<Receipt.Receipt, Send.SendError>): Eithers.Either<Receipt.Receipt, SendError> =>
   Eithers.mapLeft(result, (error) => ParseResult.isParseError(error) ? failures.unsent(error) : error)
 
-/** Outcomes, chunk by chunk; leaving the loop closes the stream. */
+/** The outcomes in chunks; leaving the loop closes the stream. */
 async function* iterate<A, B, E>(
   runtime: Runtime<ApnsPool.ApnsPool>,
   stream: () => Stream.Stream<A, E, ApnsPool.ApnsPool>,

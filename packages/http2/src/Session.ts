@@ -484,14 +484,14 @@ export class Session<S extends Stream> {
   }
 
   /**
-   * Opens a stream: HEADERS and as much of DATA as the send windows allow (the rest follows by itself, so `body` may not
-   * change until the stream has ended). `path` goes behind the head's {@link Head.pathPrefix}.
+   * Opens a stream: HEADERS and as much of DATA as the send windows allow (the rest follows by itself, so `body` must not
+   * change until the stream has ended). `path` is added to the head's {@link Head.pathPrefix}.
    * `extra` are headers of this one request, flat (name, value, ...), never put into the dynamic table.
    * A body's `content-length` is sent by the session (RFC 9110 section 8.6).
    * Returns false, with nothing changed, when no stream is free, or the header list is larger than the peer accepts. Where
    * {@link available} is 0 only because bodies wait for the connection's send window, the body waits behind them.
    * Throws, with nothing changed, an {@link InvalidHeader} when the path or an extra header may not be sent, and another
-   * `TypeError` when the body is no bytes, or the stream was used before.
+   * `TypeError` when the body is not bytes, or the stream was used before.
    */
   request(stream: S, head: Head, path: string, extra: ReadonlyArray<string> | undefined, body: Uint8Array): boolean {
     if (!this.settingsReceived || this.shut || this.open.size >= this.openLimit) return false
@@ -662,7 +662,7 @@ export class Session<S extends Stream> {
   /**
    * Hands received bytes to the session. It keeps no reference to them. `now` is the time in milliseconds on any clock
    * that does not go backwards: with it, {@link Limits.maxControlFrames} is a rate. Without it, no time passes.
-   * Never throws, except what a handler throws: the bytes behind that event are kept for the next call.
+   * Never throws, except what a handler throws: the bytes after that event are kept for the next call.
    */
   receive(bytes: Uint8Array, now?: number): void {
     if (this.over) return
@@ -697,15 +697,15 @@ export class Session<S extends Stream> {
     this.output.release(bytes)
   }
 
-  /** True when a byte of `stream`'s HEADERS has been taken by {@link takeOutput}: from then on the peer may have seen it. */
+  /** True when {@link takeOutput} has returned a byte of `stream`'s HEADERS: after that the peer may have received it. */
   wasTaken(stream: S): boolean {
     return stream.id !== 0 && stream.id <= this.takenId
   }
 
   /**
    * Forgets every open stream without an event, and returns them, oldest first: for a driver that ends the connection.
-   * Those that {@link wasTaken} denies never leave: where there is one, the output that was not taken is dropped, all
-   * but the GOAWAY of a protocol error.
+   * Those for which {@link wasTaken} is false are never sent: if there is one, the output that was not taken is dropped,
+   * except the GOAWAY of a protocol error.
    */
   abandon(): Array<S> {
     const all = this.open.list()
@@ -1092,7 +1092,7 @@ export class Session<S extends Stream> {
 
   // --------------------------------------------------------------------------------------- GOAWAY (RFC 9113 section 6.8)
 
-  /** Sends GOAWAY (last-stream-id 0: the peer opens none); open streams go on. `debugData` is sent as UTF-8. */
+  /** Sends GOAWAY (last-stream-id 0: the peer opens none); open streams continue. `debugData` is sent as UTF-8. */
   sendGoaway(code: number, debugData = ""): void {
     if (this.over) return
     this.shut = true
@@ -1187,7 +1187,7 @@ export class Session<S extends Stream> {
     this.pumpAndTell()
   }
 
-  /** Sends of the waiting bodies what the windows allow. */
+  /** Sends as much of the waiting bodies as the windows allow. */
   private pump(): void {
     if (!this.uploads.waiting) return
     const wasEmpty = this.output.length === 0
@@ -1275,7 +1275,7 @@ export class Session<S extends Stream> {
     this.settle(stream)
   }
 
-  /** The response is complete, or cut off behind its headers. */
+  /** The response is complete, or cut off after its headers. */
   private settle(stream: S): void {
     const uploading = stream._flow !== undefined && stream._flow.upload !== undefined
     this.remove(stream)
@@ -1296,7 +1296,7 @@ export class Session<S extends Stream> {
     this.windowUpdates.pass(now - before)
   }
 
-  /** Counts a frame that costs work and brings nothing. False when that was one too many. */
+  /** Counts a frame that causes work without use. False when that was one too many. */
   private countControl(): boolean {
     if (this.controls.spend()) return true
     this.connectionError(ErrorCode.ENHANCE_YOUR_CALM, "The peer floods us with frames that carry nothing")
@@ -1385,7 +1385,7 @@ const writeValue = (memory: Text.Memory, offset: number, name: string, value: st
   return offset + length
 }
 
-/** A header block in as many frames as the peer wants (RFC 9113 section 4.3). */
+/** A header block in as many frames as the peer's frame size requires (RFC 9113 section 4.3). */
 const writeBlock = (
   memory: Text.Memory,
   offset: number,

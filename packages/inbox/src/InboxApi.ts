@@ -78,7 +78,7 @@ export class NoSuchAnswer extends Schema.TaggedError<NoSuchAnswer>()(
   }
 }
 
-/** With its message in words, beside its fields: for programs in other languages, and for people who use curl. */
+/** With its message beside its fields: for programs in other languages, and for people who use curl. */
 const told = <A extends Error, I, R>(
   error: Schema.Schema<A, I, R>
 ): Schema.Schema<A, I & { readonly message?: string | undefined }, R> =>

@@ -75,7 +75,7 @@ export interface Options {
   readonly token?: string | undefined
 }
 
-/** How long one request waits at most; a longer wait is several. */
+/** How long one request waits at most; a longer wait is done by several requests. */
 const longest = Duration.minutes(5)
 
 /**

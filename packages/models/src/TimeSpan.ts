@@ -17,7 +17,7 @@ import * as Option from "effect/Option"
  */
 export type TimeSpan = Duration.Duration | `${number} ${Duration.Unit}`
 
-/** What is no Duration may be anything, such as a Proxy that throws when it is looked at. */
+/** A value that is not a Duration may be anything, such as a Proxy that throws when it is read. */
 const isDuration = (input: unknown): input is Duration.Duration => {
   try {
     return Duration.isDuration(input)

@@ -132,15 +132,15 @@ export const total = (
     return sum
   })
 
-/** What every series of a pool says of it. */
+/** The labels of every series of a pool. */
 interface Labels {
   readonly endpoint: string
   readonly tenant: string
 }
 
 /**
- * What one pool counts. Tags are kept as the arrays that Effect looks a series up by: an array for each update would be
- * garbage.
+ * The metrics of one pool. Tags are kept as the arrays by which Effect finds a series, so that an update allocates no
+ * array.
  *
  * @internal
  */

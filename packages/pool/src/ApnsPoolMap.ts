@@ -208,7 +208,7 @@ const whole = (field: "size" | "maxConnections", value: number, what: string) =>
 
 type Checked = Either.Either<ResolvedTenant, ApnsPool.InvalidPoolOptions>
 
-/** What is no tenant is answered so. */
+/** The error for a value that is not a tenant. */
 const check = <E, R>(tenant: Tenant<E, R>): Effect.Effect<Checked, E, R> =>
   Effect.flatMap(Effect.either(pools.copyOptions(tenant)), (copied) => {
     if (Either.isLeft(copied)) return Effect.succeed<Checked>(Either.left(copied.left))

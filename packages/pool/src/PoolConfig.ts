@@ -165,7 +165,7 @@ export const config: Config.Config<PoolConfig> = Config.all({
   idleTimeToLive: duration("APNS_IDLE_TIME_TO_LIVE", "how long an unused pool stays open, such as \"1 hour\"")
 })
 
-/** What a pool and a map of pools have in common; what is not there is left out. */
+/** The common options of a pool and a map of pools; those that are not set are left out. */
 const common = (found: PoolConfig, ca: string | undefined) => {
   const ping = {
     interval: Option.getOrUndefined(found.pingInterval),
@@ -189,7 +189,7 @@ const common = (found: PoolConfig, ca: string | undefined) => {
 const caOf = (given: ApnsPool.Resolved["ca"]) =>
   given === undefined ? Credentials.authoritiesFromConfig : Effect.succeed(undefined)
 
-/** Options that are given stand before what the environment says; one that is `undefined` is not given. */
+/** Options given in code are used instead of those of the environment; `undefined` counts as not given. */
 const override = <A extends object, B extends object>(found: A, given: B): A & B => {
   const entries = Object.entries(given).filter(([, value]) => value !== undefined)
   return Object.assign({}, found, given, found, Object.fromEntries(entries))

@@ -175,7 +175,7 @@ const decodeCollapseId = options.decoder("collapseId", () => CollapseId.Collapse
 const decodeApnsId = options.decoder("apnsId", () => ApnsId.ApnsId)
 const decodePriority = options.decoder("priority", () => Priorities.Priority)
 
-/** What is wrong with a device token; nothing, for almost all. @internal */
+/** The error for an invalid device token; `undefined` for a valid one. @internal */
 export const tokenError = (token: unknown): SendError | undefined => {
   if (DeviceToken.is(token)) return undefined
   const decoded = decodeToken(token)
@@ -205,7 +205,7 @@ const sameButIds = (a: Shared, b: Shared): boolean =>
   a.topic === b.topic && a.priority === b.priority && a.expiration === b.expiration && a.timeout === b.timeout &&
   a.deadline === b.deadline && a.retransmit === b.retransmit
 
-/** `undefined` where an id is none: {@link makeSpec} says what is wrong with it. */
+/** `undefined` if an id is not valid: then {@link makeSpec} makes the error. */
 const withIds = (base: RequestSpec, apnsId: unknown, collapseId: unknown): RequestSpec | undefined => {
   const extra = base.extra === undefined ? [] : base.extra.slice()
   if (collapseId !== undefined) {
@@ -259,7 +259,7 @@ export const specOf = (
   return spec
 }
 
-/** The names of the options, to tell which of them cannot be read. */
+/** The names of the options, to find the one that cannot be read. */
 const names = [
   "token",
   "notification",
@@ -273,10 +273,10 @@ const names = [
   "retransmit"
 ]
 
-/** The error where reading the options threw. @internal */
+/** The error if reading the options threw. @internal */
 export const unreadable = (given: unknown): SendError => options.unreadable(given, names)
 
-/** {@link specOf}, where reading the options may throw. @internal */
+/** {@link specOf} for options that may throw when they are read. @internal */
 export const specOrRefusal = (
   given: Shared,
   defaultTopic: string | undefined
@@ -333,7 +333,7 @@ const makeSpec = (
 
 type Head = Either.Either<RequestSpec["head"], SendError>
 
-/** The head made last, and of what: most notifications have the same, whatever else differs. */
+/** The last head and the values it was made of: most notifications have the same ones. */
 let latest:
   | {
     readonly topic: unknown

@@ -88,7 +88,7 @@ export interface BulkOptions<N extends Notification.Notification = Notification.
 
 const defaultConcurrency = 4000
 
-/** One notification of a bulk, which knows its place among those under way. */
+/** One notification of a bulk, with its index among those in flight. */
 class Part<In, Out> extends Delivery {
   index = 0
 
@@ -133,7 +133,7 @@ class Bulk<In, Out, E> {
     private readonly concurrency: number
   ) {}
 
-  /** Sends as much of the input as there is room for. */
+  /** Sends as much of the input as the limit allows. */
   private refill(nowMillis?: number): void {
     // an outcome that comes while submitting must not call this again from inside
     if (this.submitting) return
@@ -242,7 +242,7 @@ class Bulk<In, Out, E> {
   }
 }
 
-/** A property of what may be anything; what cannot be read is `null`, which no option is. */
+/** A property of a value that may be anything; `null`, which is never an option, if it cannot be read. */
 const read = (options: unknown, name: string): unknown => {
   try {
     return Predicate.hasProperty(options, name) ? options[name] : undefined
@@ -251,7 +251,7 @@ const read = (options: unknown, name: string): unknown => {
   }
 }
 
-/** Callers in JavaScript pass what they like: what is no number of notifications is the default, and the log says so. */
+/** Callers in JavaScript may pass any value: if it is not a number of notifications, the default is used and logged. */
 const concurrencyOf = (options: unknown): Effect.Effect<number> =>
   Effect.suspend(() => {
     const given = read(options, "concurrency")

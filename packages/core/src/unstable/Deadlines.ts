@@ -82,22 +82,22 @@ export interface Deadlines {
   readonly ahead: number
 }
 
-/** Timers are 32-bit: whatever is due later than this is looked at again then. */
+/** Timers are 32-bit: entries that are due later than this are checked again at that time. */
 const maxSleepMillis = 2_147_483_647
 
 /**
- * An event loop that was blocked runs overdue timers before it reads its sockets. An answer that has arrived by then is
- * an answer in time, so a sweep that comes this late lets the sockets be read first.
+ * An event loop that was blocked runs overdue timers before it reads its sockets. An answer that has arrived by then is in
+ * time, so a sweep that is this late lets the sockets be read first.
  */
 const lateMillis = 20
 
-/** How far the clock may be behind a sleep that it has just ended: timers end a little early. */
+/** Timers may end a little early: how far the clock may be before the end of a sleep. */
 const earlyMillis = 50
 
 /** Up to this distance each millisecond has its own bucket. */
 const nearMillis = 1024
 
-/** The width of a bucket, a power of two, for what is due so many milliseconds from now. */
+/** The width of a bucket, a power of two, for entries that are due in so many milliseconds. */
 const widthOf = (distance: number): number =>
   distance < 0x4000_0000 ? 1 << (22 - Math.clz32(distance)) : 2 ** (Math.floor(Math.log2(distance)) - 9)
 
@@ -113,11 +113,11 @@ class Wheel implements Deadlines {
   ahead = 0
   private sleepingUntil = -Infinity
   private wake: (() => void) | undefined = undefined
-  /** Something earlier came after the sleep was computed and before it began. */
+  /** An earlier entry was added after the sleep was computed and before it began. */
   private stale = false
-  /** The clock is beyond the end of a sleep that goes on: it was set forward, or stood still together with the timer. */
+  /** The clock is past the end of a sleep that has not ended: it was set forward, or stood still together with the timer. */
   private late = false
-  /** What callbacks have thrown. */
+  /** Errors that callbacks have thrown. */
   private defects: Array<unknown> = []
 
   constructor(private readonly clock: Clock.Clock) {}
@@ -311,7 +311,7 @@ class Wheel implements Deadlines {
     })
   }).pipe(Effect.forever)
 
-  /** The clock has ended a sleep until `at`: if it says that it is much earlier, it was set back meanwhile. */
+  /** A sleep until `at` has ended: if the clock shows a much earlier time, it was set back in between. */
   private passed(at: number): void {
     const now = this.now()
     if (at - now > earlyMillis) this.ahead += at - now
