@@ -18,6 +18,7 @@
  *
  * @since 1.0.0
  */
+import type * as DateTime from "effect/DateTime"
 import { check } from "./internal/lint.js"
 
 /**
@@ -71,8 +72,8 @@ export interface Input {
   readonly pushType?: string | undefined
   /** The request path. Defaults to that of a device; `/4/broadcasts/apps/BUNDLE_ID` makes it a broadcast. */
   readonly path?: string | undefined
-  /** The current time in milliseconds since the epoch. Without it nothing is said about what has expired. */
-  readonly now?: number | undefined
+  /** The current time. Without it nothing is said about what has expired. */
+  readonly now?: DateTime.DateTime | Date | undefined
 }
 
 /**

@@ -1,9 +1,9 @@
 import { Lint, Notification } from "@effect-apns/models"
 import { assert, describe, it } from "@effect/vitest"
-import { FastCheck } from "effect"
+import { DateTime, FastCheck } from "effect"
 
-const now = Date.UTC(2026, 0, 15)
-const seconds = now / 1000
+const now = DateTime.unsafeMake("2026-01-15T00:00:00Z")
+const seconds = now.epochMillis / 1000
 const token = "/3/device/" + "0123456789abcdef".repeat(4)
 const broadcastPath = "/4/broadcasts/apps/com.example.app"
 
@@ -253,7 +253,7 @@ describe("Lint", () => {
         ]))
     }
     it("an expiration in milliseconds", () => {
-      assert.deepStrictEqual(withHeaders({ ...goodHeaders, "apns-expiration": String(now) }), [
+      assert.deepStrictEqual(withHeaders({ ...goodHeaders, "apns-expiration": String(now.epochMillis) }), [
         "expiration-milliseconds apns-expiration"
       ])
     })
@@ -264,6 +264,15 @@ describe("Lint", () => {
       assert.deepStrictEqual(withHeaders(at(0)), [])
       assert.deepStrictEqual(withHeaders(at(seconds + 1)), [])
       assert.deepStrictEqual(Lint.lint({ payload: { aps: { alert: "x" } }, headers: at(1) }), [])
+    })
+    it("now as a DateTime, a Date or milliseconds -> the same findings", () => {
+      const headers = { ...goodHeaders, "apns-expiration": "1" }
+      const given: ReadonlyArray<unknown> = [now, DateTime.toDate(now), now.epochMillis]
+      for (const time of given) {
+        const input = Object.assign({ payload: { aps: { alert: "x" } }, headers }, { now: time })
+        const found: unknown = Reflect.apply(Lint.lint, undefined, [input])
+        assert.include(JSON.stringify(found), "\"expired\"", String(time))
+      }
     })
     it("a call that may ring too late", () => {
       const headers = { "apns-topic": "com.example.app.voip", "apns-expiration": String(seconds + 3600) }
@@ -515,7 +524,7 @@ describe("Lint", () => {
     for (const name of ["timestamp", "stale-date", "dismissal-date"]) {
       it(`${name} in milliseconds, or as a string`, () => {
         const ended = { ...state, event: "end" }
-        assert.deepStrictEqual(activity({ ...ended, [name]: now }), [`milliseconds aps.${name}`])
+        assert.deepStrictEqual(activity({ ...ended, [name]: now.epochMillis }), [`milliseconds aps.${name}`])
         assert.deepStrictEqual(activity({ ...ended, [name]: String(seconds) }), [`wrong-type aps.${name}`])
       })
     }

@@ -1,8 +1,8 @@
 import { Expiration, Lint, Notification, Printable, PushType, Topic } from "@effect-apns/models"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -51,7 +51,7 @@ export const examine = (
 ): Effect.Effect<Examined, NotPossible, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* DateTime.now
     const topic = yield* topicOf(sending.topic)
     const prepared = Option.getOrUndefined(
       Option.flatMap(Either.getRight(notification), (given) => Either.getRight(Notification.prepare(given)))

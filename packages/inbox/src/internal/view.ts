@@ -5,6 +5,7 @@
  */
 import { Lint, PushType } from "@effect-apns/models"
 import type { ConnectionInfo, Received } from "@effect-apns/testing"
+import * as DateTime from "effect/DateTime"
 import type { Activity, Change, Kind, Push, PushDetail } from "../Model.js"
 import type { Strings } from "../Strings.js"
 import type { Entry } from "./store.js"
@@ -279,7 +280,12 @@ const lint = (entry: Entry): ReadonlyArray<Lint.Finding> => {
   const { request } = entry
   // a push that a fault took has no body to check, and requests about channels are not pushes
   if (entry.processedAt === undefined || request.path.startsWith("/1/")) return []
-  return Lint.lint({ payload: request.body, headers: request.headers, path: request.path, now: entry.arrivedAt })
+  return Lint.lint({
+    payload: request.body,
+    headers: request.headers,
+    path: request.path,
+    now: DateTime.unsafeMake(entry.arrivedAt)
+  })
 }
 
 /** @internal */

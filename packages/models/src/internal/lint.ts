@@ -5,6 +5,7 @@
  */
 import type * as Lint from "../Lint.js"
 import * as PushType from "../PushType.js"
+import * as UnixTime from "../UnixTime.js"
 
 const usernotifications = "https://developer.apple.com/documentation/usernotifications"
 
@@ -86,6 +87,7 @@ interface Context {
   readonly findings: Array<Lint.Finding>
   readonly headers: Fields | undefined
   readonly path: string | undefined
+  /** Milliseconds since the UNIX epoch. */
   readonly now: number | undefined
   readonly broadcast: boolean
   /** The push type whose rules are used: that of the header, or the one that fits the payload. */
@@ -1369,6 +1371,9 @@ const order: Record<Lint.Severity, number> = { error: 0, warning: 1, info: 2 }
 const lower = (headers: Fields): Fields =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
+/** Programs without types may pass milliseconds, which `Date.now()` returns. */
+const millisOf = (now: unknown): number | undefined => typeof now === "number" ? now : UnixTime.toMillis(now)
+
 /** @internal */
 export const check = (input: Lint.Input): ReadonlyArray<Lint.Finding> => {
   const { json, problem, size } = readBody(input.payload)
@@ -1381,7 +1386,7 @@ export const check = (input: Lint.Input): ReadonlyArray<Lint.Finding> => {
     findings,
     headers,
     path: input.path,
-    now: input.now,
+    now: millisOf(input.now),
     broadcast,
     pushType: broadcast
       ? "liveactivity"

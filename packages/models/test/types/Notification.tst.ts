@@ -1,5 +1,5 @@
 import type { Json, Priority, PushType, Reason } from "@effect-apns/models"
-import { LiveActivity, Notification, Rejection } from "@effect-apns/models"
+import { Lint, LiveActivity, Notification, Rejection } from "@effect-apns/models"
 import { DateTime, Effect, Schema } from "effect"
 import { describe, expect, test } from "tstyche"
 
@@ -141,4 +141,10 @@ describe("rejections", () => {
 test("push types are the eleven, and what a raw payload names", () => {
   expect<Exclude<Notification.Notification, Notification.Raw>["pushType"]>().type.toBe<PushType.PushType>()
   expect<PushType.PushType>().type.toBeAssignableTo<Notification.Notification["pushType"]>()
+})
+
+test("the current time of a lint is a DateTime or a Date, not a number", () => {
+  expect(Lint.lint).type.toBeCallableWith({ payload: "", now: DateTime.unsafeNow() })
+  expect(Lint.lint).type.toBeCallableWith({ payload: "", now: new Date() })
+  expect(Lint.lint).type.not.toBeCallableWith({ payload: "", now: 1_700_000_000_000 })
 })
