@@ -32,6 +32,8 @@ export interface Drained {
   readonly mostRssMb: number
   /** In the middle of the first, second and last third of the time. */
   readonly rssMb: ReadonlyArray<number>
+  /** What is in use after a garbage collection, every 2 seconds: what grows there leaks. */
+  readonly liveMb: ReadonlyArray<number>
 }
 
 const drain = ({ target, url }: Order) =>
@@ -41,6 +43,16 @@ const drain = ({ target, url }: Order) =>
     const memory: Array<number> = []
     yield* Effect.forkScoped(
       Effect.repeat(Effect.sync(() => memory.push(process.memoryUsage.rss() / 2 ** 20)), Schedule.spaced("250 millis"))
+    )
+    const live: Array<number> = []
+    yield* Effect.forkScoped(
+      Effect.repeat(
+        Effect.sync(() => {
+          globalThis.gc?.()
+          live.push(process.memoryUsage().heapUsed / 2 ** 20)
+        }),
+        Schedule.spaced("2 seconds")
+      )
     )
     let told = 0
     const start = performance.now()
@@ -54,6 +66,7 @@ const drain = ({ target, url }: Order) =>
     const at = (part: number) => memory[Math.floor(memory.length * part)] ?? 0
     const drained: Drained = {
       cpuSeconds: (system + user) / 1e6,
+      liveMb: live,
       mostRssMb: Math.max(...memory),
       rssMb: [at(1 / 6), at(3 / 6), at(5 / 6)],
       told,

@@ -57,16 +57,17 @@ const program = Effect.gen(function*() {
   }
   const drained = yield* Effect.forEach(["first", "second"], (name) =>
     Effect.flatMap(
-      Processes.start<Order, Drained>({ name: `the ${name} runner`, path: "./drainer.js" }),
+      Processes.start<Order, Drained>({ name: `the ${name} runner`, nodeFlags: ["--expose-gc"], path: "./drainer.js" }),
       (runner) => runner.ask({ target, url: server.url }, "10 minutes")
     ), { concurrency: "unbounded" })
   yield* sink.verify("the two runners", { count, distinct: Workload.distinctTokens, first: 0, floor: false })
 
-  for (const [index, { cpuSeconds, mostRssMb, rssMb, told, wallSeconds }] of drained.entries()) {
+  for (const [index, { cpuSeconds, liveMb, mostRssMb, rssMb, told, wallSeconds }] of drained.entries()) {
     yield* Console.log(
       `runner ${index + 1}: ${told.toLocaleString("en-US")} outcomes in ${wallSeconds.toFixed(1)} s, ` +
         `${cpuSeconds.toFixed(1)} s of CPU; RSS ${rssMb.map((mb) => mb.toFixed(0)).join(", ")} MB, ` +
-        `at most ${mostRssMb.toFixed(0)} MB`
+        `at most ${mostRssMb.toFixed(0)} MB; in use after a garbage collection ` +
+        `${Math.min(...liveMb.slice(1)).toFixed(1)} to ${Math.max(...liveMb.slice(1)).toFixed(1)} MB`
     )
   }
   const told = drained.reduce((sum, one) => sum + one.told, 0)

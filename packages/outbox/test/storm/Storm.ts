@@ -1,6 +1,6 @@
 /**
- * The crash storm: writers and runners are processes, and are killed; the database is restarted; the server refuses,
- * goes away and comes back.
+ * The crash storm: writers and runners are processes, and are killed or stand still; the database is restarted; the
+ * server refuses, goes away and comes back.
  */
 import { LibsqlFile, Outbox } from "@effect-apns/outbox"
 import { MockApns } from "@effect-apns/testing"
@@ -235,11 +235,21 @@ export const run = (options: Options): Effect.Effect<Report> =>
         yield* apns.dropConnections(how)
       })
 
+    const runnersOf = members.filter(({ role }) => role !== "writer")
     const weather = Effect.gen(function*() {
       while (now() < writesUntil) {
         yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(1000, 3500)))
         const dice = yield* Random.next
-        if (dice < 0.5) {
+        if (dice < 0.08 && postgres !== undefined) {
+          const member = runnersOf[yield* Random.nextIntBetween(0, runnersOf.length)]
+          const child = member?.process
+          if (member?.ready === true && child !== undefined) {
+            say(`${((now() - started) / 1000).toFixed(1)} s: a runner stands still for longer than its lock`)
+            child.kill("SIGSTOP")
+            yield* Effect.sleep("4 seconds")
+            child.kill("SIGCONT")
+          }
+        } else if (dice < 0.5) {
           // whom it meets is the seed's decision: one that is not at work yet is spared
           const member = members[yield* Random.nextIntBetween(0, members.length)]
           if (member?.ready === true) {
