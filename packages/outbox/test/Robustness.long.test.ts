@@ -115,6 +115,24 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* outbox.progress("a")).accepted, 100)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
+    it.live("onOutcomes hangs and cannot be interrupted -> called again, and the runner ends in time", () =>
+      T.listen((lines) =>
+        Effect.gen(function*() {
+          const outbox = yield* Outbox.Outbox
+          const { pool } = yield* T.pool()
+          let calls = 0
+          yield* outbox.enqueue({ id: "a", tokens: T.tokens(3), notification: T.alert })
+          const runner = yield* OutboxRunner.make({
+            pool: () => Effect.succeed(pool),
+            onOutcomesTimeout: "100 millis",
+            onOutcomes: () => Effect.suspend(() => ++calls < 2 ? Effect.uninterruptible(Effect.never) : Effect.void)
+          })
+          yield* runner.idle
+          yield* T.said(lines, "ERROR", "it took longer than 100ms")
+          assert.strictEqual(calls, 2)
+        }).pipe(Effect.scoped, Effect.provide(live))
+      ))
+
     it.live("onOutcomes dies, fails or hangs -> called again with the same outcomes", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox

@@ -174,9 +174,11 @@ export class Teller {
       const outcomes = dead.length === 0 ? all : [...dead, ...all.filter((outcome) => !isDead(outcome))]
       for (let attempt = 0;; attempt++) {
         const result = yield* tell(outcomes).pipe(
+          // one that cannot be interrupted is not waited for either
+          Effect.disconnect,
           Effect.timeoutFail({
             duration: timeout,
-            onTimeout: () => `it took longer than ${Duration.format(timeout)}, and was interrupted`
+            onTimeout: () => `it took longer than ${Duration.format(timeout)}, and is interrupted`
           }),
           Effect.exit
         )
