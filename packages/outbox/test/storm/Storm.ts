@@ -240,7 +240,7 @@ export const run = (options: Options): Effect.Effect<Report> =>
       while (now() < writesUntil) {
         yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(1000, 3500)))
         const dice = yield* Random.next
-        if (dice < 0.08 && postgres !== undefined) {
+        if (dice < 0.15 && postgres !== undefined) {
           const member = runnersOf[yield* Random.nextIntBetween(0, runnersOf.length)]
           const child = member?.process
           if (member?.ready === true && child !== undefined) {

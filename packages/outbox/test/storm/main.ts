@@ -4,7 +4,7 @@
  * Half of the time on PostgreSQL (where this machine has one), half on a libSQL file. Its last line is one JSON object; it
  * exits with 1 when any of lost, doubledOutcomes, repeatedBeyondInFlight and rolledBackButSent is not 0.
  */
-import { Console, Effect } from "effect"
+import { Cause, Console, Effect, Exit, Fiber } from "effect"
 import { parseArgs } from "node:util"
 import * as Postgres from "../Postgres.js"
 import { isBad } from "./Check.js"
@@ -87,7 +87,15 @@ const program = Effect.gen(function*() {
   process.exit(bad ? 1 : 0)
 })
 
-void Effect.runPromise(program).catch((error: unknown) => {
-  console.error(error)
+const running = Effect.runFork(program)
+// its processes and its database end with it
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => {
+    void Effect.runPromise(Fiber.interrupt(running)).then(() => process.exit(1))
+  })
+}
+running.addObserver((exit) => {
+  if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return
+  console.error(Cause.pretty(exit.cause))
   process.exit(1)
 })
