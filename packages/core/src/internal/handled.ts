@@ -15,6 +15,16 @@ import type * as Exchange from "../unstable/Exchange.js"
 import { Lifecycle } from "./lifecycle.js"
 import { waitAtMost } from "./timing.js"
 
+/** What a handler written without types answers may be anything: it throws unless it is a response. */
+const checked = ({ apnsId, body, headers, status }: Response.Response) => {
+  const isResponse = Number.isInteger(status) && status >= 100 && status <= 999 &&
+    (apnsId === undefined || typeof apnsId === "string") &&
+    (body === undefined || ArrayBuffer.isView(body)) &&
+    Array.isArray(headers) && Array.from(headers).every((text) => typeof text === "string")
+  if (!isResponse) throw new TypeError("What the handler has answered is no Response: make it with Response.make")
+  return { apnsId, body, headers: [...headers], status }
+}
+
 /** A connection without a socket: a handler answers each request in a fiber. */
 export class Handled extends Lifecycle {
   /** There is no server that could be gone. */
@@ -45,12 +55,7 @@ export class Handled extends Lifecycle {
     if (this.available <= 0) return false
     const request = Request.fromExchange(exchange)
     // a result that is not a response is a defect of the handler, like an exception
-    const answer = Effect.map(Effect.suspend(() => this.handler(request)), ({ apnsId, body, headers, status }) => ({
-      apnsId,
-      body,
-      headers: [...headers],
-      status
-    }))
+    const answer = Effect.map(Effect.suspend(() => this.handler(request)), checked)
     const fiber = Runtime.runFork(this.runtime)(answer, { immediate: false })
     exchange.connection = this.connection
     this.fibers.set(exchange, fiber)

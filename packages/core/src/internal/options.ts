@@ -82,7 +82,11 @@ type Given =
 const kinds: ReadonlyArray<readonly [field: keyof Given, is: (value: unknown) => boolean, advice: string]> = [
   ["endpoint", isEndpoint, "give what Endpoint.make returns, or Endpoint.production or Endpoint.development"],
   ["credentials", isCredentials, "give what Credentials.token, certificate or pkcs12 makes"],
-  ["ca", (ca) => isText(ca) || (Array.isArray(ca) && ca.every(isText)), "give PEM text, or an array of such texts"],
+  [
+    "ca",
+    (ca) => isText(ca) || (Array.isArray(ca) && Array.from(ca).every(isText)),
+    "give PEM text, or an array of such texts"
+  ],
   ["proxy", (proxy) => proxy === "env" || isProxy(proxy), "give what Proxy.make returns, or \"env\""],
   [
     "keylog",
