@@ -30,7 +30,7 @@ import {
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
 import { Ledger, Outcome, type Verdict } from "./Ledger.js"
-import { Weather } from "./Weather.js"
+import { type Moment, reconnectStorms, type Spell, Weather } from "./Weather.js"
 
 export interface Options {
   readonly notifications: number
@@ -48,6 +48,8 @@ export interface Options {
   readonly eventEvery?: number | undefined
   /** How long the server accepts and closes, once in the life of a pool and at most 20 times. Default 8 seconds. */
   readonly spellSeconds?: number | undefined
+  /** When it closes, in all of these. Default: the moments take turns. */
+  readonly moment?: Moment | undefined
   /** How long nothing may have an outcome before the rest counts as lost. Default 30 seconds. */
   readonly patience?: Duration.DurationInput | undefined
   /** What the pools are told beside what every storm tells them. */
@@ -86,6 +88,8 @@ export interface Report extends Verdict {
   readonly connectsPerMinute: number
   /** Times that it was more often than a pool may that backs off, in words. */
   readonly reconnectStorms: ReadonlyArray<string>
+  /** What each pool did while the server accepted and closed. */
+  readonly spells: ReadonlyArray<Spell>
   readonly seconds: number
   readonly stats: ApnsPool.Stats
   readonly faults: ReadonlyMap<string, number>
@@ -465,7 +469,8 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
       random: new Utils.PCGRandom(seed, 1),
       faultRate: options.faultRate ?? 0.06,
       eventEvery,
-      spellSeconds: options.spellSeconds ?? 8
+      spellSeconds: options.spellSeconds ?? 8,
+      moment: options.moment
     })
 
     yield* Effect.scoped(Effect.gen(function*() {
@@ -633,12 +638,6 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
       leaked.push(`the heap: ${heapStartMb} MB after a tenth, ${heapEndMb} MB at the end`)
     }
     if (stats === undefined) return yield* Effect.dieMessage("the pool was never built")
-    const reconnectStorms = weather.spells.filter(({ allowed, connects }) => connects > allowed).map((spell) =>
-      `${spell.moment}: a pool of ${spell.sizes.join(", then one of ")} connected ${spell.connects} times in ${
-        spell.seconds.toFixed(1)
-      } seconds to a server that ` +
-      `accepts and closes, and has asked ${spell.rotations} times for another one; ${spell.allowed} are allowed`
-    )
     return {
       ...ledger.verdict(),
       notifications,
@@ -654,7 +653,8 @@ export const run = (options: Options): Effect.Effect<Report, unknown, FileSystem
       connectsPerMinute: Math.round(
         Math.max(0, ...weather.spells.map(({ connects, seconds }) => 60 * connects / seconds))
       ),
-      reconnectStorms,
+      reconnectStorms: reconnectStorms(weather.spells),
+      spells: weather.spells,
       seconds: ((yield* Clock.currentTimeMillis) - started) / 1000,
       stats,
       faults: weather.counts

@@ -5,6 +5,8 @@
 import { type Behavior as Behaviors, MockApns } from "@effect-apns/testing"
 import { Clock, Effect, Schedule, type Scope, type Utils } from "effect"
 
+import { Roster } from "../../src/internal/roster.js"
+
 type Behavior = Behaviors.Behavior
 
 const errorCodes = [1, 2, 8, 11]
@@ -40,6 +42,8 @@ export interface Options {
   readonly eventEvery: number
   /** How long the server accepts and closes, in seconds, on average. */
   readonly spellSeconds: number
+  /** The moment of all spells. Default: they take turns. */
+  readonly moment?: Moment | undefined
 }
 
 /** What the mock processed on a connection, so that no GOAWAY disowns it. */
@@ -48,10 +52,39 @@ interface Seen {
   goaway: number
 }
 
-/** When the server closes, in a spell of {@link Weather.acceptAndClose}. `"soon"`: 50 milliseconds after it accepted. */
-const moments = ["close", "closeAfterTls", "closeAfterSettings", "soon", "onRequest"] as const
+/**
+ * When the server closes, in a spell of {@link Weather.acceptAndClose}. `"soon"`: 50 milliseconds after it accepted;
+ * `"unanswered"`: likewise, and until then it answers no request.
+ */
+export type Moment = "close" | "closeAfterTls" | "closeAfterSettings" | "soon" | "unanswered" | "onRequest"
 
-export type Moment = typeof moments[number]
+/**
+ * The moments of the spells of one storm, which take turns. Even the shortest storm has a spell in which connections are
+ * opened and are of no use, whether or not there is traffic, which is where a pool connects most often that does not back off.
+ */
+const turns: ReadonlyArray<Moment> = [
+  "unanswered",
+  "soon",
+  "closeAfterSettings",
+  "onRequest",
+  "closeAfterTls",
+  "close"
+]
+
+/**
+ * How many times pools of these sizes may connect in one spell.
+ *
+ * Each replaces its connections once, and then backs off: a few short waits, and after them 0.8 to 1.2 seconds each. Where
+ * connections answer before they are closed (`"soon"`), it need not back off, and the ceiling of two a second is what holds.
+ * What the server asks for by GOAWAY comes on top.
+ */
+export const allowedConnects = (
+  { moment, rotations, seconds, sizes }: Pick<Spell, "moment" | "rotations" | "seconds" | "sizes">
+): number => {
+  const soon = moment === "soon"
+  const atOnce = sizes.reduce((sum, size) => sum + (soon ? 2 * size : size) + 9, 0)
+  return Math.ceil(atOnce + (soon ? 2.5 : 1.25) * seconds) + rotations
+}
 
 /** What a spell of {@link Weather.acceptAndClose} saw. */
 export interface Spell {
@@ -65,6 +98,15 @@ export interface Spell {
   readonly allowed: number
 }
 
+/** The spells in which a pool connected more often than {@link allowedConnects}, in words. */
+export const reconnectStorms = (spells: ReadonlyArray<Spell>): ReadonlyArray<string> =>
+  spells.filter(({ allowed, connects }) => connects > allowed).map((spell) =>
+    `${spell.moment}: a pool of ${spell.sizes.join(", then one of ")} connected ${spell.connects} times in ${
+      spell.seconds.toFixed(1)
+    } seconds to a server that ` +
+    `accepts and closes, and has asked ${spell.rotations} times for another one; ${spell.allowed} are allowed`
+  )
+
 export class Weather {
   /** How often each fault was asked for, by name. */
   readonly counts = new Map<string, number>()
@@ -77,8 +119,8 @@ export class Weather {
   /** A spell is on: nothing else may decide how connecting goes. */
   private closing = false
   private closingOnRequest = false
-  /** The moment of all spells; otherwise it is random. */
-  moment: Moment | undefined = undefined
+  private unanswered = false
+  private readonly ceilingMillis = Roster.ceilingMillis
   private readonly seen = new Map<number, Seen>()
   private readonly random: Utils.PCGRandom
   private readonly requestFaults: ReadonlyArray<Choice<Behavior>>
@@ -205,6 +247,7 @@ export class Weather {
   readonly decide = (): Behavior | undefined => {
     if (++this.requests >= this.nextEvent) this.onEventDue?.()
     if (this.closingOnRequest) return MockApns.dropBefore
+    if (this.unanswered) return MockApns.swallow
     if (this.random.number() >= this.options.faultRate) return undefined
     const choice = choose(this.random, this.requestFaults, this.requestTotal)
     if (choice === undefined) return undefined
@@ -360,36 +403,50 @@ export class Weather {
       return Effect.gen(this, function*() {
         yield* this.listen(apns)
         yield* apns.freeze(false)
-        const moment = this.moment ?? this.pick(moments)
+        const moment = this.options.moment ?? turns[this.spells.length % turns.length] ?? "soon"
+        // what has to hold here is backing off alone
+        if (moment !== "soon") Roster.ceilingMillis = 0
+        const later = moment === "soon" || moment === "unanswered"
         if (moment === "onRequest") this.closingOnRequest = true
+        else if (moment === "unanswered") this.unanswered = true
         else if (moment !== "soon") yield* apns.failTls(moment)
         yield* apns.dropConnections({ reset: this.integer(2) === 0 })
         const before = yield* attempts
         const rotated = this.rotations
+        const since = yield* Clock.currentTimeMillis
+        // the storm may be over before: then what was seen until then counts
+        const note = Effect.map(Effect.zip(attempts, Clock.currentTimeMillis), ([after, now]) => {
+          const spell = {
+            moment,
+            sizes: this.sizes,
+            seconds: (now - since) / 1000,
+            connects: after - before,
+            rotations: this.rotations - rotated
+          }
+          this.spells.push({ ...spell, allowed: allowedConnects(spell) })
+        })
         const end = Effect.sleep(seconds * 1000)
-        if (moment === "soon") {
-          const dropOld = Effect.flatMap(
-            Effect.zip(apns.connections, Clock.currentTimeMillis),
-            ([connections, now]) =>
-              Effect.forEach(
-                connections.filter(({ open, openedAt }) => open && now - openedAt >= 50),
-                ({ id }) => apns.dropConnections({ connection: id }),
-                { discard: true }
-              )
-          )
-          yield* Effect.raceFirst(end, Effect.forever(Effect.zipRight(Effect.sleep("10 millis"), dropOld)))
-        } else yield* end
-        const connects = (yield* attempts) - before
-        // a connection that was open for a while has answered something, and is replaced at the pool's own pace
-        const rotations = this.rotations - rotated
-        const { sizes } = this
-        const atOnce = sizes.reduce((sum, size) => sum + (moment === "soon" ? 2 * size : size) + 12, 0)
-        const allowed = Math.ceil(atOnce + (moment === "soon" ? 2.5 : 1.5) * seconds) + rotations
-        this.spells.push({ moment, sizes, seconds, connects, rotations, allowed })
+        const dropOld = Effect.flatMap(
+          Effect.zip(apns.connections, Clock.currentTimeMillis),
+          ([connections, now]) =>
+            Effect.forEach(
+              connections.filter(({ open, openedAt }) => open && now - openedAt >= 50),
+              ({ id }) => apns.dropConnections({ connection: id }),
+              { discard: true }
+            )
+        )
+        yield* Effect.ensuring(
+          later
+            ? Effect.raceFirst(end, Effect.forever(Effect.zipRight(Effect.sleep("10 millis"), dropOld)))
+            : end,
+          note
+        )
       }).pipe(
         Effect.ensuring(Effect.suspend(() => {
           this.closing = false
           this.closingOnRequest = false
+          this.unanswered = false
+          Roster.ceilingMillis = this.ceilingMillis
           return apns.failTls(undefined)
         }))
       )

@@ -112,6 +112,14 @@ const program = Effect.gen(function*() {
       } times a minute. Live heap: ${report.heapStartMb} MB after a tenth, ` +
       `${report.heapEndMb} MB at the end; beside it the ledger takes ${report.ledgerMb} MB from start to end.`
   )
+  for (const { allowed, connects, moment, rotations, seconds, sizes } of report.spells) {
+    yield* Console.log(
+      `${moment}: ${connects} connects in ${seconds.toFixed(1)} s by pools of ${
+        sizes.join(", then ")
+      }; ${allowed} are ` +
+        `allowed, ${rotations} GOAWAYs among them`
+    )
+  }
   for (const line of [...examples, ...leaked, ...report.reconnectStorms]) yield* Console.log(`VIOLATION  ${line}`)
   const { accepted, contradicted, doubled, leaks, lost, outcomes, rssEndMb, rssStartMb, serverAccepted } = report
   const reconnectStorms = report.reconnectStorms.length
