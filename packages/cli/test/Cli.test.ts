@@ -112,6 +112,28 @@ describe("apns", () => {
     { args: ["send"], hint: "TOKEN is missing" },
     { args: ["send", "00", "01"], hint: "'01' is one argument too many" },
     { args: ["send", ""], hint: "TOKEN is empty: the device token" },
+    {
+      args: ["send", "00", "--payload", "/no/such.json"],
+      hint: "--payload: /no/such.json cannot be read: there is no such file"
+    },
+    { args: ["send", "00", "--payload", "/tmp"], hint: "--payload: /tmp is a folder: give a file" },
+    { args: ["send", "00", "--payload", "/dev/zero"], hint: "--payload: /dev/zero is no file" },
+    {
+      args: ["send", "00", "--payload", "/dev/null/x"],
+      hint: "--payload: '/dev/null/x' cannot be reached (what stands before the last / is a file"
+    },
+    { args: ["send", "00", "--body", "x", "--timeout", "0 seconds"], hint: "--timeout: there is no time in 0" },
+    { args: ["send", "00", "--body", "x", "--expiration", "2020-01-01"], hint: "--expiration: 2020-01-01 is over" },
+    { args: ["send", "00", "--body", "x", "--expiration", "1500000000"], hint: "--expiration: 1500000000 is over" },
+    {
+      args: ["send", "00", "--body", "x", "--expiration", "1767225600000"],
+      hint: "--expiration: 1767225600000 lies beyond"
+    },
+    { args: ["bulk", "x", "--out", "/tmp", "--body", "y"], hint: "--out: /tmp is a folder: give a file" },
+    { args: ["bulk", "x", "--out", "-", "--body", "y"], hint: "--out: - is not taken for standard output" },
+    { args: ["bulk", "x", "--out", "/dev/full", "--body", "y"], hint: "--out: /dev/full is no file" },
+    { args: ["mock", "--dir", "/dev/null"], hint: "--dir: /dev/null is a file: give a folder" },
+    { args: ["mock", "--unregister", "zz"], hint: "--unregister: A device token holds hexadecimal digits only" },
     { args: ["send", " ", "--body", "x"], hint: "TOKEN is empty" },
     { args: ["simulator", "booted", ""], hint: "BUNDLE-ID is empty" },
     { args: ["send", "00", "--topic", ""], hint: "--topic: the value is empty. Give ID, or leave --topic out" },
@@ -159,8 +181,14 @@ describe("apns", () => {
     { args: ["send", "00", "--badge=1.5"], hint: "--badge: '1.5' is not a whole number" },
     { args: ["send", "00", "--badge", "-1"], hint: "--badge: -1 is too small: at least 0" },
     { args: ["mock", "--port", "65536"], hint: "--port: 65536 is too large: at most 65535" },
-    { args: ["inbox", "--dir", "/dev/null/x"], hint: "--dir: '/dev/null/x' cannot be reached (ENOTDIR" },
-    { args: ["send", "00", "--payload", "/dev/null/x"], hint: "--payload: '/dev/null/x' cannot be reached (ENOTDIR" },
+    {
+      args: ["inbox", "--dir", "/dev/null/x"],
+      hint: "--dir: '/dev/null/x' cannot be reached (what stands before the last / is a file"
+    },
+    {
+      args: ["send", "00", "--payload", "/dev/null/x"],
+      hint: "--payload: '/dev/null/x' cannot be reached (what stands before the last / is a file"
+    },
     { args: ["inbox", "--port", "70000"], hint: "--port: 70000 is too large: at most 65535" },
     { args: ["inbox", "--mock-port", "70000"], hint: "--mock-port: 70000 is too large: at most 65535" },
     { args: ["send", "00", "--push-type", "alrt"], hint: "did you mean alert?" },

@@ -4,10 +4,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Console, Effect, Either, Exit, FastCheck, Option, Schedule, Scope, Stream, TestClock } from "effect"
 import { spawnSync } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
+import { gzipSync } from "node:zlib"
 import stringWidth from "string-width"
 import { invocation } from "../src/internal/invocation.js"
 import { apnsIdOf, Batch, Known, requestOf } from "../src/internal/journal.js"
-import { LineSplitter, maxLineBytes, tokens } from "../src/internal/lines.js"
+import { LineSplitter, maxLineBytes, plain, tokens } from "../src/internal/lines.js"
 import * as Lock from "../src/internal/lock.js"
 import * as Progress from "../src/internal/progress.js"
 import { Screen } from "../src/internal/screen.js"
@@ -49,6 +50,28 @@ describe("tokens", () => {
       const result = yield* Effect.either(Stream.runDrain(tokens(endless, (line) => line, () => {})))
       assert.deepStrictEqual(result, Either.left(1))
       assert.isBelow(maxLineBytes, 2 ** 24)
+    }))
+})
+
+describe("an input that is no plain text", () => {
+  const text = "0123456789abcdef\n"
+  const encoded: Record<string, readonly [Uint8Array, string]> = {
+    "UTF-16, little end first": [Buffer.from(`\ufeff${text}`, "utf16le"), "it is UTF-16"],
+    "UTF-16, big end first": [Buffer.from(`\ufeff${text}`, "utf16le").swap16(), "it is UTF-16"],
+    "gzip": [gzipSync(text), "it is compressed"],
+    "a spreadsheet": [Buffer.from("PK\u0003\u0004..."), "it is a ZIP archive"]
+  }
+  for (const [name, [input, why]] of Object.entries(encoded)) {
+    it.effect(`is refused with what it is: ${name}`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Stream.runDrain(plain(Stream.make(input), (why) => why)))
+        assert.include(error, why)
+      }))
+  }
+  it.effect("is taken where it has a byte order mark of UTF-8, whatever stands later", () =>
+    Effect.gen(function*() {
+      const parts = [bytes(`\ufeff${text}`), Buffer.from([0xff, 0xfe])]
+      assert.lengthOf(yield* Stream.runCollect(plain(Stream.fromIterable(parts), (why) => why)), 2)
     }))
 })
 

@@ -429,6 +429,11 @@ describe("Credentials", () => {
         ])
         for (const authority of found) assert.strictEqual(authority, pem)
         assert.isUndefined(yield* readCa({ APNS_CA: "", APNS_CA_FILE: "" }))
+        const broken = pem.replace(/\n[^\n]+(?=\n-----END)/, "")
+        assert.match(
+          String(yield* Effect.flip(readCa({ APNS_CA: broken }))),
+          /A certificate in APNS_CA is damaged: compare it with the original file/
+        )
         assert.match(String(yield* Effect.flip(readCa({ APNS_CA: pem, APNS_CA_FILE: "x" }))), /remove one of them/)
         const wrong = yield* Effect.flip(readCa({ APNS_CA_FILE: fixtures.path("server.key.pem") }))
         assert.include(wrong.message, "only PRIVATE KEY")

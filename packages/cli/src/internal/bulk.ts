@@ -19,12 +19,13 @@ import * as Take from "effect/Take"
 import * as DryRun from "./dryRun.js"
 import type { NotPossible } from "./errors.js"
 import { check, NotAccepted, notPossible, Unsaid } from "./errors.js"
+import { fileReason } from "./files.js"
 import * as Flags from "./flags.js"
 import type { Journal } from "./journal.js"
 import * as Journals from "./journal.js"
 import { jsonLine } from "./json.js"
 import type { TokenLine } from "./lines.js"
-import { tokens } from "./lines.js"
+import { plain, tokens } from "./lines.js"
 import type { Sending } from "./notification.js"
 import { delivery, message, notificationOf, pushTypeOf, sendingOf } from "./notification.js"
 import { obstacleOf, outcomeOf } from "./outcome.js"
@@ -390,13 +391,16 @@ const report = (
 
 const inputOf = (file: string): Effect.Effect<Input, NotPossible, FileSystem.FileSystem> => {
   const failed = ({ message }: { readonly message: string }): NotPossible =>
-    notPossible(`The tokens in ${file} cannot be read: ${message}`)
+    notPossible(`TOKENS: ${file} cannot be read: ${fileReason({ message })}`)
   return file === "-" || file === "/dev/stdin"
     ? Effect.succeed({
-      bytes: NodeStream.fromReadable<NotPossible, Uint8Array>(
-        () => process.stdin,
-        (error) => notPossible(`Standard input cannot be read: ${String(error)}`),
-        { closeOnDone: true }
+      bytes: plain(
+        NodeStream.fromReadable<NotPossible, Uint8Array>(
+          () => process.stdin,
+          (error) => notPossible(`Standard input cannot be read: ${String(error)}`),
+          { closeOnDone: true }
+        ),
+        (why) => notPossible(`Standard input holds no device tokens: ${why}`)
       ),
       size: undefined
     })
@@ -404,10 +408,13 @@ const inputOf = (file: string): Effect.Effect<Input, NotPossible, FileSystem.Fil
       const fs = yield* FileSystem.FileSystem
       const { size, type } = yield* Effect.mapError(fs.stat(file), failed)
       if (type === "Directory") {
-        return yield* notPossible(`${file} is a directory: give a file with a token on each line`)
+        return yield* notPossible(`TOKENS: ${file} is a folder: give a file with a token on each line`)
       }
       return {
-        bytes: Stream.mapError(fs.stream(file, { chunkSize: 256 * 1024 }), failed),
+        bytes: plain(
+          Stream.mapError(fs.stream(file, { chunkSize: 256 * 1024 }), failed),
+          (why) => notPossible(`TOKENS: ${file} holds no device tokens: ${why}`)
+        ),
         size: type === "File" ? Number(size) : undefined
       }
     })

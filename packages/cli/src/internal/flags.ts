@@ -2,7 +2,7 @@ import * as Printable from "@effect-apns/models/Printable"
 import * as Args from "@effect/cli/Args"
 import * as Options from "@effect/cli/Options"
 import * as Option from "effect/Option"
-import { accessSync } from "node:fs"
+import { folderProblem, inputProblem, outputProblem } from "./files.js"
 
 /**
  * What is known about an option or an argument: the help is written from it, and what was typed is checked against it.
@@ -102,40 +102,26 @@ export const texts = (name: string, value: string, text: string, more?: Extra): 
     { ...more, repeated: true }
   )
 
-/** `@effect/cli` takes it for a fault of the program where it cannot be found out whether there is such a file. */
-const unreachable = (path: string): string | undefined => {
-  try {
-    accessSync(path)
-    return undefined
-  } catch (error) {
-    return error instanceof Error && (!("code" in error) || error.code !== "ENOENT")
-      ? `'${path}' cannot be reached (${error.message})`
-      : undefined
-  }
-}
+const path = (
+  name: string,
+  value: "FILE" | "DIR",
+  text: string,
+  more: Parameters<typeof option>[4]
+): Options.Options<Option.Option<string>> =>
+  // as text: what is wrong with it is said with the option's name
+  option(Options.text(name).pipe(Options.withDescription(text), Options.optional), name, value, text, more)
 
-const reachable = (more: Extra | undefined): Extra => ({ ...more, problem: more?.problem ?? unreachable })
-
-/** A file; shells complete its name. */
+/** A file that is read; shells complete its name. */
 export const file = (name: string, text: string, more?: Extra): Options.Options<Option.Option<string>> =>
-  option(Options.file(name).pipe(Options.withDescription(text), Options.optional), name, "FILE", text, reachable(more))
+  path(name, "FILE", text, { problem: inputProblem, ...more })
 
-/** A file that must be given, unless another option is there. */
+/** A file that is written, and must be given, unless another option is there. */
 export const requiredFile = (name: string, text: string, unless: string): Options.Options<Option.Option<string>> =>
-  option(Options.file(name).pipe(Options.withDescription(text), Options.optional), name, "FILE", text, {
-    required: true,
-    unless,
-    problem: unreachable
-  })
+  path(name, "FILE", text, { problem: outputProblem, required: true, unless })
 
+/** A folder, which need not be there. */
 export const directory = (name: string, text: string, more?: Extra): Options.Options<Option.Option<string>> =>
-  option(
-    Options.directory(name).pipe(Options.withDescription(text), Options.optional),
-    name,
-    "DIR",
-    text,
-    reachable(more)
-  )
+  path(name, "DIR", text, { problem: folderProblem, ...more })
 
 /** A whole number, at least `least` and at most `most`. */
 export const whole = (

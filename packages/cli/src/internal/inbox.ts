@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { homedir } from "node:os"
 import { notPossible } from "./errors.js"
+import { fileReason } from "./files.js"
 import * as Flags from "./flags.js"
 import { invocation } from "./invocation.js"
 import { jsonLine } from "./json.js"
@@ -41,7 +42,7 @@ export const inbox = Subcommand.make("inbox", {
     const some = Option.getOrUndefined
     const failed = ({ message }: { readonly message: string }) => notPossible(message)
     const filesFailed = ({ message }: { readonly message: string }) =>
-      notPossible(`The files of the inbox cannot be written: ${message}`)
+      notPossible(`--dir: the files of the inbox cannot be written: ${fileReason({ message })}`)
     const strings = yield* Effect.mapError(
       Strings.fromFiles(options.strings, { language: some(options.language) }),
       failed

@@ -9,6 +9,7 @@ import { createHash, randomUUID } from "node:crypto"
 import { writeSync } from "node:fs"
 import type { NotPossible } from "./errors.js"
 import { notPossible } from "./errors.js"
+import { fileReason } from "./files.js"
 import { jsonLine } from "./json.js"
 import { LineSplitter, maxLineBytes } from "./lines.js"
 import * as Lock from "./lock.js"
@@ -246,7 +247,7 @@ const read = (
       counts.add(kind, 1)
     }
     yield* fs.stream(file, { chunkSize: 1024 * 1024 }).pipe(
-      Stream.mapError(({ message }) => notPossible(`The output ${file} cannot be read: ${message}`)),
+      Stream.mapError(({ message }) => notPossible(`The output ${file} cannot be read: ${fileReason({ message })}`)),
       Stream.runForEach((bytes) => {
         if (bytes.every((byte) => byte === 0)) {
           zeros += bytes.length
@@ -370,7 +371,7 @@ export const open = (
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const failed = ({ message }: { readonly message: string }): NotPossible =>
-      notPossible(`The output ${file} cannot be written: ${message}`)
+      notPossible(`The output ${file} cannot be written: ${fileReason({ message })}`)
     const lock = yield* Lock.make(file, options.say)
     const exists = yield* Effect.mapError(fs.exists(file), failed)
     let found: Found = {

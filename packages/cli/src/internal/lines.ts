@@ -41,6 +41,33 @@ export class LineSplitter {
   }
 }
 
+const beginsWith = (bytes: Uint8Array, ...first: ReadonlyArray<number>): boolean =>
+  first.every((byte, i) => bytes[i] === byte)
+
+/** What an input is that holds text in a way that is not read here, and what to do about it. */
+export const notPlain = (bytes: Uint8Array): string | undefined =>
+  beginsWith(bytes, 0xff, 0xfe) || beginsWith(bytes, 0xfe, 0xff)
+    ? "it is UTF-16, as PowerShell writes: convert it, such as by iconv -f UTF-16 -t UTF-8"
+    : beginsWith(bytes, 0x1f, 0x8b)
+    ? "it is compressed: pass it through gzip -dc, and give - for standard input"
+    : beginsWith(bytes, 0x50, 0x4b, 0x03, 0x04)
+    ? "it is a ZIP archive, as spreadsheets are: export it as text, a token on each line"
+    : undefined
+
+/** The bytes of an input, unless its beginning shows that it is no plain text. */
+export const plain = <E, E2, R>(
+  input: Stream.Stream<Uint8Array, E, R>,
+  refuse: (why: string) => E2
+): Stream.Stream<Uint8Array, E | E2, R> =>
+  Stream.suspend(() => {
+    let isFirst = true
+    return Stream.mapEffect(input, (bytes): Effect.Effect<Uint8Array, E2> => {
+      const why = isFirst ? notPlain(bytes) : undefined
+      isFirst = false
+      return why === undefined ? Effect.succeed(bytes) : Effect.fail(refuse(why))
+    })
+  })
+
 /** A line of the input: its number counts all lines, from 1. */
 export interface TokenLine {
   readonly line: number

@@ -9,8 +9,10 @@ import type * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
 import * as fs from "node:fs/promises"
 import { hostname } from "node:os"
+import { dirname } from "node:path"
 import type { NotPossible } from "./errors.js"
 import { notPossible } from "./errors.js"
+import { fileReason } from "./files.js"
 
 /**
  * The holder of a lock. A process is identified by where its id is valid (`space`: the host, its start, and the PID
@@ -204,8 +206,10 @@ export const make = (
     const file = `${output}.lock`
     const failed = (error: unknown): NotPossible =>
       notPossible(
-        `The output ${output} cannot be written: its lock ${file}: ${
-          error instanceof Error ? error.message : String(error)
+        `The output ${output} cannot be written: ${
+          error instanceof Error && "code" in error && error.code === "ENOENT"
+            ? `its folder ${dirname(output)} does not exist`
+            : `its lock ${file}: ${fileReason(error instanceof Error ? error : { message: String(error) })}`
         }`
       )
     const attempt = <A>(work: () => Promise<A>): Effect.Effect<A, NotPossible> =>

@@ -35,9 +35,6 @@ const printing = Layer.unwrapEffect(Effect.map(Effect.console, (console) =>
     error: (...parts) => Effect.sync(() => standard.print(format(...parts)))
   })))
 
-// the reader of the output may close it before it is complete: then output stops, but the work continues
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
-
 // the terminal was closed: treated like a request to end
 process.on("SIGHUP", () => process.emit("SIGTERM", "SIGTERM"))
 

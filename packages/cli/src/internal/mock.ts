@@ -1,4 +1,4 @@
-import { Printable } from "@effect-apns/models"
+import { DeviceToken, Printable } from "@effect-apns/models"
 import { Identity, MockApns } from "@effect-apns/testing"
 import type { Received } from "@effect-apns/testing"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -8,7 +8,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
-import { notPossible } from "./errors.js"
+import { check, notPossible } from "./errors.js"
+import { fileReason } from "./files.js"
 import * as Flags from "./flags.js"
 import { invocation } from "./invocation.js"
 import { jsonLine } from "./json.js"
@@ -98,12 +99,13 @@ export const mock = Subcommand.make("mock", {
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
+    for (const token of options.unregister) yield* check(DeviceToken.DeviceToken, "--unregister", token)
     const screen = yield* Screen
     const received = yield* Queue.dropping<Received.Received>(backlog)
     let unseen = 0
     const delay = Option.isSome(options.delay) ? yield* durationOf("--delay", options.delay.value) : Duration.zero
     const filesFailed = ({ message }: { readonly message: string }) =>
-      notPossible(`The files of the mock cannot be written: ${message}`)
+      notPossible(`--dir: the files of the mock cannot be written: ${fileReason({ message })}`)
     const dir = Option.isSome(options.dir)
       ? path.resolve(options.dir.value)
       : yield* Effect.mapError(fs.makeTempDirectoryScoped({ prefix: "apns-mock-" }), filesFailed)
@@ -118,7 +120,7 @@ export const mock = Subcommand.make("mock", {
       onReceived: (request) => {
         if (!options.quiet && !received.unsafeOffer(request)) unseen++
       }
-    }).pipe(Effect.mapError(({ message }) => notPossible(message)))
+    }).pipe(Effect.mapError(({ message }) => notPossible(message.replace("`port`", "--port"))))
     for (const token of options.unregister) yield* apns.unregister(token)
 
     const write = Effect.gen(function*() {

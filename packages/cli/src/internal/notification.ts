@@ -1,5 +1,13 @@
-import { CollapseId, Notification, Payload, Priority, PushType, Topic } from "@effect-apns/models"
-import type { Expiration } from "@effect-apns/models"
+import {
+  CollapseId,
+  Expiration,
+  Notification,
+  Payload,
+  Printable,
+  Priority,
+  PushType,
+  Topic
+} from "@effect-apns/models"
 import type * as Options from "@effect/cli/Options"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
@@ -11,6 +19,7 @@ import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import { check, notPossible } from "./errors.js"
 import type { NotPossible } from "./errors.js"
+import { fileReason } from "./files.js"
 import * as Flags from "./flags.js"
 
 const keysOf = <K extends string>(record: { readonly [P in K]: unknown }): Array<K> => Object.keys(record) as Array<K>
@@ -137,7 +146,7 @@ const fromFile = (
     const fs = yield* FileSystem.FileSystem
     const bytes = yield* Effect.mapError(
       fs.readFile(file),
-      (error) => notPossible(`The payload ${file} cannot be read: ${error.message}`)
+      (error) => notPossible(`--payload: ${file} cannot be read: ${fileReason(error)}`)
     )
     if (raw) return Notification.raw({ pushType, payload: bytes })
     return yield* Either.mapLeft(
@@ -151,9 +160,13 @@ const fromFile = (
     )
   })
 
+/** Where something is wrong in a payload: a deep one has a long way there. */
+const placeOf = (path: ReadonlyArray<string>): string =>
+  Printable.text((path.length > 20 ? [...path.slice(0, 10), "...", ...path.slice(-5)] : path).join("."))
+
 const formatted = (error: ParseResult.ParseError): string =>
   ParseResult.ArrayFormatter.formatErrorSync(error)
-    .map(({ message, path }) => path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`)
+    .map(({ message, path }) => path.length === 0 ? message : `${placeOf(path.map(String))}: ${message}`)
     .join("; ")
 
 /** What `--push-type` says. */
@@ -204,10 +217,25 @@ export const durationOf = (option: string, input: string): Either.Either<Duratio
       notPossible(`${option}: "${input}" is no duration: write it as "30 seconds", "10 minutes" or "2 hours"`)
     )
 
+/** What is over would be given up at once, as if there had been no time to send it. */
+const toCome = <A extends number | DateTime.DateTime>(input: string, at: A): Effect.Effect<A, NotPossible> =>
+  Effect.gen(function*() {
+    const seconds = yield* Either.mapLeft(
+      Expiration.toSeconds(at),
+      (error) => notPossible(`--expiration: ${formatted(error)}`)
+    )
+    const now = yield* Clock.currentTimeMillis
+    return seconds * 1000 > now || seconds === 0
+      ? at
+      : yield* notPossible(
+        `--expiration: ${Printable.text(input, 60)} is over: give a time to come, or none for one attempt`
+      )
+  })
+
 const expirationOf = (input: string): Effect.Effect<Expiration.Expiration, NotPossible> =>
   Effect.gen(function*() {
     if (input === "none") return input
-    if (/^\d+$/.test(input)) return Number(input)
+    if (/^\d+$/.test(input)) return yield* toCome(input, Number(input))
     if (isDuration(input)) {
       const now = yield* Clock.currentTimeMillis
       return DateTime.unsafeMake(now + Duration.toMillis(Duration.decode(input)))
@@ -215,9 +243,16 @@ const expirationOf = (input: string): Effect.Effect<Expiration.Expiration, NotPo
     return yield* Option.match(/^\d{4}-/.test(input) ? DateTime.make(input) : Option.none(), {
       onNone: () =>
         notPossible(`--expiration: "${input}" is not none, a duration such as "2 hours", an ISO date or UNIX seconds`),
-      onSome: (at) => Effect.succeed(at)
+      onSome: (at) => toCome(input, at)
     })
   })
+
+const timeoutOf = (input: string): Either.Either<Duration.Duration, NotPossible> =>
+  Either.filterOrLeft(
+    durationOf("--timeout", input),
+    (timeout) => Duration.toMillis(timeout) > 0,
+    () => notPossible("--timeout: there is no time in 0: give a longer one, such as \"10 seconds\"")
+  )
 
 /** How it is sent, checked for the push type. */
 export const sendingOf = (
@@ -240,6 +275,6 @@ export const sendingOf = (
       retransmit: some(retransmit),
       collapseId: some(collapseId),
       expiration: Option.isSome(expiration) ? yield* expirationOf(expiration.value) : undefined,
-      timeout: Option.isSome(timeout) ? yield* durationOf("--timeout", timeout.value) : undefined
+      timeout: Option.isSome(timeout) ? yield* timeoutOf(timeout.value) : undefined
     }
   })

@@ -22,9 +22,10 @@ import { existsSync } from "node:fs"
 import { gracefully } from "./bulk.js"
 import { NotAccepted, notPossible } from "./errors.js"
 import type { NotPossible } from "./errors.js"
+import { fileReason } from "./files.js"
 import * as Flags from "./flags.js"
 import { jsonLine } from "./json.js"
-import { tokens as tokensOf } from "./lines.js"
+import { plain, tokens as tokensOf } from "./lines.js"
 import { collapseId, delivery, durationOf, message, notificationOf, sendingOf } from "./notification.js"
 import { optionsOf, size, target, withPool } from "./pool.js"
 import { json } from "./send.js"
@@ -141,19 +142,22 @@ const show = (asJson: boolean, progress: Outbox.Progress): Effect.Effect<void> =
   Console.log(asJson ? jsonLine(progress) : report(progress))
 
 const input = (file: string): Stream.Stream<Uint8Array, NotPossible, FileSystem.FileSystem> =>
-  file === "-"
-    ? NodeStream.fromReadable(
-      () => process.stdin,
-      (error) => notPossible(`Standard input cannot be read: ${String(error)}`)
-    )
-    : Stream.unwrap(Effect.map(
-      FileSystem.FileSystem,
-      (fs) =>
-        Stream.mapError(
-          fs.stream(file),
-          ({ message }) => notPossible(`The tokens in ${file} cannot be read: ${message}`)
-        )
-    ))
+  plain(
+    file === "-"
+      ? NodeStream.fromReadable<NotPossible, Uint8Array>(
+        () => process.stdin,
+        (error) => notPossible(`Standard input cannot be read: ${String(error)}`)
+      )
+      : Stream.unwrap(Effect.map(
+        FileSystem.FileSystem,
+        (fs) =>
+          Stream.mapError(
+            fs.stream(file),
+            ({ message }) => notPossible(`TOKENS: ${file} cannot be read: ${fileReason({ message })}`)
+          )
+      )),
+    (why) => notPossible(`TOKENS: the input holds no device tokens: ${why}`)
+  )
 
 /** An ISO date, or a duration from now. */
 const instant = (option: string, given: Option.Option<string>): Effect.Effect<DateTime.Utc | undefined, NotPossible> =>

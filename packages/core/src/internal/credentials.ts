@@ -371,6 +371,18 @@ export const authorities = (from: Text): Either.Either<string, Problem> => {
   const blocks = pemBlocks(from.text)
   if (blocks.length === 0) return notPem(from, "CERTIFICATE", "pass it as APNS_CA_FILE")
   const certificates = blocks.filter(isCertificate)
+  for (const { text } of certificates) {
+    try {
+      new crypto.X509Certificate(text)
+    } catch (error) {
+      return problem(
+        "InvalidCertificate",
+        from.source,
+        `A certificate in ${from.source} is damaged: compare it with the original file`,
+        causeOf(error)
+      )
+    }
+  }
   return certificates.length === 0
     ? problem(
       "NoCertificate",

@@ -161,7 +161,9 @@ const allFrom = (text: string, places: RegExp, isFile: Test = isWhole): Readonly
   const found: Array<Uint8Array> = []
   const seen = new Set<string>()
   for (const { index } of Array.from(text.matchAll(places)).slice(0, most)) {
-    const file = from(text.slice(index, index + longest), isFile)
+    // the hyphens of a label are none of base64url: they would fill up what is missing before them
+    const [digits = ""] = text.slice(index, index + longest).split(/-{4,}/, 1)
+    const file = from(digits, isFile)
     if (file === undefined) continue
     const name = Buffer.from(file).toString("base64")
     if (!seen.has(name)) found.push(file)
