@@ -183,7 +183,7 @@ describe("RFC 7541 appendix C", () => {
   }
 })
 
-describe("what a decoder has to refuse", () => {
+describe("blocks that a decoder must refuse", () => {
   const insert = "400161" + "0162"
   const cases: ReadonlyArray<readonly [name: string, section: string, blocks: ReadonlyArray<string>, error: RegExp]> = [
     ["index 0", "RFC 7541 section 6.1", ["80"], /index 0/],
@@ -216,11 +216,11 @@ describe("what a decoder has to refuse", () => {
     })
   }
 
-  it("the size update that is just allowed is not refused (RFC 7541 section 6.3)", () => {
+  it("the largest allowed size update -> accepted (RFC 7541 section 6.3)", () => {
     assert.deepStrictEqual(new Hpack.Decoder().decode(hex("3fe11f88")), [":status", "200"])
   })
 
-  it("a list above the limits is refused, but the table stays in step", () => {
+  it("a list above the limits -> refused, but the table stays in sync", () => {
     const decoder = new Hpack.Decoder({ maxHeaderListSize: 100 })
     const encoder = new Hpack.Encoder()
     const big = ["a", "1".repeat(50), "b", "2".repeat(50)]
@@ -259,7 +259,7 @@ describe("what a decoder has to refuse", () => {
     assert.deepStrictEqual([decoder.tableSize, encoder.tableSize], [0, 0])
   })
 
-  it("the error says what is wrong, and of what kind it is", () => {
+  it("the error has the reason and its kind", () => {
     try {
       new Hpack.Decoder().decode(hex("80"))
       assert.fail("it was decoded")
@@ -285,7 +285,7 @@ describe("what a decoder has to refuse", () => {
 })
 
 describe("an encoder", () => {
-  it("encodes with Huffman codes unless told otherwise, and leaves out a name without a value", () => {
+  it("encodes with Huffman codes by default, and leaves out a name without a value", () => {
     assert.strictEqual(toHex(new Hpack.Encoder().encode([":path", "/aaaa"])), "4484606318ff")
     assert.strictEqual(toHex(new Hpack.Encoder().encode([":method", "GET", "a"])), "82")
   })
@@ -301,7 +301,7 @@ describe("an encoder", () => {
 })
 
 describe("size updates of the encoder (RFC 7541 section 4.2)", () => {
-  it("says the smallest and the last of several changes", () => {
+  it("several changes -> the smallest and the last are sent", () => {
     const encoder = new Hpack.Encoder()
     const decoder = new Hpack.Decoder()
     decoder.decode(encoder.encode(["a", "b"]))
@@ -313,7 +313,7 @@ describe("size updates of the encoder (RFC 7541 section 4.2)", () => {
     assert.deepStrictEqual(decoder.table, ["a", "b"])
   })
 
-  it("refuses a character that is no byte, and has changed nothing then", () => {
+  it("a character above 255 -> refused, and nothing is changed", () => {
     const encoder = new Hpack.Encoder()
     assert.throws(() => encoder.encode(["a", "b", "c", "\u0100"]), TypeError, "above U+00FF at index 0")
     assert.throws(() => encoder.encode(["a", "b", "c", "xy\u20ac"]), TypeError, "above U+00FF at index 2")
@@ -329,7 +329,7 @@ const text = fc.oneof(
 ).map((value) => value.replace(/[^\0-\u00ff]/g, "?"))
 
 describe("properties", () => {
-  it("Huffman: what is encoded is decoded, and has the length that was foretold", () => {
+  it("Huffman: encoded text is decoded again, and has the computed length", () => {
     fc.assert(
       fc.property(text, (value) => {
         const target = new Uint8Array(value.length * 4 + 8)
@@ -355,7 +355,7 @@ describe("properties", () => {
     }
   })
 
-  it("any sequence of lists and table sizes is decoded to what was encoded", () => {
+  it("any sequence of lists and table sizes -> decoded to what was encoded", () => {
     const list = fc.array(text, { maxLength: 12 }).map((all) => all.length % 2 === 0 ? all : all.slice(1))
     const step = fc.oneof(
       { weight: 4, arbitrary: list },
@@ -378,7 +378,7 @@ describe("properties", () => {
     )
   })
 
-  it("no bytes make the decoder throw anything but its own error", () => {
+  it("any bytes -> the decoder only throws its own error", () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 5 }), (blocks) => {
         const decoder = new Hpack.Decoder()

@@ -111,7 +111,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         assert.deepStrictEqual(yield* texts(page, ".activity .event"), ["Updated", "Started"])
       }))
 
-    it.scopedLive("shows Push to Talk as somebody who speaks, and not as a call that can be taken", () =>
+    it.scopedLive("shows Push to Talk as a speaker, not as a call that can be answered", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* inbox.send({
@@ -144,7 +144,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         assert.deepStrictEqual(yield* texts(page, ".thread .body"), [])
       }))
 
-    it.scopedLive("replaces a push by the next of the same collapse id, and tells from where", () =>
+    it.scopedLive("replaces a push by the next of the same collapse id, with a link to the one before", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const page = yield* visit(inbox)
@@ -158,7 +158,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         yield* does(() => page.locator(".push h2", { hasText: "Gate B42" }).waitFor())
       }))
 
-    it.scopedLive("marks a broadcast, and what a fault took", () =>
+    it.scopedLive("marks broadcasts and pushes lost by a fault", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const page = yield* visit(inbox)
@@ -195,7 +195,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         assert.strictEqual(yield* does(() => page.getByRole("button", { name: "Load older pushes" }).count()), 0)
       }))
 
-    it.scopedLive("is the same on two pages at once, and empty on both when one clears it", () =>
+    it.scopedLive("two pages show the same, and are both empty when one clears the list", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const one = yield* visit(inbox)
@@ -207,7 +207,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         assert.strictEqual((yield* inbox.counts).total, 0)
       }))
 
-    it.scopedLive("finds the inbox again when it was started anew under the page", () =>
+    it.scopedLive("the inbox was restarted -> the page connects again", () =>
       Effect.gen(function*() {
         const first = yield* Scope.make()
         const inbox = yield* Scope.extend(Inbox.make(), first)
@@ -230,7 +230,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
   })
 
   describe("detail", () => {
-    it.scopedLive("has an address of its own, and tells everything", () =>
+    it.scopedLive("has its own address, and shows everything", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* demo(inbox)
@@ -296,7 +296,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         assert.deepStrictEqual(yield* texts(page, ".cards .title"), ["Boarding at gate B42"])
       }))
 
-    it.scopedLive("says when a push is not kept any more", () =>
+    it.scopedLive("a push that is no longer kept -> the page says so", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const { page } = yield* Effect.acquireRelease(
@@ -333,7 +333,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         assert.deepStrictEqual(yield* texts(page, ".cards .title"), ["Your parcel is on its way"])
       }))
 
-    it.scopedLive("lets go of a push that waits no longer, where those that wait are looked at", () =>
+    it.scopedLive("with the filter for waiting pushes, one that no longer waits disappears", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* inbox.answer({ delay: 60_000, token: other })
@@ -366,7 +366,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         }
       }))
 
-    it.scopedLive("filters by topic and token from the address, and lets go of them", () =>
+    it.scopedLive("filters by topic and token from the address, and can remove them", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* demo(inbox)
@@ -378,7 +378,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
   })
 
   describe("answers", () => {
-    it.scopedLive("are given by a form, told on every page, and ended", () =>
+    it.scopedLive("are given by a form, shown on every page, and ended", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const page = yield* visit(inbox, "#/answers")
@@ -396,7 +396,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         assert.deepStrictEqual(yield* inbox.answers, [])
       }))
 
-    it.scopedLive("go to one token, with the time since when it is dead", () =>
+    it.scopedLive("for one token, with its timestamp", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* alert(inbox, "x")
@@ -413,7 +413,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         yield* does(() => page.getByText("None: pushes are answered as APNs does.").waitFor())
       }))
 
-    it.scopedLive("are faults and delays as well", () =>
+    it.scopedLive("may be faults and delays", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const page = yield* visit(inbox, "#/answers")
@@ -442,7 +442,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         yield* does(() => page.getByText("None: pushes are answered as APNs does.").waitFor())
       }))
 
-    it.scopedLive("need something to do", () =>
+    it.scopedLive("without a reason, fault or delay -> refused", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const page = yield* visit(inbox, "#/answers")
@@ -474,7 +474,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         }
       }))
 
-    it.scopedLive("writes the words into the payload, and tells what became of it", () =>
+    it.scopedLive("writes the text into the payload, and shows the outcome", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         const page = yield* visit(inbox, "#/send")
@@ -785,7 +785,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         yield* does(() => page.locator(".hint").waitFor())
       }))
 
-    it.scopedLive("says what could not be done while the inbox is gone, and no more when it is back", () =>
+    it.scopedLive("the inbox is stopped -> errors are shown; it is back -> they disappear", () =>
       Effect.gen(function*() {
         const first = yield* Scope.make()
         const inbox = yield* Inbox.make().pipe(Scope.extend(first))
@@ -809,7 +809,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
         assert.strictEqual(yield* does(() => page.getByRole("alert").count()), 0)
       }))
 
-    it.scopedLive("loads nothing from anywhere else, and breaks no rule of its policy", () =>
+    it.scopedLive("loads nothing from other hosts, and violates no rule of its policy", () =>
       Effect.gen(function*() {
         const inbox = yield* Inbox.make()
         yield* demo(inbox)
@@ -849,7 +849,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
       }))
   })
 
-  it.scopedLive("shows what it was not told while very much changed at once", () =>
+  it.scopedLive("after a very large burst of changes -> shows also those that were skipped", () =>
     Effect.gen(function*() {
       const inbox = yield* Inbox.make()
       const page = yield* visit(inbox)
@@ -880,7 +880,7 @@ describe.skipIf(!hasBrowser)("the page", () => {
       assert.deepStrictEqual(ids, Array.from({ length: total }, (_, i) => total - i))
     }))
 
-  it.scopedLive("holds no more than the newest of a burst, and counts all of it", () =>
+  it.scopedLive("a burst -> keeps only the newest, and counts all", () =>
     Effect.gen(function*() {
       const inbox = yield* Inbox.make({ page: { keep: 300 } })
       const page = yield* visit(inbox)

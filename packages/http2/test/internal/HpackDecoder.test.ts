@@ -52,7 +52,7 @@ describe("the fields of a response", () => {
     assert.deepStrictEqual(read(["content-length", "7", "content-length", "7"]).malformed, "")
   })
 
-  it("are forgotten with the next block", () => {
+  it("are reset by the next block", () => {
     const decoder = decoderOf({ maxHeaderCount: 4 })
     decode(decoder, encode([":status", "200", "apns-id", "id", "content-length", "1", "x", "1", "TE", ""]))
     assert.isTrue(decoder.tooLarge)
@@ -142,7 +142,7 @@ describe("limits", () => {
     }
   })
 
-  it("so does the number of fields", () => {
+  it("the number of fields is limited in the same way", () => {
     for (const raw of [false, true]) {
       for (const [maxHeaderCount, kept, tooLarge] of [[2, 2, false], [1, 1, true], [0, 0, true]] as const) {
         const decoder = decoderOf({ maxHeaderCount }, raw)
@@ -155,7 +155,7 @@ describe("limits", () => {
 })
 
 describe("the dynamic table", () => {
-  it("holds what fits, newest first, through any number of insertions, for tables of any size", () => {
+  it("contains the newest entries that fit, for any number of insertions and any table size", () => {
     for (const maxTableSize of [0, 31, 32, 33, 34, 64, 68, 100, 102, 128, 4096]) {
       const decoder = decoderOf({ maxTableSize }, true)
       const most = Math.floor(maxTableSize / 34)
@@ -223,7 +223,7 @@ describe("the dynamic table", () => {
 })
 
 describe("strings", () => {
-  it("of each length, coded or not, are what was sent, to the last byte of the block", () => {
+  it("of any length, coded or not -> decoded, up to the last byte of the block", () => {
     for (const length of [0, 1, 126, 127, 128, 254, 255, 500, 512, 600, 5_000]) {
       for (const huffman of [false, true]) {
         const decoder = decoderOf({}, true)
@@ -239,7 +239,7 @@ describe("strings", () => {
     }
   })
 
-  it("that are cut off or coded wrongly are errors, with words for each", () => {
+  it("that are cut off or coded wrongly -> an error with its reason", () => {
     const rows = {
       "00": "a string that the block cuts off",
       "000161": "a string that the block cuts off",
@@ -260,7 +260,7 @@ describe("strings", () => {
     }
   })
 
-  it("stand in a part of a larger memory, of which nothing else is read", () => {
+  it("in a part of a larger buffer -> nothing else of it is read", () => {
     const decoder = decoderOf({}, true)
     const bytes = Buffer.from(bytesOf("\x80\x00\x01a\x01b\x80"))
     assert.isTrue(decoder.decode(bytes, 1, 6))

@@ -59,7 +59,7 @@ describe("how a field is represented (RFC 7541 section 6)", () => {
     assert.strictEqual(encoder.tableCapacity, 4096)
   })
 
-  it("with Huffman codes where they are not longer", () => {
+  it("with Huffman codes if they are not longer", () => {
     const encoder = new HpackEncoder(true, true, 4096)
     // 5 bits for each "a", 6 for the "/", and ones up to the end of the byte
     assert.strictEqual(block(encoder, ":path", "/aaaa", "literal"), "0484606318ff")
@@ -112,7 +112,7 @@ describe("size updates (RFC 7541 section 4.2)", () => {
     }
   })
 
-  it("evict what no longer fits, oldest first", () => {
+  it("evict entries that no longer fit, oldest first", () => {
     const encoder = new HpackEncoder(false, false, 102)
     for (const name of ["x", "y", "z"]) block(encoder, name, "1")
     assert.strictEqual(encoder.tableSize, 102)
@@ -151,7 +151,7 @@ describe("the version", () => {
   })
 })
 
-describe("what is in use stays in the table", () => {
+describe("entries in use stay in the table", () => {
   it("a field that fits only in place of one in use is not inserted, and one that just fits is", () => {
     const encoder = new HpackEncoder(false, true, 102)
     for (const name of ["x", "y", "z"]) assert.strictEqual(block(encoder, name, "1"), inserted(name, "1"))
@@ -160,7 +160,7 @@ describe("what is in use stays in the table", () => {
     assert.deepStrictEqual(["z", "y", "x"].map((name) => block(encoder, name, "1")), ["be", "bf", "c0"])
   })
 
-  it("in a new generation the oldest leave first, and what is used again is protected", () => {
+  it("in a new generation the oldest are evicted first, and entries used again are protected", () => {
     const encoder = new HpackEncoder(false, true, 100)
     for (const name of ["x", "y"]) block(encoder, name, "1")
     encoder.nextGeneration()
@@ -172,7 +172,7 @@ describe("what is in use stays in the table", () => {
     assert.strictEqual(block(encoder, "w", "1"), literal("w", "1"))
   })
 
-  it("one in use that leaves with the oldest comes back at its next use", () => {
+  it("an entry in use that is evicted with the oldest -> inserted again at its next use", () => {
     const encoder = new HpackEncoder(false, true, 100)
     for (const name of ["x", "y"]) block(encoder, name, "1")
     encoder.nextGeneration()
@@ -184,7 +184,7 @@ describe("what is in use stays in the table", () => {
     assert.strictEqual(block(encoder, "w", "1"), literal("w", "1"))
   })
 
-  it("without that, each field is inserted", () => {
+  it("without keepLive -> each field is inserted", () => {
     const encoder = new HpackEncoder(false, false, 68)
     for (const name of ["x", "y", "z"]) assert.strictEqual(block(encoder, name, "1"), inserted(name, "1"))
     assert.strictEqual(block(encoder, "x", "1"), inserted("x", "1"))
