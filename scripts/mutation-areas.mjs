@@ -26,7 +26,8 @@ export const areas = {
   "packages/core/src/internal/post.ts": ["packages/core/test/Post.test.ts"],
   "packages/core/src/internal/providerToken.ts": [
     "packages/core/test/ProviderToken.test.ts",
-    "packages/core/test/SharedToken.test.ts"
+    "packages/core/test/SharedToken.test.ts",
+    "packages/core/test/ProviderTokenMemory.test.ts"
   ],
   "packages/core/src/internal/wire.ts": ["packages/core/test/Connection.test.ts", "packages/core/test/Floods.test.ts"],
   "packages/core/src/unstable/Deadlines.ts": ["packages/core/test/Deadlines.test.ts"],

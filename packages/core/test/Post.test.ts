@@ -177,6 +177,7 @@ describe("a request on a connection", () => {
     [{ headers: { "apns-expiration": "1003" } }, 0, 1_003_000, "expiration"],
     [{ headers: { "apns-expiration": "1003" } }, 7_000, 1_010_000, "expiration"],
     [{ headers: { "apns-expiration": "1005" } }, 0, 1_005_000, "timeout"],
+    [{ headers: { "apns-expiration": "1006" } }, 7_000, 1_012_000, "timeout"],
     [{ headers: { "apns-expiration": "1004" }, deadline: DateTime.unsafeMake(1_004_000) }, 0, 1_004_000, "deadline"],
     [{ headers: { "apns-expiration": "1002" }, deadline: DateTime.unsafeMake(1_004_000) }, 0, 1_002_000, "expiration"]
   ]
