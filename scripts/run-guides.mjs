@@ -298,7 +298,15 @@ const start = (text, use) =>
     const globals = use.globals === undefined ? [] : ["--import", pathToFileURL(write(use.globals)).href]
     const child = execFile(
       process.execPath,
-      ["--conditions=@effect-apns/source", "--import", "tsx", "--import", redirect, ...globals, write(text)],
+      [
+        "--conditions=@effect-apns/source",
+        "--import",
+        "tsx",
+        "--import",
+        redirect,
+        ...globals,
+        write(use.append === undefined ? text : `${text}\n${use.append}\n`)
+      ],
       { cwd: folder, env: { ...process.env, ...environmentOf(use), NO_COLOR: "1" }, timeout: 60_000 },
       (_, out, err) => {
         try {

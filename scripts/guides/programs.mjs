@@ -2,7 +2,7 @@
  * How each block of TypeScript in a guide is run, by page and heading. It has one of
  *
  * - `prints`: it is a program, and runs in a process of its own, which must exit with 0 and print this. `globals` is the text
- *   of a module that defines what the block declares.
+ *   of a module that defines what the block declares; `append` is text behind it.
  * - `run`: it is a part of a program. It is imported (`append` adds exports), then used like this; `globals` defines what it
  *   declares.
  * - `why`: it cannot run, for this reason.
@@ -55,8 +55,9 @@ export const programs = {
   "docs/client.md > Many (ts)": {
     globals: `${declared}const { createClient } = await import("effect-apns/client")
 globalThis.client = await createClient({ keyFile: "AuthKey_ABC123DEFG.p8", keyId: "ABC123DEFG", teamId: "DEF123GHIJ", topic: "com.example.app" })
-globalThis.tokens = (async function*() { yield "cafe01"; yield "dead01"; setTimeout(() => client.close(), 500) })()
+globalThis.tokens = (async function*() { yield "cafe01"; yield "dead01" })()
 globalThis.deleteToken = show("deleted")`,
+    append: "await client.close()",
     prints: [/^deleted dead01$/m]
   },
   "docs/connection.md > Connection (ts)": { prints: [/200/] },
@@ -192,6 +193,9 @@ globalThis.deleteToken = show("deleted")`,
     }
   },
   "docs/outbox.md > Write it down (ts) #2": {
+    why: "it needs a PostgreSQL server: the tests of the outbox start one"
+  },
+  "docs/outbox.md > Write it down (ts) #3": {
     globals: () => ({ tokens: Stream.fromIterable(["cafe01", "cafe02"]) }),
     run: async ({ outbox }, { news }) => {
       await outbox.with(undefined, async (run, progress) => {
@@ -205,6 +209,14 @@ globalThis.deleteToken = show("deleted")`,
   },
   "docs/outbox.md > Tenants and rates (ts)": {
     run: ({ outbox }, { RunnerLive }) => outbox.sends(RunnerLive, ["cafe01"])
+  },
+  "docs/outbox.md > When a COMMIT fails (ts)": {
+    run: async ({ outbox }, { ship }) => {
+      await outbox.prepared(undefined, async (run, progress) => {
+        await run(ship("18", "cafe01"))
+        assert.equal((await run(progress("shipped-18"))).total, 1)
+      })
+    }
   },
   "docs/outcomes.md > What you can get, and what to do (ts)": {
     globals: ({ calls }) => ({ deleteToken: calls.effect("delete"), sendLater: calls.effect("later") }),
