@@ -125,7 +125,10 @@ export interface ProviderToken {
    * token there is one signing.
    */
   readonly expired: (token: Token) => Effect.Effect<Token, TokenRefreshRefused>
-  /** APNs answered `TooManyProviderTokenUpdates`: no signing for 20 minutes from now. */
+  /**
+   * APNs answered `TooManyProviderTokenUpdates`: no signing for 20 minutes from now. Where it says so again of the same
+   * token, the next one is put off only until that token is 55 minutes old.
+   */
   readonly tooManyUpdates: (token: Token) => Effect.Effect<void>
   /** How many tokens this signer has signed. */
   readonly signings: Effect.Effect<number>

@@ -37,6 +37,27 @@ const headerAt = (at: number, extra?: Partial<ProviderToken.Options>) =>
   elsewhere(at, Effect.flatMap(signer(extra), ({ current }) => Effect.map(current, ({ header }) => header)))
 
 describe("provider tokens that all processes share", () => {
+  for (const sharing of ["processes", "none"] as const) {
+    it.effect(`TooManyProviderTokenUpdates every 5 minutes for 4 hours, sharing "${sharing}" -> no token is used after its hour`, () =>
+      Effect.gen(function*() {
+        yield* TestClock.setTime(start + 27 * minute)
+        const { current, expired, signings, tooManyUpdates } = yield* signer({ sharing })
+        const used = new Set<string>()
+        for (let minutes = 0; minutes < 240; minutes++) {
+          const token = yield* current
+          used.add(token.header)
+          const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+          assert.isBelow(now - token.issuedAt.epochMillis, 60 * minute)
+          if (minutes % 5 === 0) yield* tooManyUpdates(token)
+          // APNs calls a young token expired: it is not replaced while APNs wants no new ones
+          if (minutes % 5 === 1) yield* Effect.ignore(expired(token))
+          yield* TestClock.adjust("1 minute")
+        }
+        assert.isAtLeast(yield* signings, 4)
+        assert.isAtMost(used.size, 9)
+      }))
+  }
+
   it.effect("iat is the start of a window of 30 minutes, and the signature verifies as ES256", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(start + 17 * minute + 123)

@@ -78,7 +78,9 @@ class Signer implements ProviderToken {
   refreshAfter = lifetime
   #token: SignedToken | undefined
   #resignedAt = Number.NEGATIVE_INFINITY
-  #heldBackAt = Number.NEGATIVE_INFINITY
+  #heldUntil = Number.NEGATIVE_INFINITY
+  /** The last token of which APNs said that it came too early. */
+  #heldToken: SignedToken | undefined
   #pending: Deferred.Deferred<Token, CredentialsError> | undefined
   #count = 0
 
@@ -108,7 +110,7 @@ class Signer implements ProviderToken {
     if (token === undefined) {
       return this.sign(this.regular(now))
     }
-    return this.isFresh(token, now) || within(quietPeriod, this.#heldBackAt, now)
+    return this.isFresh(token, now) || this.isHeldBack(now)
       ? Effect.succeed(token)
       : this.sign(this.regular(now))
   })
@@ -119,9 +121,15 @@ class Signer implements ProviderToken {
    */
   mustBeKept(now: number): boolean {
     if (this.#pending !== undefined || within(quietPeriod, this.#resignedAt, now)) return true
-    if (within(quietPeriod, this.#heldBackAt, now)) return true
+    if (this.isHeldBack(now)) return true
     const token = this.#token
     return this.sharing === "none" && token !== undefined && within(lifetime, token.issuedAt.epochMillis, now)
+  }
+
+  /** Whether APNs has seen too many tokens lately, so that none is signed. */
+  private isHeldBack(now: number): boolean {
+    const left = this.#heldUntil - now
+    return left > 0 && left <= quietPeriod
   }
 
   private isFresh(token: Token, now: number): boolean {
@@ -140,8 +148,8 @@ class Signer implements ProviderToken {
       if (last === undefined || last !== token) {
         return last === undefined ? this.orRefused(this.sign(this.regular(now)), token) : Effect.succeed(last)
       }
-      if (within(quietPeriod, this.#heldBackAt, now)) {
-        return this.refuse("TooManyUpdates", last, this.#heldBackAt + quietPeriod)
+      if (this.isHeldBack(now)) {
+        return this.refuse("TooManyUpdates", last, this.#heldUntil)
       }
       // The other processes have the token of the newest window. Only if that one was refused, sign one for this process.
       if (this.sharing === "processes" && now >= last.refreshAt.epochMillis) {
@@ -155,7 +163,15 @@ class Signer implements ProviderToken {
 
   readonly tooManyUpdates = (_token: Token): Effect.Effect<void> =>
     Effect.sync(() => {
-      this.#heldBackAt = this.#clock.unsafeCurrentTimeMillis()
+      const now = this.#clock.unsafeCurrentTimeMillis()
+      const token = this.#token
+      // Said again of the same token, it puts off the next one only while this one can be used: where APNs says it all the
+      // time, the token would expire otherwise, and none would ever follow.
+      const latest = token !== undefined && token === this.#heldToken
+        ? Math.max(this.#heldUntil, token.issuedAt.epochMillis + maxAge)
+        : Number.POSITIVE_INFINITY
+      this.#heldUntil = Math.min(now + quietPeriod, latest)
+      this.#heldToken = token
       this.#kept.add(this)
     })
 
