@@ -432,6 +432,26 @@ describe("apns send without APNs", () => {
       assert.deepInclude(JSON.parse(json.out), { outcome: "failed", processed: "no" })
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  it.effect.each(
+    [
+      ["InvalidProviderToken", ExitCode.notPossible],
+      ["BadCertificate", ExitCode.notPossible],
+      ["TopicDisallowed", ExitCode.notPossible],
+      ["Unregistered", ExitCode.notAccepted],
+      ["DeviceTokenNotForTopic", ExitCode.notAccepted]
+    ] as const
+  )(
+    "APNs answers %s -> exit code by what is wrong: 2 for the credentials, 1 for the notification",
+    ([reason, code]) =>
+      Effect.gen(function*() {
+        const { environment, mock } = yield* rig
+        yield* mock.script(() => MockApns.reject(reason))
+        const said = yield* apns(["send", token(1), "--body", "x"], environment)
+        assert.strictEqual(said.code, code)
+        assert.include(said.err, `Rejected: ${reason}`)
+      }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
+  )
+
   it.scopedLive("--ca is used instead of APNS_CA and APNS_CA_FILE", () =>
     Effect.gen(function*() {
       const { environment } = yield* rig

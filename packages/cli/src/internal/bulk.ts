@@ -264,6 +264,11 @@ export const run = (options: {
     )
     yield* Effect.forkScoped(Effect.schedule(Effect.ignore(journal.sync), Schedule.spaced("1 second")))
 
+    const connectedAgain = Effect.suspend(() => {
+      waiting = undefined
+      bell.ring()
+      return screen.connected
+    })
     if (!once) {
       yield* Effect.forkScoped(Effect.schedule(
         Effect.gen(function*() {
@@ -271,10 +276,8 @@ export const run = (options: {
           const stats = yield* pool.stats
           waiting = Reach.waitingOf(stats)
           if (waiting === undefined) {
-            if (before !== undefined) {
-              yield* screen.connected
-              bell.ring()
-            } else if (held.length > 0) bell.ring()
+            if (before !== undefined) yield* connectedAgain
+            else if (held.length > 0) bell.ring()
             return
           }
           if (stopping) yield* Deferred.succeed(giveUp, undefined)
@@ -299,6 +302,8 @@ export const run = (options: {
         const batch = new Journals.Batch()
         const stats = yield* pool.stats
         const away = stats.unreachable !== undefined || stats.active === 0
+        // outcomes are there, so the progress must not go on to say that it waits until the next look
+        if (waiting !== undefined && stats.unreachable === undefined) yield* connectedAgain
         let troubled = false
         for (const { item, result } of chunk) {
           if (Either.isLeft(result)) {

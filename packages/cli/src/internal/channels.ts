@@ -9,7 +9,7 @@ import type { NotPossible } from "./errors.js"
 import { check, NotAccepted, notPossible, Unsaid } from "./errors.js"
 import * as Flags from "./flags.js"
 import { jsonLine } from "./json.js"
-import { isUnreachable, outcomeOf } from "./outcome.js"
+import { isObstructed, outcomeOf } from "./outcome.js"
 import { optionsOf, target } from "./pool.js"
 import { json, report } from "./send.js"
 import * as Subcommand from "./subcommand.js"
@@ -55,7 +55,7 @@ const ask = <A extends object>(
     }
     const outcome = outcomeOf(Either.left(result.left), undefined)
     yield* options.json ? Console.log(jsonLine(outcome)) : Console.error(report(outcome))
-    return yield* isUnreachable(result) ? new Unsaid() : new NotAccepted()
+    return yield* isObstructed(result) ? new Unsaid() : new NotAccepted()
   })
 
 const create = Subcommand.make("channels create", {

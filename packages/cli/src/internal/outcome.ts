@@ -83,7 +83,9 @@ export const reasonOf = (outcome: Outcome): string =>
  * What keeps notifications from being sent, whatever their token: refused credentials, or no way to reach APNs. Nothing
  * was processed, so they can be sent once it is repaired.
  */
-export const obstacleOf = (error: Send.SendError): Option.Option<string> => {
+export const obstacleOf = (
+  error: Send.SendError | Channels.ChannelsError | Broadcast.BroadcastError
+): Option.Option<string> => {
   if (error._tag === "ParseError") return Option.none()
   if (!Rejection.isRejection(error)) return error.processed === "no" ? Option.some(error.message) : Option.none()
   const known = Reason.info(error.reason, error.status)
@@ -92,12 +94,10 @@ export const obstacleOf = (error: Send.SendError): Option.Option<string> => {
     : Option.none()
 }
 
-/** No connection could be opened: nothing is known to be wrong with the notification. */
-export const isUnreachable = (
+/** Whether something is in the way of every notification, as {@link obstacleOf} says, and not only of this one. */
+export const isObstructed = (
   result: Either.Either<unknown, Send.SendError | Channels.ChannelsError | Broadcast.BroadcastError>
-): boolean =>
-  Either.isLeft(result) && result.left._tag !== "ParseError" && !Rejection.isRejection(result.left) &&
-  result.left.processed === "no"
+): boolean => Either.isLeft(result) && Option.isSome(obstacleOf(result.left))
 
 /**
  * Whether sending it again could not end otherwise. What was rejected for a reason that passes, and what has failed,

@@ -9,7 +9,7 @@ import * as Flags from "./flags.js"
 import { jsonLine } from "./json.js"
 import { collapseId, delivery, message, notificationOf, pushTypeOf, sendingOf } from "./notification.js"
 import type { Outcome } from "./outcome.js"
-import { isUnreachable, outcomeOf } from "./outcome.js"
+import { isObstructed, outcomeOf } from "./outcome.js"
 import { optionsOf, target, withPool } from "./pool.js"
 import { Screen } from "./screen.js"
 import * as Subcommand from "./subcommand.js"
@@ -64,7 +64,7 @@ export const send = Subcommand.make("send", {
     else if (outcome.outcome === "accepted") yield* Console.log((yield* Screen).fit(report(outcome)))
     else yield* Console.error(report(outcome))
     if (outcome.outcome === "accepted") return
-    return yield* isUnreachable(result) ? new Unsaid() : new NotAccepted()
+    return yield* isObstructed(result) ? new Unsaid() : new NotAccepted()
   }), {
   what: "Sends one notification and says what became of it.",
   examples: [
