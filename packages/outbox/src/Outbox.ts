@@ -121,7 +121,7 @@ export interface CampaignOptions<N extends Notification.Notification = Notificat
 export interface EnqueueOptions<N extends Notification.Notification = Notification.Notification>
   extends CampaignOptions<N>
 {
-  /** Device tokens, in hexadecimal. */
+  /** Device tokens, in hexadecimal: at least one. */
   readonly tokens: ReadonlyArray<string>
   /**
    * What becomes of a text that is no device token: `"refuse"` (default) fails, and nothing is written; `"report"` takes
@@ -139,6 +139,10 @@ export interface EnqueueOptions<N extends Notification.Notification = Notificati
 export interface EnqueueAllOptions<E, R, N extends Notification.Notification = Notification.Notification>
   extends CampaignOptions<N>
 {
+  /**
+   * At least one. Where the id is in the outbox already, they are read to the end and compared: other tokens fail with
+   * `CampaignConflict`.
+   */
   readonly tokens: Stream.Stream<string, E, R>
   /** As in {@link EnqueueOptions}, and by default `"report"`: one bad row does not hold up a million others. */
   readonly invalidTokens?: "refuse" | "report" | undefined

@@ -83,7 +83,7 @@ T.onEachDatabase((name, database) => {
     it.live("the same id with the same content twice -> one campaign", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
-        for (const count of [0, 1, 20, 12_000]) {
+        for (const count of [1, 20, 12_000]) {
           const campaign = { id: `campaign of ${count}`, tokens: T.tokens(count), notification: T.alert }
           assert.deepStrictEqual(yield* outbox.enqueue(campaign), { id: campaign.id, created: true, total: count })
           assert.deepStrictEqual(yield* outbox.enqueue(campaign), { id: campaign.id, created: false, total: count })
@@ -190,6 +190,55 @@ T.onEachDatabase((name, database) => {
         const outcomes = yield* Stream.runCollect(outbox.outcomes())
         assert.deepStrictEqual(Array.from(outcomes, ({ token }) => token), [...T.tokens(12), ...T.tokens(20, 100)])
         assert.isFalse((yield* outbox.enqueueAll({ ...campaign, tokens })).created)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("the same id with other tokens -> CampaignConflict, however the first ones were enqueued", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const all = (id: string, tokens: ReadonlyArray<string>) =>
+          outbox.enqueueAll({ id, notification: T.alert, batchSize: 10, tokens: Stream.fromIterable(tokens) })
+        yield* all("a", T.tokens(25))
+        yield* outbox.enqueue({ id: "b", notification: T.alert, tokens: T.tokens(25) })
+        for (const id of ["a", "b"]) {
+          assert.deepStrictEqual(yield* all(id, T.tokens(25)), { id, created: false, total: 25 })
+          assert.isFalse((yield* outbox.enqueue({ id, notification: T.alert, tokens: T.tokens(25) })).created)
+          for (
+            const others of [T.tokens(24), T.tokens(26), T.tokens(100), T.tokens(25, 1), [...T.tokens(25)].reverse()]
+          ) {
+            const error = yield* Effect.flip(all(id, others))
+            assert.strictEqual(error._tag, "CampaignConflict")
+            assert.include(error.message, "its tokens are not the same")
+            const small = yield* Effect.flip(outbox.enqueue({ id, notification: T.alert, tokens: others }))
+            assert.strictEqual(small._tag, "CampaignConflict")
+          }
+          assert.strictEqual((yield* outbox.progress(id)).total, 25)
+        }
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("no token, a broken one after many, or a life that is over -> refused, and the id stays free", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const campaign = { id: "a", notification: T.alert }
+        const many = Stream.fromIterable([...T.tokens(25), "nope"])
+        const one = T.tokens(1)
+        const past = new Date(Date.UTC(2020, 0))
+        const refused = [
+          [outbox.enqueue({ ...campaign, tokens: [] }), "tokens: there must be at least one device token"],
+          [outbox.enqueueAll({ ...campaign, tokens: Stream.empty }), "tokens: there must be at least one device token"],
+          [outbox.enqueueAll({ ...campaign, tokens: many, batchSize: 10, invalidTokens: "refuse" }), "tokens[25]"],
+          [outbox.enqueue({ ...campaign, tokens: one, at: past }), "at: the campaign has ended before"],
+          [outbox.enqueueAll({ ...campaign, tokens: Stream.make(T.token(1)), at: past }), "at: the campaign has ended"],
+          [outbox.enqueue({ ...campaign, tokens: one, expiresAt: past }), "expiresAt: the campaign has ended before"]
+        ] as const
+        for (const [enqueued, says] of refused) {
+          const error = yield* Effect.flip(enqueued)
+          assert.strictEqual(error._tag, "InvalidCampaign")
+          assert.include(error.message, says)
+          assert.strictEqual((yield* Effect.flip(outbox.progress("a")))._tag, "CampaignNotFound")
+        }
+        assert.isTrue((yield* outbox.enqueue({ ...campaign, tokens: one })).created)
+        // a handler that runs again after the end of its campaign finds it
+        assert.isFalse((yield* outbox.enqueue({ ...campaign, tokens: one, at: past })).created)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
     it.live("an invalid token -> reported, or the campaign is refused", () =>

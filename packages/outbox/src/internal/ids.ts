@@ -21,3 +21,19 @@ export const sha256 = (...parts: ReadonlyArray<string | Uint8Array>): string => 
   for (const part of parts) hash.update(`${part.length}:`).update(part)
   return hash.digest("base64url")
 }
+
+/** The hash of a list of texts, however it is cut into parts. Takes constant memory. */
+export class ListHash {
+  private readonly hash = createHash("sha256")
+
+  add(texts: ReadonlyArray<string>): this {
+    let part = ""
+    for (const text of texts) part += `${text.length}:${text}`
+    this.hash.update(part)
+    return this
+  }
+
+  digest(): string {
+    return this.hash.digest("base64url")
+  }
+}

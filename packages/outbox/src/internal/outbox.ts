@@ -7,10 +7,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Outbox from "../Outbox.js"
-import type { InvalidCampaign, InvalidOutboxOptions, SchemaMismatch } from "../OutboxError.js"
-import { CampaignBusy, CampaignConflict, CampaignNotFound } from "../OutboxError.js"
+import type { InvalidOutboxOptions, SchemaMismatch } from "../OutboxError.js"
+import { CampaignBusy, CampaignConflict, CampaignNotFound, InvalidCampaign } from "../OutboxError.js"
 import type * as Outcome from "../Outcome.js"
 import * as Campaigns from "./campaign.js"
 import type { Campaign } from "./campaign.js"
@@ -70,6 +71,10 @@ const possible = (id: unknown): Effect.Effect<string, CampaignNotFound> =>
     ? Effect.succeed(id)
     : Effect.fail(new CampaignNotFound({ id: typeof id === "string" ? id : Options.show(id) }))
 
+const noTokens = (): InvalidCampaign => Campaigns.invalid(["tokens"], "there must be at least one device token")
+
+const isInvalid = Schema.is(InvalidCampaign)
+
 /** Milliseconds as the parameter of a statement. */
 const whole = (millis: number): number => Math.trunc(millis)
 
@@ -116,8 +121,31 @@ class Writer implements Outbox.Outbox {
       const tokens = yield* eitherOf(Campaigns.tokens(options.tokens))
       const bad = options.invalidTokens === "report" ? undefined : Campaigns.invalidToken(tokens)
       if (bad !== undefined) return yield* bad
+      if (tokens.length === 0) return yield* noTokens()
+      yield* this.checkEnd(campaign)
       return yield* this.write(campaign, tokens)
     })
+
+  /** A campaign that ends before now would send nothing. One that is in the outbox already may be enqueued again at any time. */
+  private checkEnd(campaign: Campaign): Effect.Effect<void, InvalidCampaign | SqlError> {
+    const { atMillis, expiresAtMillis, id } = campaign
+    const end = expiresAtMillis ?? (atMillis === undefined ? undefined : atMillis + this.lifetime)
+    if (end === undefined) return Effect.void
+    return Effect.flatMap(
+      this.db.run(`SELECT @now AS now, (SELECT status FROM @campaigns WHERE id = $1) AS status`, [id]),
+      ([row]) => {
+        const status = optionalText(row?.["status"])
+        return end > numberOf(row?.["now"]) || (status !== undefined && status !== "filling")
+          ? Effect.void
+          : Effect.fail(
+            Campaigns.invalid(
+              [expiresAtMillis === undefined ? "at" : "expiresAt"],
+              "the campaign has ended before it was enqueued"
+            )
+          )
+      }
+    )
+  }
 
   private write(
     campaign: Campaign,
@@ -125,7 +153,7 @@ class Writer implements Outbox.Outbox {
   ): Effect.Effect<Outbox.Enqueued, CampaignConflict | CampaignBusy | SqlError> {
     const { db } = this
     const { id } = campaign
-    const fingerprint = `${campaign.fingerprint} ${ids.sha256(tokens.join("\n"))}`
+    const fingerprint = `${campaign.fingerprint} ${new ids.ListHash().add(tokens).digest()}`
     if (tokens.length <= defaultBatchSize) {
       const encoded = codec.encodeTokens(tokens)
       if (encoded.length <= inlineBytes) {
@@ -333,16 +361,19 @@ class Writer implements Outbox.Outbox {
           `they must be a Stream, as Stream.fromIterable makes one, not ${Options.show(tokens)}`
         )
       }
+      yield* this.checkEnd(campaign)
       const writer = ids.unique()
-      const known = yield* this.beginFilling(campaign, writer)
-      if (known !== undefined) return known
+      const list = new ids.ListHash()
       let number = 0
       let total = 0
-      yield* tokens.pipe(
+      let began = false
+      let known: Outbox.Enqueued | undefined
+      const filling = tokens.pipe(
         Stream.rechunk(batchSize),
         Stream.runForEachChunk((chunk) =>
           Effect.gen(this, function*() {
             const part = Chunk.toReadonlyArray(chunk)
+            if (part.length === 0) return
             const bad = part.findIndex((token) => Campaigns.tokenProblem(token) !== undefined)
             if (bad >= 0) {
               return yield* Campaigns.invalid(["tokens", total + bad], Campaigns.tokenProblem(part[bad]) ?? "")
@@ -351,15 +382,46 @@ class Writer implements Outbox.Outbox {
             if (problem !== undefined) {
               return yield* Campaigns.invalid(["tokens", total + Number(problem.path[1])], problem.description)
             }
-            yield* this.fill(campaign, writer, number, total, part)
+            // not before the first tokens are there: an empty stream must not take the id
+            if (!began) {
+              known = yield* this.beginFilling(campaign, writer)
+              began = true
+            }
+            list.add(part)
+            if (known === undefined) yield* this.fill(campaign, writer, number, total, part)
             number++
             total += part.length
+            if (known !== undefined && total > known.total) {
+              return yield* new CampaignConflict({ id: campaign.id, differs: "tokens" })
+            }
           })
         )
       )
-      yield* this.endFilling(campaign, writer, number, total)
+      yield* Effect.tapError(
+        filling,
+        (error) => began && known === undefined && isInvalid(error) ? this.abandon(campaign.id, writer) : Effect.void
+      )
+      if (total === 0) return yield* noTokens()
+      const fingerprint = `${campaign.fingerprint} ${list.digest()}`
+      if (known !== undefined) {
+        return yield* total === known.total
+          ? this.known(campaign, fingerprint)
+          : new CampaignConflict({ id: campaign.id, differs: "tokens" })
+      }
+      yield* this.endFilling(campaign, writer, number, total, fingerprint)
       return { id: campaign.id, created: true, total }
     })
+
+  /** Deletes what this writer has written of a campaign that turned out to be invalid. */
+  private abandon(id: string, writer: string): Effect.Effect<void, CampaignBusy | SqlError> {
+    const { db } = this
+    return db.transaction(Effect.gen(this, function*() {
+      yield* this.stillWriting(id, writer)
+      yield* db.run(`DELETE FROM @tokens WHERE batch IN (SELECT id FROM @batches WHERE campaign = $1)`, [id])
+      yield* db.run(`DELETE FROM @batches WHERE campaign = $1`, [id])
+      yield* db.run(`DELETE FROM @campaigns WHERE id = $1`, [id])
+    }))
+  }
 
   /** Makes the campaign, or takes over one whose writer died. */
   private beginFilling(
@@ -442,7 +504,8 @@ class Writer implements Outbox.Outbox {
     campaign: Campaign,
     writer: string,
     batches: number,
-    total: number
+    total: number,
+    fingerprint: string
   ): Effect.Effect<void, CampaignBusy | SqlError> {
     const { db } = this
     const { id } = campaign
@@ -451,8 +514,9 @@ class Writer implements Outbox.Outbox {
       const surplus = yield* db.run(`SELECT id FROM @batches WHERE campaign = $1 AND number >= $2`, [id, batches])
       for (const row of surplus) yield* this.deleteBatch(numberOf(row["id"]))
       yield* db.run(
-        `UPDATE @campaigns SET status = 'active', total = $2, writer = NULL, writer_at = NULL WHERE id = $1`,
-        [id, total]
+        `UPDATE @campaigns SET status = 'active', total = $2, fingerprint = $3, writer = NULL, writer_at = NULL
+         WHERE id = $1`,
+        [id, total, fingerprint]
       )
       yield* db.run(
         `UPDATE @batches SET state = 1, tenant = $2, due_at = (SELECT send_at FROM @campaigns WHERE id = $1)
@@ -540,7 +604,9 @@ class Writer implements Outbox.Outbox {
            WHERE id = $1 AND status IN ('paused', 'stopped') RETURNING id`,
           [id]
         )
-        if (rows.length > 0) yield* db.run(`UPDATE @batches SET state = 1 WHERE campaign = $1 AND state = 0`, [id])
+        if (rows.length > 0) {
+          yield* db.run(`UPDATE @batches SET state = 1, last_error = NULL WHERE campaign = $1 AND state = 0`, [id])
+        }
       })
     )
 
