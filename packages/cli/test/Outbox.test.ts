@@ -45,8 +45,52 @@ describe("apns outbox", () => {
       assert.strictEqual(unnamed.code, ExitCode.notPossible)
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  it.scopedLive("refuses other tokens under an id that is taken, and names the lines that hold no device token", () =>
+    Effect.gen(function*() {
+      const dir = yield* directory
+      const fs = yield* FileSystem.FileSystem
+      yield* fs.writeFileString(`${dir}/tokens`, `${token(1)}\nnope\n`)
+      yield* fs.writeFileString(`${dir}/other`, `${token(3)}\n`)
+      const enqueue = (file: string) =>
+        apns(["outbox", "enqueue", `${dir}/${file}`, "--id", "a", "--title", "A", "--database", `${dir}/outbox.db`], {})
+      const first = yield* enqueue("tokens")
+      assert.strictEqual(first.code, ExitCode.accepted)
+      assert.include(first.err, "No device token is in 1 of the lines (2)")
+      const other = yield* enqueue("other")
+      assert.strictEqual(other.code, ExitCode.notPossible, other.out)
+      assert.include(other.err, "its tokens are not the same")
+      assert.include((yield* enqueue("tokens")).out, "already, with 2 devices")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
+  it.scopedLive("run: the credentials are refused -> 2, and the campaign is resumed by retry without its old reason", () =>
+    Effect.gen(function*() {
+      const mock = yield* MockApns.make()
+      const dir = yield* directory
+      const environment = { ...(yield* environmentOf(mock, dir)), APNS_KEY_ID: "ZZZZZZZZZZ" }
+      const fs = yield* FileSystem.FileSystem
+      yield* fs.writeFileString(`${dir}/tokens`, `${token(1)}\n${token(2)}\n`)
+      const outbox = (...args: ReadonlyArray<string>) =>
+        apns(["outbox", ...args, "--database", `${dir}/outbox.db`], environment)
+      yield* outbox("enqueue", `${dir}/tokens`, "--id", "a", "--title", "A")
+      const run = yield* outbox("run", "--until-idle")
+      assert.strictEqual(run.code, ExitCode.notPossible, run.out + run.err)
+      assert.include(run.err, "1 campaign was stopped")
+      assert.include((yield* outbox("status", "a")).out, "a: stopped (")
+      const retried = yield* outbox("retry", "a")
+      assert.include(retried.out, "a was stopped, and is resumed")
+      assert.notInclude(retried.out, "0 dead letters")
+      assert.include(retried.out, "a: sending\n")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
   for (
     const [what, args, says] of [
+      ["an empty list", ["enqueue", "/dev/null", "--id", "a", "--title", "A"], "at least one device token"],
+      [
+        "a time that is over",
+        ["enqueue", "DIR/tokens", "--id", "a", "--title", "A", "--at", "2020-01-01"],
+        "has ended"
+      ],
+      ["a word for a time", ["enqueue", "DIR/tokens", "--id", "a", "--title", "A", "--at", "yesterday"], "ISO date"],
       ["a database of another kind", ["status", "a", "--database", "mysql://root:secret@localhost/shop"], "mysql:"],
       ["a URL of the web", ["run", "--until-idle", "--database", "https://localhost/shop"], "https:"],
       ["memory", ["enqueue", "tokens", "--id", "a", "--title", "A", "--database", ":memory:"], "path of a file"],

@@ -1,3 +1,4 @@
+import * as DeviceToken from "@effect-apns/models/DeviceToken"
 import * as Printable from "@effect-apns/models/Printable"
 import type { Outbox, OutboxError } from "@effect-apns/outbox"
 import { ApnsPool } from "@effect-apns/pool"
@@ -14,6 +15,7 @@ import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
@@ -109,6 +111,8 @@ type Problem =
 const inWords = (problem: Problem): NotPossible =>
   problem._tag === "NotPossible"
     ? problem
+    : problem._tag === "InvalidCampaign" && problem.path.length === 1 && problem.path[0] === "tokens"
+    ? notPossible(`TOKENS: ${problem.description}; nothing was enqueued`)
     : notPossible(problem._tag === "SqlError" ? `The database refuses: ${reason(problem)}` : problem.message)
 
 /** Does something with the outbox in the database. */
@@ -134,7 +138,7 @@ const report = (progress: Outbox.Progress): string => {
     `  ${number(total)} devices: ${number(accepted)} accepted, ${number(rejected)} rejected, ${number(failed)} failed` +
     (cancelled > 0 ? `, ${number(cancelled)} cancelled` : "") + `; ${number(left)} left` +
     (retrying > 0 ? `, ${number(retrying)} of them wait to be sent again` : ""),
-    `  due ${DateTime.formatIso(at)}, ends ${DateTime.formatIso(expiresAt)}`
+    `  due ${DateTime.formatIso(at)}, ${state === "cancelled" ? "cancelled" : "ends"} ${DateTime.formatIso(expiresAt)}`
   ].join("\n")
 }
 
@@ -165,8 +169,20 @@ const instant = (option: string, given: Option.Option<string>): Effect.Effect<Da
     if (Option.isNone(given)) return undefined
     const date = /^\d{4}-/.test(given.value) ? DateTime.make(given.value) : Option.none()
     if (Option.isSome(date)) return DateTime.toUtc(date.value)
-    return DateTime.addDuration(yield* DateTime.now, yield* durationOf(option, given.value))
+    const duration = yield* Effect.mapError(
+      durationOf(option, given.value),
+      () =>
+        notPossible(
+          `${option}: ${
+            Printable.text(given.value, 60)
+          } is no time: write it as an ISO date, such as 2026-12-01T17:00Z, or as a duration from now, such as "2 hours"`
+        )
+    )
+    return DateTime.addDuration(yield* DateTime.now, duration)
   })
+
+/** Lines without a device token that are named. */
+const shownLines = 20
 
 const enqueue = Subcommand.make("outbox enqueue", {
   tokens: Flags.argument("TOKENS", "a file, a device token on each line; - for standard input"),
@@ -191,13 +207,21 @@ const enqueue = Subcommand.make("outbox enqueue", {
     const sending = yield* sendingOf(options, notification.pushType)
     const at = yield* instant("--at", options.at)
     const expiresAt = yield* instant("--expires", options.expires)
+    const broken: Array<number> = []
+    let brokenCount = 0
     const tokens = Stream.map(
       tokensOf(
         input(options.tokens),
         (line) => notPossible(`Line ${line} of the input is no device token: it has more than a million characters`),
         () => {}
       ),
-      ({ token }) => token
+      ({ line, token }) => {
+        if (!DeviceToken.is(token)) {
+          brokenCount++
+          if (broken.length < shownLines) broken.push(line)
+        }
+        return token
+      }
     )
     yield* withOutbox(options.database, (outbox) =>
       Effect.gen(function*() {
@@ -210,6 +234,13 @@ const enqueue = Subcommand.make("outbox enqueue", {
           expiresAt,
           tenant: Option.getOrUndefined(options.tenant)
         })
+        if (enqueued.created && brokenCount > 0) {
+          yield* Console.error(
+            `No device token is in ${number(brokenCount)} of the lines (${broken.join(", ")}${
+              brokenCount > broken.length ? ", ..." : ""
+            }): each is reported as rejected with BadDeviceToken`
+          )
+        }
         yield* Console.log(
           options.json
             ? jsonLine(enqueued)
@@ -263,9 +294,18 @@ const retry = Subcommand.make(
   (options) =>
     withOutbox(options.database, (outbox) =>
       Effect.gen(function*() {
-        yield* outbox.resume(options.id)
+        const before = yield* outbox.progress(options.id)
+        const isResumed = before.state === "stopped" || before.state === "paused"
+        if (isResumed) yield* outbox.resume(options.id)
         const count = yield* outbox.sendAgain(options.id)
-        if (!options.json) yield* Console.log(`${number(count)} dead letters are sent again by the next run`)
+        if (!options.json) {
+          if (isResumed) {
+            yield* Console.log(`${options.id} was ${before.state}, and is resumed: the next run goes on with it`)
+          }
+          if (!isResumed || count > 0) {
+            yield* Console.log(`${number(count)} dead letters are sent again by the next run`)
+          }
+        }
         yield* show(options.json, yield* outbox.progress(options.id))
       })),
   {
@@ -300,6 +340,7 @@ const run = Subcommand.make("outbox run", {
       const topic = Option.getOrUndefined(options.topic)
       const pool = yield* optionsOf(options, topic)
       const { make } = yield* Effect.promise(() => import("@effect-apns/outbox/OutboxRunner"))
+      const OutboxMetrics = yield* Effect.promise(() => import("@effect-apns/outbox/OutboxMetrics"))
       const counts = { accepted: 0, rejected: 0, failed: 0 }
       const sending = withPool(
         topic === undefined ? pool : { ...pool, topic },
@@ -323,10 +364,20 @@ const run = Subcommand.make("outbox run", {
         logged,
         Effect.mapError(inWords)
       )
+      const stoppedBefore = (yield* Metric.value(OutboxMetrics.stopped)).count
       yield* sending
+      const stopped = (yield* Metric.value(OutboxMetrics.stopped)).count - stoppedBefore
       if (!options.json) {
         yield* Console.log(
           `${number(counts.accepted)} accepted, ${number(counts.rejected)} rejected, ${number(counts.failed)} failed`
+        )
+      }
+      // a campaign that is refused for all its tokens has rejections; refused credentials have none
+      if (options.untilIdle && stopped > 0 && counts.rejected === 0) {
+        return yield* notPossible(
+          `${number(stopped)} ${
+            stopped === 1 ? "campaign was" : "campaigns were"
+          } stopped, as APNs refuses the credentials: see above, mend them, then apns outbox retry`
         )
       }
       if (options.untilIdle && counts.rejected + counts.failed > 0) return yield* new NotAccepted()
