@@ -108,4 +108,13 @@ describe("invalid arguments of any kind", () => {
       }))
     })
   }
+
+  for (const { name, value } of strange.map((value, i) => ({ name: `strange[${i}]`, value }))) {
+    it(`a header whose value is no string, ${name} -> refused at once, and other requests are sent`, () => {
+      const driver = opened()
+      assert.throws(() => attempts["setCommonHeaders: a name and a value"]?.(driver.session, ["x", value]))
+      assert.throws(() => attempts["request: an extra value"]?.(driver.session, [value]))
+      works(driver)
+    })
+  }
 })

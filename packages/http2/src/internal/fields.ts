@@ -101,6 +101,8 @@ export const checkName = (name: string): void => {
  * Throws unless `value` may be sent. The message does not repeat the value, which may be a secret.
  */
 export const checkValue = (name: string, value: string): void => {
+  // callers without types pass anything: what has no length would pass the checks below, and fail a later request
+  if (typeof value !== "string") throw new InvalidHeader(`The value of the header ${quote(name)} has to be a string`)
   const length = value.length
   for (let i = 0; i < length; i++) {
     const code = value.charCodeAt(i)
