@@ -119,7 +119,7 @@ T.onEachDatabase((name, database) => {
           })
           const failed = yield* T.said(lines, "ERROR", "the webhook is down")
           assert.include(failed.message, "3 outcomes, which stay in the outbox and are told again in 1 s")
-          yield* T.said(lines, "ERROR", "it took longer than 50ms, and was interrupted")
+          yield* T.said(lines, "ERROR", "it took longer than 50ms, and is interrupted")
           assert.strictEqual(yield* total("apns_outbox_failures_total", { of: "onOutcomes" }), before + 2)
         })
       ).pipe(Effect.scoped, Effect.provide(live)))
