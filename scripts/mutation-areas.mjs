@@ -36,13 +36,10 @@ export const areas = {
     "packages/pool/test/Engine.test.ts",
     ...scenarios("Clock", "Closing")
   ],
-  "packages/pool/src/internal/roster.ts": [
-    "packages/pool/test/Roster.test.ts",
-    ...scenarios("BackOff", "Connecting", "Suspect")
-  ],
+  "packages/pool/src/internal/roster.ts": ["packages/pool/test/Roster.test.ts"],
   "packages/pool/src/internal/verdict.ts": ["packages/pool/test/Verdict.test.ts"],
   "packages/pool/src/internal/waiting.ts": ["packages/pool/test/Waiting.test.ts"],
-  "packages/cli/src/internal/journal.ts": ["packages/cli/test/Internal.test.ts"]
+  "packages/cli/src/internal/journal.ts": ["packages/cli/test/Journal.test.ts"]
 }
 
 /** What `MUTATE` names, separated by commas; all files where it is not set. */

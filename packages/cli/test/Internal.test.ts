@@ -7,7 +7,6 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { gzipSync } from "node:zlib"
 import stringWidth from "string-width"
 import { invocation } from "../src/internal/invocation.js"
-import { apnsIdOf, Batch, Known, requestOf } from "../src/internal/journal.js"
 import { LineSplitter, maxLineBytes, plain, tokens } from "../src/internal/lines.js"
 import * as Lock from "../src/internal/lock.js"
 import * as Progress from "../src/internal/progress.js"
@@ -85,32 +84,6 @@ describe("LineSplitter", () => {
   })
 })
 
-const hexadecimal = FastCheck.hexaString({ minLength: 1, maxLength: 80 })
-
-describe("Known", () => {
-  const kinds = [
-    { outcome: "accepted", reason: "", final: true },
-    { outcome: "rejected", reason: "Unregistered", final: true },
-    { outcome: "failed", reason: "Timeout", final: false }
-  ] as const
-
-  it.prop("has the newest outcome of each line that was added, its token, and no other line", [
-    FastCheck.array(
-      FastCheck.tuple(FastCheck.integer({ min: 1, max: 100_000 }), hexadecimal, FastCheck.constantFrom(...kinds))
-    )
-  ], ([added]) => {
-    const known = new Known()
-    for (const [line, token, kind] of added) known.set(line, token, kind)
-    const newest = new Map(added.map(([line, token, kind]) => [line, { token, kind }]))
-    for (const [line, { kind, token }] of newest) {
-      assert.deepStrictEqual(known.get(line), kind)
-      assert.isTrue(known.matches(line, token))
-      assert.isFalse(known.matches(line, `${token}0`))
-      if (!newest.has(line + 1)) assert.isUndefined(known.get(line + 1))
-    }
-  })
-})
-
 describe("FirstLines", () => {
   it.prop("gives the first line of each token, in upper or lower case", [
     FastCheck.array(FastCheck.tuple(FastCheck.integer({ min: 0, max: 3000 }), FastCheck.boolean()), {
@@ -125,48 +98,6 @@ describe("FirstLines", () => {
       if (!first.has(n)) first.set(n, i + 1)
       assert.strictEqual(lines.of(i + 1, upper ? token.toUpperCase() : token), first.get(n))
     }
-  })
-})
-
-describe("Batch", () => {
-  it.prop("any answer of the server -> lines of JSON", [
-    FastCheck.integer({ min: 1 }),
-    hexadecimal,
-    FastCheck.oneof(FastCheck.uuid(), FastCheck.fullUnicodeString()),
-    FastCheck.option(FastCheck.fullUnicodeString(), { nil: undefined }),
-    FastCheck.fullUnicodeString()
-  ], ([line, token, apnsId, uniqueId, message]) => {
-    const batch = new Batch()
-    batch.accepted(line, token, { apnsId, uniqueId, attempts: 1 })
-    const failed = { outcome: "failed", error: "Timeout", processed: "no", attempts: 2, message } as const
-    batch.add(line, token, failed)
-    assert.strictEqual(batch.size, 2)
-    const [first = "", second = "", ...rest] = batch.text.split("\n")
-    assert.deepStrictEqual(rest, [""])
-    assert.deepStrictEqual(JSON.parse(first), {
-      line,
-      token,
-      outcome: "accepted",
-      apnsId,
-      ...(uniqueId === undefined ? undefined : { uniqueId }),
-      attempts: 1
-    })
-    assert.deepStrictEqual(JSON.parse(second), { line, token, ...failed })
-  })
-})
-
-describe("apnsIdOf", () => {
-  it("is the UUID (version 8) of the line in the run", () => {
-    const idOf = apnsIdOf("4dd58a81-9328-45c6-a587-4bd76aed1d84")
-    assert.strictEqual(idOf(1), "4dd58a81-9328-85c6-a587-000000000001")
-    assert.strictEqual(idOf(1_000_000), "4dd58a81-9328-85c6-a587-0000000f4240")
-  })
-})
-
-describe("requestOf", () => {
-  it("fields that are only equal when joined -> different requests", () => {
-    const requests = [["ab", "c"], ["a", "bc"], ["abc", undefined], [undefined, "abc"], ["ab", bytes("c")]]
-    assert.strictEqual(new Set(requests.map(requestOf)).size, 4)
   })
 })
 
