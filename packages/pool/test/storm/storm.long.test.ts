@@ -93,9 +93,39 @@ const calm = (
     ...options
   })
 
+/** A private method of the roster, which must be there under this name: else a test breaks less than it says. */
+const method = (name: string) => {
+  const value: unknown = Reflect.get(Roster.prototype, name)
+  if (typeof value !== "function") throw new Error(`Roster has no method ${name}`)
+  return value
+}
+
 const faultless = { contradicted: 0, doubled: 0, lost: 0, leaks: 0 }
 
 const found = ({ contradicted, doubled, leaks, lost }: Storm.Report) => ({ contradicted, doubled, leaks, lost })
+
+/**
+ * One pool and one long spell in which connections are opened and of no use. Where the machine is so busy that it connects
+ * less often, the next seed has to show it.
+ */
+const expectReconnectStorm = (options: Partial<Storm.Options>) =>
+  Effect.gen(function*() {
+    let storms = 0
+    for (const seed of [1, 2, 3]) {
+      const report = yield* run({
+        notifications: 30_000,
+        lives: 1,
+        seed,
+        spellSeconds: 6,
+        moment: "unanswered",
+        ...options
+      })
+      assert.deepStrictEqual(found(report), faultless)
+      storms += report.reconnectStorms.length
+      if (storms > 0) break
+    }
+    assert.isAbove(storms, 0)
+  })
 
 describe("the storm's checker", () => {
   it.live("a server without faults -> no finding", () =>
@@ -168,48 +198,41 @@ describe("the storm's checker", () => {
     Effect.gen(function*() {
       const { ceilingMillis } = Roster
       Roster.ceilingMillis = 0
-      // on a busy machine a spell may be too short for a storm: one of several has to show it
-      const reports = yield* Effect.ensuring(
-        Effect.forEach([1, 2, 3, 4], (seed) =>
-          run({
-            notifications: 3000,
-            connections: 4,
-            seed,
-            faultRate: 0,
-            pool: { reconnectSchedule: Schedule.spaced("1 millis") }
-          })),
+      yield* Effect.ensuring(
+        expectReconnectStorm({
+          connections: 4,
+          faultRate: 0,
+          pool: { reconnectSchedule: Schedule.spaced("1 millis") }
+        }),
         Effect.sync(() => {
           Roster.ceilingMillis = ceilingMillis
         })
       )
-      assert.isAbove(reports.reduce((sum, { reconnectStorms }) => sum + reconnectStorms.length, 0), 0)
-      for (const report of reports) assert.deepStrictEqual(found(report), faultless)
     }), timeout)
 
-  for (const size of [2, 10]) {
+  for (
+    const [size, forgets] of [
+      [2, ["back-off", "place in the schedule"]],
+      [10, ["back-off", "place in the schedule"]],
+      [10, ["back-off"]]
+    ] as const
+  ) {
     it.live(
-      `a pool of ${size} that forgets its back-off with each connection that is opened -> found`,
+      `a pool of ${size} that forgets its ${forgets.join(" and its ")} with each connection that is opened -> found`,
       () =>
         Effect.gen(function*() {
-          const { prototype } = Roster
-          const join: unknown = Reflect.get(prototype, "join")
+          const join = method("join")
+          const endBackOff = method("endBackOff")
           const forgetful = function(this: Roster, ...args: ReadonlyArray<unknown>): void {
-            if (typeof join === "function") Reflect.apply(join, this, args)
-            const calm: unknown = Reflect.get(this, "calm")
-            if (typeof calm === "function") Reflect.apply(calm, this, [])
-            Reflect.set(this, "place", undefined)
+            Reflect.apply(join, this, args)
+            Reflect.apply(endBackOff, this, [])
+            if (forgets.length === 2) Reflect.set(this, "place", undefined)
           }
-          Reflect.set(prototype, "join", forgetful)
-          // on a busy machine a spell may be too short for a storm: one of several has to show it
-          const reports = yield* Effect.ensuring(
-            Effect.forEach(
-              [1, 2, 3],
-              (seed) => run({ notifications: 10_000, connections: size, seed, spellSeconds: 6, moment: "unanswered" })
-            ),
-            Effect.sync(() => Reflect.set(prototype, "join", join))
+          Reflect.set(Roster.prototype, "join", forgetful)
+          yield* Effect.ensuring(
+            expectReconnectStorm({ connections: size }),
+            Effect.sync(() => Reflect.set(Roster.prototype, "join", join))
           )
-          assert.isAbove(reports.reduce((sum, { reconnectStorms }) => sum + reconnectStorms.length, 0), 0)
-          for (const report of reports) assert.deepStrictEqual(found(report), faultless)
         }),
       timeout
     )
