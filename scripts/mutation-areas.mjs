@@ -11,7 +11,7 @@ export const areas = {
   "packages/http2/src/Hpack.ts": hpack,
   "packages/http2/src/internal/hpackDecoder.ts": [...rooms("HpackDecoder"), ...hpack],
   "packages/http2/src/internal/hpackEncoder.ts": [...rooms("HpackEncoder"), ...hpack],
-  "packages/http2/src/internal/huffman.ts": hpack,
+  "packages/http2/src/internal/huffman.ts": [...rooms("Huffman"), ...hpack],
   "packages/http2/src/Session.ts": http2,
   "packages/http2/src/internal/allowance.ts": rooms("Allowance"),
   "packages/http2/src/internal/fields.ts": rooms("Fields"),
@@ -29,7 +29,11 @@ export const areas = {
     "packages/core/test/SharedToken.test.ts",
     "packages/core/test/ProviderTokenMemory.test.ts"
   ],
-  "packages/core/src/internal/wire.ts": ["packages/core/test/Connection.test.ts", "packages/core/test/Floods.test.ts"],
+  "packages/core/src/internal/wire.ts": [
+    "packages/core/test/Wire.test.ts",
+    "packages/core/test/Connection.test.ts",
+    "packages/core/test/Floods.test.ts"
+  ],
   "packages/core/src/unstable/Deadlines.ts": ["packages/core/test/Deadlines.test.ts"],
   "packages/pool/src/internal/engine.ts": [
     "packages/pool/test/ApnsPool.test.ts",

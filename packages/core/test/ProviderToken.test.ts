@@ -1,9 +1,11 @@
 import * as Credentials from "@effect-apns/core/Credentials"
 import * as ProviderToken from "@effect-apns/core/ProviderToken"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Config, ConfigProvider, Duration, Effect, Exit, Fiber, Redacted, TestClock } from "effect"
 import { decodeJwt, decodeProtectedHeader, importSPKI, jwtVerify } from "jose"
 import * as crypto from "node:crypto"
+import nodeCrypto from "node:crypto"
+import { syncBuiltinESMExports } from "node:module"
 import * as util from "node:util"
 
 const pair = () =>
@@ -284,6 +286,116 @@ describe("ProviderToken signed for one process", () => {
       const error = yield* Effect.flip(signer({ key: Redacted.make(rsa.privateKey) }))
       assert.strictEqual(error.reason, "NotEcP256")
     }))
+
+  it.effect("what is given is no object, or its key is no text -> refused, with what it is", () =>
+    Effect.gen(function*() {
+      for (const given of ["null", "\"key\""]) {
+        assert.deepInclude(yield* Effect.flip(ProviderToken.make(JSON.parse(given))), {
+          reason: "NotPem",
+          source: "What is given to ProviderToken.make",
+          message:
+            "What is given to ProviderToken.make is neither text nor bytes: give the content of the file, as Redacted.make(text)"
+        })
+      }
+      const noText = { ...options, key: JSON.parse("1") }
+      assert.deepInclude(yield* Effect.flip(ProviderToken.make(noText)), { reason: "NotPem", source: "the key given" })
+      const soon = ProviderToken.make({ ...options, refreshAfter: "1 minute" })
+      assert.deepInclude(yield* Effect.flip(soon), {
+        reason: "InvalidRefreshAge",
+        source: "refreshAfter"
+      })
+    }))
+
+  it.effect("refreshAfter of one caller is shorter than the token's own -> replaced at that age; its callers share it with sharing \"none\"", () =>
+    Effect.gen(function*() {
+      const first = yield* signer({ refreshAfter: "50 minutes" })
+      const token = yield* first.current
+      yield* TestClock.adjust("30 minutes")
+      assert.strictEqual(yield* first.current, token)
+      assert.strictEqual(yield* ProviderToken.make({ ...options, refreshAfter: "25 minutes" }), first)
+      assert.strictEqual(yield* ProviderToken.make({ ...options, sharing: "none" }), first)
+      assert.notStrictEqual(yield* first.current, token)
+    }))
+
+  it.effect("the clock is set back by less than 20 minutes -> the same token; by 20 -> a new one", () =>
+    Effect.gen(function*() {
+      const { current } = yield* signer()
+      const token = yield* current
+      yield* TestClock.setTime(start - 1_200_000 + 1)
+      assert.strictEqual(yield* current, token)
+      yield* TestClock.setTime(start - 1_200_000)
+      assert.notStrictEqual(yield* current, token)
+    }))
+
+  it.effect("reported as expired at any age, and the next one again -> refused for 20 minutes", () =>
+    Effect.gen(function*() {
+      const { current, expired } = yield* signer()
+      const token = yield* current
+      yield* TestClock.adjust("70 minutes")
+      const next = yield* expired(token)
+      assert.strictEqual(next.issuedAt.epochMillis, start + 70 * 60_000)
+      assert.strictEqual((yield* Effect.flip(expired(next))).reason, "SignedRecently")
+    }))
+
+  it.effect("too many updates of another signer's token, before there is one -> the first token is signed all the same", () =>
+    Effect.gen(function*() {
+      const other = yield* signer({ teamId: "ABC123DEFG" })
+      const { current, signings, tooManyUpdates } = yield* signer()
+      yield* tooManyUpdates(yield* other.current)
+      yield* current
+      assert.strictEqual(yield* signings, 1)
+    }))
+
+  it.effect("too many updates, then the token is called expired -> refused, with what to do", () =>
+    Effect.gen(function*() {
+      const { current, expired, tooManyUpdates } = yield* signer()
+      const token = yield* current
+      yield* tooManyUpdates(token)
+      const refused = yield* Effect.flip(expired(token))
+      assert.strictEqual(
+        refused.message,
+        "APNs got too many new tokens of team DEF123GHIJ: wait until 2023-11-14T22:33:20.000Z, and let every process that signs with key ABC123DEFG make the same tokens (sharing: \"processes\", the default here)"
+      )
+      assert.isFalse("cause" in refused && refused.cause !== undefined)
+    }))
+
+  it.effect("signing fails -> the error says of which key; the token there is stays, and the next attempt signs", () =>
+    Effect.gen(function*() {
+      const { current, expired, signings, unsafeCurrent } = yield* signer()
+      const cause = new Error("the key store is gone")
+      const fail = () => {
+        vi.spyOn(nodeCrypto, "sign").mockImplementation(() => {
+          throw cause
+        })
+        syncBuiltinESMExports()
+      }
+      const work = () => {
+        vi.restoreAllMocks()
+        syncBuiltinESMExports()
+      }
+      yield* Effect.addFinalizer(() => Effect.sync(work))
+      const message = "Signing with key ABC123DEFG failed: give the .p8 file of an APNs key"
+      fail()
+      const first = yield* Effect.flip(current)
+      assert.deepInclude(first, { reason: "SigningFailed", source: "key ABC123DEFG", message, cause })
+      assert.deepStrictEqual([unsafeCurrent(), yield* signings], [undefined, 0])
+      work()
+      const token = yield* current
+      fail()
+      const refused = yield* Effect.flip(expired(token))
+      assert.deepInclude(refused, {
+        reason: "SigningFailed",
+        keyId: "ABC123DEFG",
+        issuedAt: token.issuedAt,
+        retryAt: token.issuedAt,
+        message: `No new token for key ABC123DEFG: ${message}`
+      })
+      assert.deepInclude(refused.cause, { reason: "SigningFailed" })
+      assert.deepStrictEqual([unsafeCurrent(), token.isRefused, yield* signings], [token, false, 1])
+      work()
+      assert.notStrictEqual(yield* expired(token), token)
+      assert.isTrue(token.isRefused)
+    }).pipe(Effect.scoped))
 
   it.effect("Credentials.Token is accepted as it is, and the layer provides a ProviderToken", () =>
     Effect.gen(function*() {

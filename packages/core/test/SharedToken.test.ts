@@ -292,6 +292,8 @@ describe("provider tokens that all processes share", () => {
         const shared = yield* current
         const own = yield* expired(shared)
         assert.notStrictEqual(own.header, shared.header)
+        // APNs refuses tokens from the future
+        assert.strictEqual(own.issuedAt.epochMillis, start - 1000)
         assert.strictEqual(yield* current, own)
       }))
 

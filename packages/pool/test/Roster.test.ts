@@ -118,7 +118,10 @@ const make = (
   Effect.gen(function*() {
     /** What was counted, told to the owner and logged, in that order. */
     const told: Array<string> = []
+    /** The annotations of what was logged. */
+    const notes = new Set<string>()
     const logger = Logger.make(({ annotations, logLevel, message }) => {
+      for (const [key, value] of annotations) notes.add(`${key}: ${String(value)}`)
       const text = Array.isArray(message) ? message.join(" ") : String(message)
       const number = Option.match(HashMap.get(annotations, "connection"), {
         onNone: () => "",
@@ -200,7 +203,7 @@ const make = (
     }
     /** What was told since this was called last. */
     const news = (): ReadonlyArray<string> => told.splice(0)
-    return { clock, fakes, network, news, owner, pass, roster, wait }
+    return { clock, fakes, network, news, notes, owner, pass, roster, wait }
   })
 
 /** The connection brings its first answer. */
@@ -1032,4 +1035,91 @@ describe("the server's limit of streams", () => {
       assert.strictEqual(member.most, Infinity)
       assert.strictEqual(made.owner.pumped, pumped + 1)
     }))
+})
+
+describe("a connection that is not useful", () => {
+  it.scopedLive("ends while it is being opened -> never picked, and the next one waits", () =>
+    Effect.gen(function*() {
+      let opened = 0
+      const made = yield* make(1, Schedule.spaced("5 seconds"), (fake) => {
+        if (opened++ === 0) fake.retire(rotated)
+      })
+      assert.deepStrictEqual([pick(made), made.roster.down], [-1, true])
+      assert.deepInclude(made.roster.counters, { active: 0, connectionsOpened: 1 })
+      yield* made.pass(5_000)
+      assert.deepStrictEqual([pick(made), made.roster.down], [1, false])
+    }).pipe(quiet))
+
+  it.scopedLive("is closed after another one has brought an answer -> does not count a second time", () =>
+    Effect.gen(function*() {
+      const made = yield* make(2)
+      const [first, second] = made.fakes
+      if (first === undefined || second === undefined) throw new Error("they are open")
+      first.inFlight = 1
+      first.retire(refused)
+      yield* made.pass(0)
+      answer(made, 1)
+      yield* made.pass(0)
+      first.close(refused)
+      yield* made.pass(0)
+      const { attempts } = made.network
+      second.close(rotated)
+      yield* made.pass(0)
+      assert.strictEqual(made.network.attempts, attempts + 1)
+    }).pipe(quiet))
+
+  it.scopedLive("is closed with its scope -> no failure, and not counted as lost", () =>
+    Effect.gen(function*() {
+      const made = yield* make(1)
+      made.fakes[0]?.close({ _tag: "ScopeClosed" })
+      yield* made.pass(0)
+      assert.strictEqual(made.network.attempts, 2)
+      assert.deepInclude(made.roster.counters, { active: 1, connectionsLost: 0, unreachable: undefined })
+      assert.isUndefined(made.roster.failure)
+    }).pipe(quiet))
+})
+
+describe("a roster that has warned that no connection is left", () => {
+  it.scopedLive("one opens, and the other cannot -> no second warning; what is logged has the cause and the reason", () =>
+    Effect.gen(function*() {
+      const made = yield* make(2)
+      made.network.is = "refuses"
+      for (const fake of made.fakes) fake.close(refused)
+      yield* made.pass(5_000)
+      const warnings = () => made.news().filter((line) => /^WARN.*(No connection|cannot be replaced)/.test(line))
+      assert.lengthOf(warnings(), 1)
+      made.network.is = "opens"
+      yield* made.pass(5_000)
+      assert.strictEqual(made.roster.counters.active, 1)
+      made.network.is = "refuses"
+      yield* made.pass(5_000)
+      assert.strictEqual(made.roster.counters.active, 1)
+      assert.deepStrictEqual(warnings(), [])
+      assert.includeMembers([...made.notes], ["cause: Dropped", "cause: ConnectFailed", "reason: Refused"])
+    }))
+})
+
+describe("a pool that shrinks while a connection is being opened", () => {
+  for (const number of [0, 1]) {
+    it.scopedLive(`in place of number ${number} -> that one is given up, and the idle one stays`, () =>
+      Effect.gen(function*() {
+        const made = yield* make(2)
+        for (const other of [0, 1]) answer(made, other)
+        made.network.is = "hangs"
+        made.fakes[number]?.close(rotated)
+        yield* made.pass(0)
+        assert.deepInclude(made.roster.counters, { active: 1, connecting: 1 })
+        yield* made.roster.resize(1)
+        yield* made.pass(0)
+        assert.deepInclude(made.roster.counters, { size: 1, active: 1, connecting: 0, draining: 0 })
+        assert.strictEqual(made.fakes[1 - number]?.state, "active")
+        assert.deepInclude(made.network, { attempts: 3, given: 1 })
+      }).pipe(quiet))
+  }
+
+  it.scopedLive("a connection that is proven when it is opened -> takes any number of requests at once", () =>
+    Effect.gen(function*() {
+      const made = yield* make(1)
+      assert.strictEqual(made.roster.pick(undefined)?.most, Infinity)
+    }).pipe(quiet))
 })

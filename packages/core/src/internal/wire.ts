@@ -132,10 +132,6 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     return this.state === "closed"
   }
 
-  get isReady(): boolean {
-    return this.session.ready
-  }
-
   get limit(): number {
     return this.session.settings.maxConcurrentStreams
   }

@@ -172,6 +172,17 @@ describe("entries in use stay in the table", () => {
     assert.strictEqual(block(encoder, "w", "1"), literal("w", "1"))
   })
 
+  it("in a new generation all entries are used again -> all are protected, as in the one before", () => {
+    const encoder = new HpackEncoder(false, true, 102)
+    for (const name of ["x", "y", "z"]) block(encoder, name, "1")
+    for (let generation = 0; generation < 3; generation++) {
+      encoder.nextGeneration()
+      // using one twice counts once
+      assert.deepStrictEqual(["x", "y", "z", "z"].map((name) => block(encoder, name, "1")), ["c0", "bf", "be", "be"])
+      assert.strictEqual(block(encoder, "w", "1"), literal("w", "1"))
+    }
+  })
+
   it("an entry in use that is evicted with the oldest -> inserted again at its next use", () => {
     const encoder = new HpackEncoder(false, true, 100)
     for (const name of ["x", "y"]) block(encoder, name, "1")

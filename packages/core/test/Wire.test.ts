@@ -1,0 +1,388 @@
+/**
+ * A connection over a transport, at its edges: callbacks that throw, a transport that fails or does not complete a write,
+ * and everything that happens after the end.
+ */
+import type { Failure } from "@effect-apns/core"
+import { Connection, Request } from "@effect-apns/core"
+import type { Parts } from "@effect-apns/core/unstable/Connection"
+import * as Exchange from "@effect-apns/core/unstable/Exchange"
+import { ErrorCode, Frame } from "@effect-apns/http2"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Logger, Scope, TestClock } from "effect"
+import { Peer, settled } from "./utils/peer.js"
+
+const code = ErrorCode.ErrorCode
+
+const tick = Effect.promise(settled)
+
+type Options = Parameters<typeof Connection.fromTransport>[1]
+
+const connect = (peer: Peer, options: Options = {}, parts: Parts = {}, transport = peer.transport) =>
+  Connection.fromTransport(transport, { drainTimeout: "0 seconds", ...options }, parts)
+
+const { path, spec } = Request.make({ path: "/3/device/42", body: { aps: { alert: "x" } } })
+
+/** An exchange that writes down what it is told. */
+class Recorder extends Exchange.Exchange {
+  readonly told: Array<string> = []
+  failure: Failure.Failure | undefined = undefined
+  constructor(path_ = path) {
+    super(path_, spec)
+  }
+  onDue(): void {}
+  onAnswer(): void {
+    this.told.push(`${this.status}${this.truncated ? " truncated" : ""}`)
+  }
+  onFailure(_connection: Connection.Connection, failure: Failure.Failure): void {
+    this.failure = failure
+    this.told.push(`${failure._tag} ${failure.processed}`)
+  }
+}
+
+/** An exchange whose callback throws. */
+class Thrower extends Recorder {
+  override onAnswer(): void {
+    super.onAnswer()
+    throw new Error("a bug of the caller")
+  }
+}
+
+/** Sends this on the connection, and lets it be written. */
+const send = <E extends Exchange.Exchange>(connection: Connection.Connection, exchange: E): Effect.Effect<E> => {
+  assert.isTrue(connection.unsafe.exchange(exchange))
+  return Effect.as(tick, exchange)
+}
+
+/** Runs the program, and says what was logged. */
+const logs = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<ReadonlyArray<string>, E, R> => {
+  const messages: Array<string> = []
+  const logger = Logger.make(({ message }) => void messages.push(String(message)))
+  return Effect.as(Effect.provide(program, Logger.replace(Logger.defaultLogger, logger)), messages)
+}
+
+describe("the debug data of GOAWAY", () => {
+  it.scoped("JSON with a text as reason -> the reason; anything else -> none", () =>
+    Effect.gen(function*() {
+      const rows: ReadonlyArray<readonly [debug: string, reason: string | undefined]> = [
+        ["{\"reason\":\"Shutdown\"}", "Shutdown"],
+        ["{\"reason\":\"\",\"x\":1}", ""],
+        ["{\"reason\":1}", undefined],
+        ["{\"reason\":null}", undefined],
+        ["{}", undefined],
+        ["[]", undefined],
+        ["1", undefined],
+        ["null", undefined],
+        ["\"reason\"", undefined],
+        ["Shutdown", undefined],
+        ["", undefined]
+      ]
+      for (const [debug, reason] of rows) {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        peer.send(Frame.goaway(0, code.NO_ERROR, debug))
+        assert.deepStrictEqual(yield* connection.retired, {
+          _tag: "Goaway",
+          code: 0,
+          codeName: "NO_ERROR",
+          lastStreamId: 0,
+          reason,
+          debugData: debug
+        })
+      }
+    }))
+
+  it.scoped("NO_ERROR with a reason about the credentials -> closed, though requests are included; with another, or none -> they are answered", () =>
+    Effect.gen(function*() {
+      for (const debug of ["{\"reason\":\"BadCertificate\"}", "{\"reason\":\"Shutdown\"}", ""]) {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        const exchange = yield* send(connection, new Recorder())
+        peer.send(Frame.goaway(1, code.NO_ERROR, debug))
+        const closes = debug.includes("BadCertificate")
+        assert.strictEqual(connection.unsafe.state, closes ? "closed" : "draining")
+        peer.accept(1)
+        assert.deepStrictEqual(exchange.told, [closes ? "Closed unknown" : "200"])
+      }
+    }))
+})
+
+describe("a callback throws", () => {
+  it.scoped("on each of several answers in one chunk -> the others get theirs, and each error is logged", () =>
+    Effect.gen(function*() {
+      const exchanges = [new Thrower(), new Recorder(), new Thrower(), new Thrower(), new Recorder()]
+      const messages = yield* logs(Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        for (const exchange of exchanges) yield* send(connection, exchange)
+        peer.accept(1, 3, 5, 7, 9)
+        yield* tick
+        assert.deepStrictEqual([connection.unsafe.inFlight, connection.unsafe.state], [0, "active"])
+      }))
+      assert.deepStrictEqual(exchanges.map(({ told }) => told), exchanges.map(() => ["200"]))
+      assert.deepStrictEqual(messages, ["A callback has thrown", "A callback has thrown", "A callback has thrown"])
+    }))
+
+  it.scoped("when a held request is sent -> it is told of the defect, and the next one is sent", () =>
+    Effect.gen(function*() {
+      const peer = new Peer()
+      const connection = yield* connect(peer, { ping: { interval: "30 seconds" } })
+      peer.answersPings = false
+      yield* TestClock.adjust("30 seconds")
+      yield* tick
+      const [bad, good] = [new Recorder(), new Recorder()]
+      assert.deepStrictEqual([bad, good].map((exchange) => connection.unsafe.exchange(exchange)), [true, true])
+      Object.defineProperty(bad, "path", {
+        get: () => {
+          throw new Error("a bug of the caller")
+        }
+      })
+      peer.send(Frame.ping(Buffer.from(peer.pings[0] ?? []), true))
+      yield* tick
+      assert.deepStrictEqual([bad.told, good.told, peer.ids], [["Closed unknown"], [], [1]])
+      peer.accept(1)
+      assert.deepStrictEqual(good.told, ["200"])
+    }))
+
+  it.scoped("the path may not be sent -> the request is not taken, and nothing of it is written", () =>
+    Effect.gen(function*() {
+      const peer = new Peer()
+      const connection = yield* connect(peer)
+      const bad = new Recorder("/3/device/\n")
+      assert.isFalse(connection.unsafe.exchange(bad))
+      yield* send(connection, new Recorder())
+      assert.deepStrictEqual([bad.told, bad.connection, peer.ids], [[], undefined, [1]])
+    }))
+})
+
+describe("answers that are cut off", () => {
+  it.scoped("by the end of the connection or a malformed body -> marked as truncated", () =>
+    Effect.gen(function*() {
+      const peer = new Peer()
+      const connection = yield* connect(peer, { limits: { maxBodySize: 100 } })
+      const [whole, malformed, cut] = [new Recorder(), new Recorder(), new Recorder()]
+      for (const exchange of [whole, malformed, cut]) yield* send(connection, exchange)
+      peer.send(peer.response(1, 200, { body: "{}" }), peer.response(3, 200, { body: "x".repeat(101) }))
+      peer.send(peer.responseHead(5, 200))
+      peer.test.close()
+      assert.deepStrictEqual([whole, malformed, cut].map(({ told }) => told), [["200"], ["200 truncated"], [
+        "200 truncated"
+      ]])
+    }))
+
+  it.scoped("status 199 < 200 and 300 and above with a malformed body -> malformed, and processed", () =>
+    Effect.gen(function*() {
+      const peer = new Peer()
+      const connection = yield* connect(peer, { limits: { maxBodySize: 100 } })
+      let id = 1
+      for (const [status, told] of [[299, "299 truncated"], [300, "ResponseTooLarge yes"]] as const) {
+        const exchange = yield* send(connection, new Recorder())
+        peer.send(peer.response(id, status, { body: "x".repeat(101) }))
+        assert.deepStrictEqual(exchange.told, [told])
+        id += 2
+      }
+    }))
+})
+
+describe("SETTINGS", () => {
+  it.scoped("again and again -> one PING for a listener, none without; the limit of streams is the newest", () =>
+    Effect.gen(function*() {
+      for (const listens of [true, false]) {
+        const peer = new Peer()
+        const told: Array<string> = []
+        const onProven = { onProven: () => void told.push("proven") }
+        const messages = yield* logs(Effect.gen(function*() {
+          const { unsafe } = yield* connect(peer, {}, {
+            listener: { onCapacity: () => {}, onRetired: () => {}, ...listens ? onProven : {} }
+          })
+          yield* tick
+          for (const limit of [7, 9]) {
+            peer.settings([[Frame.SettingId.MAX_CONCURRENT_STREAMS, limit]])
+            yield* tick
+            assert.deepStrictEqual([unsafe.limit, unsafe.available], [limit, limit])
+          }
+        }))
+        assert.deepStrictEqual([peer.pings.length, told], listens ? [1, ["proven"]] : [0, []])
+        assert.deepStrictEqual(messages, [])
+      }
+    }))
+
+  it.scoped("the connection ends before they come -> connecting ends, too", () =>
+    Effect.gen(function*() {
+      const broken = new Peer([])
+      broken.send(Frame.ping(new Uint8Array(8)))
+      assert.strictEqual((yield* connect(broken)).unsafe.state, "closed")
+      const closing = new Peer([])
+      const fiber = yield* Effect.fork(connect(closing))
+      yield* tick
+      closing.test.close()
+      assert.strictEqual((yield* Fiber.join(fiber)).unsafe.state, "closed")
+    }))
+})
+
+describe("after the end", () => {
+  const ping = {
+    interval: "30 seconds",
+    deadline: "10 seconds",
+    busyDeadline: "500 millis",
+    busyInterval: "2 seconds"
+  } as const
+
+  it.scoped("what the peer still sends, and every call -> nothing is read, and nothing is written", () =>
+    Effect.gen(function*() {
+      const peer = new Peer()
+      const told: Array<string> = []
+      const connection = yield* connect(peer, {}, {
+        listener: { onCapacity: () => void told.push("capacity"), onRetired: (_, { _tag }) => void told.push(_tag) }
+      })
+      const { unsafe } = connection
+      const exchange = yield* send(connection, new Recorder())
+      unsafe.close({ _tag: "Retired" })
+      yield* tick
+      const { length } = peer.test.written
+      told.length = 0
+      peer.settings([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 7]])
+      peer.send(Frame.ping(new Uint8Array(8)))
+      peer.accept(1)
+      for (let i = 0; i < 5; i++) unsafe.suspect()
+      unsafe.hasten()
+      unsafe.close({ _tag: "ScopeClosed" })
+      assert.isFalse(unsafe.exchange(new Recorder()))
+      yield* tick
+      assert.deepStrictEqual([peer.test.written.length, told, exchange.told], [length, [], ["Closed unknown"]])
+      assert.deepStrictEqual([unsafe.limit, unsafe.available, unsafe.trusted], [1000, 0, true])
+      assert.deepStrictEqual(yield* connection.closed, { _tag: "Retired" })
+      assert.lengthOf(peer.goaways, 1)
+    }))
+
+  it.scoped("while a PING waits for its answer -> the peer has one second to close, whatever comes", () =>
+    Effect.gen(function*() {
+      const ends: Readonly<Record<string, (peer: Peer, connection: Connection.Connection) => void>> = {
+        "GOAWAY with an error": (peer) => peer.send(Frame.goaway(0, code.INTERNAL_ERROR)),
+        "closed, then asked to make haste": (_peer, { unsafe }) => {
+          unsafe.close({ _tag: "Retired" })
+          unsafe.hasten()
+        }
+      }
+      for (const [name, end] of Object.entries(ends)) {
+        const peer = new Peer()
+        const connection = yield* connect(peer, { ping })
+        yield* tick
+        peer.answersPings = false
+        yield* TestClock.adjust("30 seconds")
+        yield* tick
+        assert.lengthOf(peer.pings, 1)
+        end(peer, connection)
+        yield* tick
+        assert.deepStrictEqual([connection.unsafe.state, peer.test.closed], ["closed", false], name)
+        yield* TestClock.adjust("999 millis")
+        assert.isFalse(peer.test.closed, name)
+        yield* TestClock.adjust("1 millis")
+        assert.isTrue(peer.test.closed, name)
+      }
+    }))
+
+  it.scoped("of a peer that broke the protocol -> one GOAWAY, with the error", () =>
+    Effect.gen(function*() {
+      const peer = new Peer()
+      yield* connect(peer)
+      peer.send(Frame.windowUpdate(0, 0))
+      yield* tick
+      assert.deepStrictEqual(peer.goaways.map((goaway) => goaway.code), [code.PROTOCOL_ERROR])
+    }))
+})
+
+describe("making haste", () => {
+  it.scoped("the PING that is out must be answered within the shorter time; without one nothing changes", () =>
+    Effect.gen(function*() {
+      const peer = new Peer()
+      const connection = yield* connect(peer, {
+        ping: { interval: "30 seconds", deadline: "10 seconds", busyDeadline: "2 seconds" }
+      })
+      const { unsafe } = connection
+      unsafe.hasten()
+      peer.answersPings = false
+      yield* TestClock.adjust("30 seconds")
+      yield* tick
+      assert.deepStrictEqual([unsafe.state, unsafe.trusted, peer.pings.length], ["active", false, 1])
+      unsafe.hasten()
+      yield* TestClock.adjust("1999 millis")
+      assert.strictEqual(unsafe.state, "active")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual((yield* connection.closed)._tag, "PingTimeout")
+    }))
+})
+
+describe("a held request when the connection begins to end", () => {
+  it.scoped("by GOAWAY with NO_ERROR -> not processed, with the GOAWAY as cause", () =>
+    Effect.gen(function*() {
+      const peer = new Peer()
+      const connection = yield* connect(peer, { ping: { interval: "30 seconds" } })
+      peer.answersPings = false
+      yield* TestClock.adjust("30 seconds")
+      const held = new Recorder()
+      assert.isTrue(connection.unsafe.exchange(held))
+      peer.send(Frame.goaway(0, code.NO_ERROR, "later"))
+      assert.deepStrictEqual(held.told, ["Closed no"])
+      assert.deepInclude(held.failure, { _tag: "Closed" })
+      if (held.failure?._tag === "Closed") {
+        assert.deepInclude(held.failure.closeCause, { _tag: "Goaway", debugData: "later" })
+      }
+      assert.lengthOf(peer.requests, 0)
+    }))
+})
+
+describe("the transport", () => {
+  /** The transport of the peer, with writes that end as the test says. */
+  const withWrites = (peer: Peer, ends: (done: (error?: Error | null) => void) => void) => ({
+    ...peer.transport,
+    write: (bytes: Uint8Array, done: (error?: Error | null) => void) => peer.transport.write(bytes, () => ends(done))
+  })
+
+  it.scoped("says after each write that there was no error, by null -> the connection goes on", () =>
+    Effect.gen(function*() {
+      const peer = new Peer()
+      const connection = yield* connect(peer, {}, {}, withWrites(peer, (done) => done(null)))
+      for (const id of [1, 3]) {
+        const exchange = yield* send(connection, new Recorder())
+        peer.accept(id)
+        assert.deepStrictEqual(exchange.told, ["200"])
+      }
+    }))
+
+  it.effect("a write has failed -> nothing more is written, and closing does not wait", () =>
+    Effect.gen(function*() {
+      const peer = new Peer()
+      const scope = yield* Scope.make()
+      let fails = false
+      const transport = withWrites(peer, (done) => done(fails ? new Error("EPIPE") : undefined))
+      const connection = yield* Scope.extend(connect(peer, {}, {}, transport), scope)
+      yield* tick
+      fails = true
+      yield* send(connection, new Recorder())
+      const { length } = peer.test.written
+      yield* send(connection, new Recorder())
+      assert.strictEqual(peer.test.written.length, length)
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(peer.test.written.length, length)
+    }))
+
+  it.effect("has not completed a write -> closing waits for it, at most one second", () =>
+    Effect.gen(function*() {
+      for (const completes of [true, false]) {
+        const peer = new Peer()
+        const scope = yield* Scope.make()
+        yield* Scope.extend(connect(peer), scope)
+        yield* tick
+        peer.test.autoComplete = false
+        const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+        yield* TestClock.adjust("999 millis")
+        yield* tick
+        assert.isNull(closing.unsafePoll())
+        if (completes) peer.test.completeWrite()
+        else yield* TestClock.adjust("1 millis")
+        yield* tick
+        assert.isNotNull(closing.unsafePoll())
+        assert.strictEqual(peer.test.ended, completes)
+      }
+    }))
+})
