@@ -468,19 +468,63 @@ describe("Deadlines", () => {
 
   it.scoped("hundreds of entries set in any order, half removed -> the others are called in the order of time", () =>
     Effect.gen(function*() {
+      // without a divisor in common with 500, each time from 1 to 500 is set once: nearly in order, in none, and from the last
+      for (const stride of [7, 193, 499]) {
+        const clock = new HandClock()
+        const deadlines = yield* Effect.withClock(Deadlines.make, clock)
+        const order: Array<number> = []
+        const times = Array.from({ length: 500 }, (_, i) => 1 + (i * stride) % 500)
+        const entries = times.map((at) => new Entry(at, order))
+        for (const entry of entries) deadlines.set(entry, entry.name)
+        for (const entry of entries) if (entry.name % 2 === 0) deadlines.remove(entry)
+        yield* clock.advance(500)
+        assert.deepStrictEqual(order, times.filter((at) => at % 2 === 1).sort((a, b) => a - b))
+        assert.deepStrictEqual(entries.flatMap(({ due }) => due).length, 250)
+        assert.isTrue(entries.every(({ due, name }) => due.every((at) => at === name)))
+        assert.strictEqual(bucketsOf(deadlines), 0)
+      }
+    }))
+
+  it.scoped("the only entry for a time is removed, and another one is set for the same time -> called, after one sleep", () =>
+    Effect.gen(function*() {
       const clock = new HandClock()
       const deadlines = yield* Effect.withClock(Deadlines.make, clock)
-      const order: Array<number> = []
-      // 7 has no divisor in common with 500: each time from 1 to 500 once, in no order
-      const times = Array.from({ length: 500 }, (_, i) => 1 + (i * 7) % 500)
-      const entries = times.map((at) => new Entry(at, order))
-      for (const entry of entries) deadlines.set(entry, entry.name)
-      for (const entry of entries) if (entry.name % 2 === 0) deadlines.remove(entry)
-      yield* clock.advance(500)
-      assert.deepStrictEqual(order, times.filter((at) => at % 2 === 1).sort((a, b) => a - b))
-      assert.deepStrictEqual(entries.flatMap(({ due }) => due).length, 250)
-      assert.isTrue(entries.every(({ due, name }) => due.every((at) => at === name)))
-      assert.strictEqual(bucketsOf(deadlines), 0)
+      const [removed, same, later] = [new Entry(), new Entry(), new Entry()]
+      deadlines.set(removed, 500)
+      deadlines.remove(removed)
+      deadlines.set(later, 1000)
+      deadlines.set(removed, 400)
+      deadlines.remove(removed)
+      yield* clock.advance(0)
+      assert.deepStrictEqual(clock.sleeps, [1000])
+      deadlines.set(same, 400)
+      yield* clock.advance(1000)
+      assert.deepStrictEqual([removed.due, same.due, later.due], [[], [400], [1000]])
+    }))
+
+  it.scoped("entries set for two times in turn -> two points in time, however many there are", () =>
+    Effect.gen(function*() {
+      const deadlines = yield* Effect.withClock(Deadlines.make, new HandClock())
+      for (let i = 0; i < 100; i++) deadlines.set(new Entry(), i % 2 === 0 ? 500 : 600)
+      const heap: unknown = "heap" in deadlines ? deadlines.heap : undefined
+      assert.isTrue(Array.isArray(heap))
+      assert.deepStrictEqual([Array.isArray(heap) ? heap.length : NaN, bucketsOf(deadlines)], [2, 2])
+    }))
+
+  it.scoped("the clock is set back while nothing is due -> the time goes on from the latest that was seen", () =>
+    Effect.gen(function*() {
+      const clock = new HandClock()
+      const deadlines = yield* Effect.withClock(Deadlines.make, clock)
+      clock.millis = 10_000
+      assert.strictEqual(deadlines.now(), 10_000)
+      clock.millis = 4_000
+      assert.deepStrictEqual([deadlines.now(), deadlines.ahead], [10_000, 6_000])
+      const entry = new Entry()
+      deadlines.set(entry, deadlines.now() + 1000)
+      yield* clock.advance(999)
+      assert.deepStrictEqual(entry.due, [])
+      yield* clock.advance(1)
+      assert.deepStrictEqual(entry.due, [11_000])
     }))
 
   it.effect("random setting, moving and removing -> each entry is called once, in the order of time", () =>
