@@ -224,7 +224,7 @@ describe("the dynamic table", () => {
 
 describe("strings", () => {
   it("of any length, coded or not -> decoded, up to the last byte of the block", () => {
-    for (const length of [0, 1, 126, 127, 128, 254, 255, 500, 512, 600, 5_000]) {
+    for (const length of [0, 1, 126, 127, 128, 254, 255, 500, 512, 513, 514, 600, 5_000]) {
       for (const huffman of [false, true]) {
         const decoder = decoderOf({}, true)
         for (const character of ["a", "0", "~"]) {
@@ -268,5 +268,36 @@ describe("strings", () => {
     assert.isFalse(decoder.decode(bytes, 1, 5))
     assert.isTrue(decoder.decode(bytes, 1, 1))
     assert.isUndefined(decoder.fields)
+  })
+
+  it("in a part of a larger buffer, with an integer that its end cuts off -> nothing behind it is read", () => {
+    // a size update, an index, a name index, and the length of a value
+    for (const block of ["3f00", "ff00", "7f00", "0001617f00"]) {
+      const decoder = decoderOf()
+      const bytes = Buffer.from(hex(block))
+      assert.isFalse(decoder.decode(bytes, 0, bytes.length - 1), block)
+      assert.strictEqual(decoder.error, "an integer that the block cuts off", block)
+    }
+  })
+
+  it("of no characters, coded, after one that began with a space -> allowed as a value", () => {
+    const decoder = decoderOf()
+    assert.isTrue(decode(decoder, encode(["x", " a"], { huffman: true })))
+    assert.notStrictEqual(decoder.malformed, "")
+    assert.isTrue(decode(decoder, "000179" + "80"))
+    assert.deepStrictEqual([decoder.malformed, decoder.fields], ["", ["y", ""]])
+  })
+})
+
+describe("an index of more than one byte", () => {
+  it("the first of them, and the last in the table -> the field; one beyond -> refused", () => {
+    const decoder = decoderOf()
+    const names = Array.from({ length: 70 }, (_, i) => `n${i}`)
+    assert.isTrue(decode(decoder, encode(names.flatMap((name) => [name, "1"]))))
+    // 61 are static, and the newest of the others is the first
+    assert.isTrue(decode(decoder, "fe" + "ff00" + "ff04"))
+    assert.deepStrictEqual(decoder.fields, ["n5", "1", "n4", "1", "n0", "1"])
+    assert.isFalse(decode(decoder, "ff05"))
+    assert.strictEqual(decoder.error, "an index beyond the dynamic table")
   })
 })
