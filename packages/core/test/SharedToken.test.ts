@@ -73,16 +73,40 @@ describe("provider tokens that all processes share", () => {
       yield* Effect.promise(() => jwtVerify(jwt, key, { currentDate: new Date(start) }))
     }))
 
-  it.effect("any key -> verifies: leading zeros of r and s are kept", () =>
+  it.effect("r or s begins with a zero byte -> it is kept, and the signature verifies", () =>
     Effect.gen(function*() {
-      for (let i = 0; i < 100; i++) {
-        const { privateKey, publicKey } = pair()
-        const header = yield* headerAt(start, { key: Redacted.make(privateKey) })
+      const ecdh = crypto.createECDH("prime256v1")
+      ecdh.setPrivateKey(crypto.createHash("sha256").update("a private key for tests").digest())
+      const point = ecdh.getPublicKey()
+      const [d, x, y] = [ecdh.getPrivateKey(), point.subarray(1, 33), point.subarray(33)]
+      const base64url = (bytes: Buffer) => bytes.toString("base64url")
+      const privateKey = crypto.createPrivateKey({
+        format: "jwk",
+        key: { kty: "EC", crv: "P-256", d: base64url(d), x: base64url(x), y: base64url(y) }
+      })
+      const key = Redacted.make(privateKey.export({ type: "pkcs8", format: "pem" }).toString())
+      // found by trying one window after the other
+      for (const [windows, zeroAt] of [[241, 0], [68, 32]] as const) {
+        const header = yield* headerAt(start + windows * window, { key })
         const [head, body, signature] = header.replace("bearer ", "").split(".")
         const raw = Buffer.from(signature ?? "", "base64url")
         assert.strictEqual(raw.length, 64)
+        assert.strictEqual(raw[zeroAt], 0)
+        const publicKey = { key: crypto.createPublicKey(privateKey), dsaEncoding: "ieee-p1363" as const }
+        assert.isTrue(crypto.verify("sha256", Buffer.from(`${head}.${body}`), publicKey, raw))
+      }
+    }))
+
+  it.effect("any key -> the signature verifies", () =>
+    Effect.gen(function*() {
+      for (let i = 0; i < 8; i++) {
+        const { privateKey, publicKey } = pair()
+        const header = yield* headerAt(start, { key: Redacted.make(privateKey) })
+        const [head, body, signature] = header.replace("bearer ", "").split(".")
         const key = { key: publicKey, dsaEncoding: "ieee-p1363" as const }
-        assert.isTrue(crypto.verify("sha256", Buffer.from(`${head}.${body}`), key, raw))
+        assert.isTrue(
+          crypto.verify("sha256", Buffer.from(`${head}.${body}`), key, Buffer.from(signature ?? "", "base64url"))
+        )
       }
     }))
 
