@@ -55,9 +55,12 @@ try {
   }
   const manifest = read(join(work, "package.json"))
   manifest.workspaces = ["packages/*"]
+  const { devDependencies: others } = read(join(root, "benchmarks", "package.json"))
   const wanted = /^(effect|@effect\/(platform|vitest)|@types\/|fast-check|typescript|tsx|vitest|tstyche|rollup|esbuild)/
   manifest.devDependencies = {
     ...Object.fromEntries(Object.entries(manifest.devDependencies).filter(([name]) => wanted.test(name))),
+    // the programs of other clients that ours are compared with
+    ...Object.fromEntries(["@parse/node-apn", "apns2"].map((name) => [name, others[name]])),
     ...lowest
   }
   write(join(work, "package.json"), manifest)

@@ -4,8 +4,7 @@
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
+import * as Fiber from "effect/Fiber"
 
 interface Entry {
   readonly due: number
@@ -19,6 +18,9 @@ export class Timeline {
   private readonly heap: Array<Entry> = []
   private order = 0
   private sleeper: Fiber.RuntimeFiber<void> | undefined = undefined
+  /** Counts the sleeps, so that one that was given up wakes nobody. */
+  private arming = 0
+  private planned = false
   private wakesAt = Infinity
   private closed = false
 
@@ -48,16 +50,39 @@ export class Timeline {
   close(): void {
     this.closed = true
     this.heap.length = 0
-    this.sleeper?.unsafeInterruptAsFork(FiberId.none)
+    this.wakeNoMore()
+  }
+
+  /**
+   * Ends the sleeping fiber, after it had a turn to fall asleep: before Effect 3.20 a fiber that is interrupted while it
+   * waits for a `Semaphore`, as the test clock has one, can keep it for itself.
+   */
+  private wakeNoMore(): void {
+    const { sleeper } = this
     this.sleeper = undefined
+    this.arming++
+    if (sleeper !== undefined) Effect.runFork(Effect.zipRight(Effect.yieldNow(), Fiber.interruptFork(sleeper)))
   }
 
   private arm(due: number): void {
-    this.sleeper?.unsafeInterruptAsFork(FiberId.none)
+    this.wakeNoMore()
     this.wakesAt = due
+    if (this.planned) return
+    this.planned = true
+    // one fiber for whatever is scheduled at the same time
+    queueMicrotask(() => {
+      this.planned = false
+      if (!this.closed) this.sleep()
+    })
+  }
+
+  private sleep(): void {
+    const { arming } = this
     this.sleeper = Effect.runFork(
-      this.clock.sleep(Duration.millis(Math.max(0, due - this.now()))).pipe(
-        Effect.andThen(Effect.sync(() => this.wake()))
+      this.clock.sleep(Duration.millis(Math.max(0, this.wakesAt - this.now()))).pipe(
+        Effect.andThen(Effect.sync(() => {
+          if (this.arming === arming) this.wake()
+        }))
       )
     )
   }
