@@ -2,13 +2,13 @@
  * A connection over a transport, at its edges: callbacks that throw, a transport that fails or does not complete a write,
  * and everything that happens after the end.
  */
-import type { Failure } from "@effect-apns/core"
-import { Connection, Request } from "@effect-apns/core"
+import { Connection, Credentials, type Failure, ProviderToken, Request } from "@effect-apns/core"
 import type { Parts } from "@effect-apns/core/unstable/Connection"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import { ErrorCode, Frame } from "@effect-apns/http2"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Logger, Scope, TestClock } from "effect"
+import { Effect, Exit, Fiber, Logger, Redacted, Scope, TestClock } from "effect"
+import * as fixtures from "./fixtures/index.js"
 import { Peer, settled } from "./utils/peer.js"
 
 const code = ErrorCode.ErrorCode
@@ -129,16 +129,20 @@ describe("a callback throws", () => {
       peer.answersPings = false
       yield* TestClock.adjust("30 seconds")
       yield* tick
-      const [bad, good] = [new Recorder(), new Recorder()]
-      assert.deepStrictEqual([bad, good].map((exchange) => connection.unsafe.exchange(exchange)), [true, true])
-      Object.defineProperty(bad, "path", {
+      const [bad, worse, good] = [new Recorder(), new Recorder(), new Recorder()]
+      const held = [bad, worse, good]
+      assert.deepStrictEqual(held.map((exchange) => connection.unsafe.exchange(exchange)), [true, true, true])
+      const thrower = {
         get: () => {
           throw new Error("a bug of the caller")
         }
-      })
+      }
+      Object.defineProperty(bad, "path", thrower)
+      worse.spec = Object.defineProperty({ ...worse.spec }, "head", thrower)
       peer.send(Frame.ping(Buffer.from(peer.pings[0] ?? []), true))
       yield* tick
-      assert.deepStrictEqual([bad.told, good.told, peer.ids], [["Closed unknown"], [], [1]])
+      assert.deepStrictEqual(held.map(({ told }) => told), [["Closed unknown"], ["Closed unknown"], []])
+      assert.deepStrictEqual(peer.ids, [1])
       peer.accept(1)
       assert.deepStrictEqual(good.told, ["200"])
     }))
@@ -211,6 +215,16 @@ describe("SETTINGS", () => {
       const broken = new Peer([])
       broken.send(Frame.ping(new Uint8Array(8)))
       assert.strictEqual((yield* connect(broken)).unsafe.state, "closed")
+      // while the transport starts
+      const started = new Peer([])
+      const transport = {
+        ...started.transport,
+        start: (receiver: Parameters<typeof started.transport.start>[0]) => {
+          started.transport.start(receiver)
+          started.test.close()
+        }
+      }
+      assert.strictEqual((yield* connect(started, {}, {}, transport)).unsafe.state, "closed")
       const closing = new Peer([])
       const fiber = yield* Effect.fork(connect(closing))
       yield* tick
@@ -384,5 +398,65 @@ describe("the transport", () => {
         assert.isNotNull(closing.unsafePoll())
         assert.strictEqual(peer.test.ended, completes)
       }
+    }))
+})
+
+describe("the provider token", () => {
+  const minute = 60_000
+  /** The beginning of a window of 30 minutes. */
+  const start = 944_445 * 30 * minute
+  const credentials = Credentials.token({
+    key: Redacted.make(fixtures.text("AuthKey_ABC123DEFG.p8")),
+    keyId: "ABC123DEFG",
+    teamId: "DEF123GHIJ"
+  })
+
+  /** A connection opened in minute 29, and what sends a request and says whether it has the newest token of the signer. */
+  const opened = Effect.gen(function*() {
+    yield* TestClock.setTime(start + 29 * minute)
+    const peer = new Peer()
+    const signer = yield* ProviderToken.make(yield* credentials)
+    const connection = yield* connect(peer, { credentials: yield* credentials })
+    const isNewest = Effect.gen(function*() {
+      const newest = yield* signer.current
+      yield* tick
+      yield* send(connection, new Recorder())
+      const request = peer.requests.at(-1)
+      peer.accept(request?.id ?? 0)
+      return request?.headers["authorization"] === newest.header
+    })
+    return { connection, isNewest, signer }
+  })
+
+  it.scoped("a newer one is there -> taken 20 minutes after the connection was opened, and not before", () =>
+    Effect.gen(function*() {
+      const { isNewest } = yield* opened
+      const seen: Array<boolean> = []
+      for (const at of [29, 31, 48, 49]) {
+        yield* TestClock.setTime(start + at * minute)
+        seen.push(yield* isNewest)
+      }
+      assert.deepStrictEqual(seen, [true, false, false, true])
+    }))
+
+  it.scoped("APNs has refused it -> the newest is taken with the next request", () =>
+    Effect.gen(function*() {
+      const { isNewest, signer } = yield* opened
+      assert.isTrue(yield* isNewest)
+      yield* signer.expired(yield* signer.current)
+      assert.strictEqual(yield* signer.signings, 2)
+      assert.isTrue(yield* isNewest)
+    }))
+
+  it.scoped("the connection is closed -> none is signed for it any more", () =>
+    Effect.gen(function*() {
+      const { connection, signer } = yield* opened
+      connection.unsafe.close({ _tag: "Retired" })
+      for (let i = 0; i < 4; i++) {
+        yield* TestClock.adjust("30 minutes")
+        yield* tick
+        yield* tick
+      }
+      assert.isAtMost(yield* signer.signings, 2)
     }))
 })
