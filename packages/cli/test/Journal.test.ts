@@ -106,6 +106,18 @@ describe("Batch", () => {
   })
 })
 
+describe("an apns-id that is no plain text", () => {
+  it.each(["\"", "\\", "a\nb", "\n", "a\u2028", "\u00e9", "a b"])(
+    "%j -> one line of JSON, which says the same",
+    (apnsId) => {
+      const batch = new Batch()
+      batch.accepted(1, "t1", { apnsId, uniqueId: undefined, attempts: 1 })
+      assert.match(batch.text, /^[^\n\u2028]*\n$/)
+      assert.deepStrictEqual(JSON.parse(batch.text), { line: 1, token: "t1", outcome: "accepted", apnsId, attempts: 1 })
+    }
+  )
+})
+
 describe("apnsIdOf", () => {
   it("is the UUID (version 8) of the line in the run", () => {
     const idOf = apnsIdOf("4dd58a81-9328-45c6-a587-4bd76aed1d84")

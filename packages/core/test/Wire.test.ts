@@ -220,8 +220,7 @@ describe("SETTINGS", () => {
       const transport = {
         ...started.transport,
         start: (receiver: Parameters<typeof started.transport.start>[0]) => {
-          started.transport.start(receiver)
-          started.test.close()
+          receiver.onClose({ kind: "Eof", code: undefined, message: undefined })
         }
       }
       assert.strictEqual((yield* connect(started, {}, {}, transport)).unsafe.state, "closed")
@@ -358,6 +357,7 @@ describe("the transport", () => {
       const connection = yield* connect(peer, {}, {}, withWrites(peer, (done) => done(null)))
       for (const id of [1, 3]) {
         const exchange = yield* send(connection, new Recorder())
+        assert.strictEqual(peer.ids.at(-1), id)
         peer.accept(id)
         assert.deepStrictEqual(exchange.told, ["200"])
       }
