@@ -35,7 +35,11 @@ export const areas = {
     "packages/core/test/Floods.test.ts"
   ],
   "packages/core/src/unstable/Deadlines.ts": ["packages/core/test/Deadlines.test.ts"],
-  "packages/pool/src/internal/engine.ts": ["packages/pool/test/ApnsPool.test.ts", ...scenarios("Clock")],
+  "packages/pool/src/internal/engine.ts": [
+    "packages/pool/test/ApnsPool.test.ts",
+    "packages/pool/test/Engine.test.ts",
+    ...scenarios("Clock", "Closing")
+  ],
   "packages/pool/src/internal/roster.ts": ["packages/pool/test/Roster.test.ts"],
   "packages/pool/src/internal/verdict.ts": ["packages/pool/test/Verdict.test.ts"],
   "packages/pool/src/internal/waiting.ts": ["packages/pool/test/Waiting.test.ts"],
