@@ -89,7 +89,8 @@ const spreadOverFloor = (
 
 const requeueFigures = (rows: ReadonlyArray<Summary>): ReadonlyArray<Figure> => {
   const row = rows.find(({ name }) => name === "requeue")
-  const cpuSeconds = row === undefined ? undefined : row.cpuSecondsPer100k * row.count / 100_000
+  // a quick run sends fewer, which says nothing about this goal
+  const cpuSeconds = row?.count === 80_000 ? row.cpuSecondsPer100k * row.count / 100_000 : undefined
   return [
     atMost("requeue", "at most 3 s of CPU for 80,000, each refused once", cpuSeconds, 3, " s"),
     atMost("requeue", "no stall over 200 ms", row?.details["stallMs"], 200, " ms", 0)
