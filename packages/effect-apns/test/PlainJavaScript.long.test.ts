@@ -19,7 +19,6 @@ it.scopedLive("plain JavaScript that passes any value to any function -> typed e
       Effect.sync(() => mkdtempSync(join(tmpdir(), "plain-"))),
       (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
     )
-    const before = readdirSync(process.cwd())
     const mock = JSON.stringify({ ca, key, keyId, teamId, origin, topic: MockApns.bundleId })
     const { code, err, out } = yield* Effect.async<
       { readonly code: unknown; readonly out: string; readonly err: string }
@@ -39,10 +38,7 @@ it.scopedLive("plain JavaScript that passes any value to any function -> typed e
     assert.deepStrictEqual([lines.slice(0, 20), code], [[], 0], err)
     assert.match(last ?? "", /^calls \d+$/)
     assert.isAbove(Number(last?.slice("calls ".length)), 2000)
-    // the text that is passed for each option is the name of a file where it is passed as `keylog`
+    // the program runs in a directory of its own, and the one file that it writes there is the one that `keylog` names
     assert.deepStrictEqual(readdirSync(directory), ["boom"])
     assert.strictEqual(statSync(join(directory, "boom")).mode & 0o777, 0o600)
-    const written = readdirSync(process.cwd()).filter((name) => !before.includes(name))
-    // the test runner writes its configuration there for a moment
-    assert.deepStrictEqual(written.filter((name) => !name.includes(".timestamp-")), [])
   }).pipe(Effect.provide(MockApns.layer())))
