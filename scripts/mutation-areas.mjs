@@ -1,7 +1,9 @@
 // The files that hold the promise of exactly one true outcome, and for each the tests that are to notice when it
 // breaks: those that are about it, without storms, fuzzing and other servers, so that one file takes minutes.
 
-const http2 = ["Session", "Violations", "Edges", "SharedStreams"].map((name) => `packages/http2/test/${name}.test.ts`)
+const http2 = ["Session", "Violations", "Edges", "Details", "Head", "SharedStreams"].map((name) =>
+  `packages/http2/test/${name}.test.ts`
+)
 const rooms = (...names) => names.map((name) => `packages/http2/test/internal/${name}.test.ts`)
 const hpack = ["Hpack"].map((name) => `packages/http2/test/${name}.test.ts`)
 const scenarios = (...names) => names.map((name) => `packages/pool/test/scenarios/${name}.test.ts`)

@@ -636,8 +636,8 @@ export class Session<S extends Stream> {
     encoder.field("content-length", String(bodyLength), "index")
     this.lengthField = encoder.copy()
     this.repeatedLength = bodyLength
-    // a field that was just inserted into the table is encoded as an index the next time
-    this.lengthVersion = encoder.version === before ? before : -1
+    // inserting the field gives the table a new version: then it is encoded once more, as an index
+    this.lengthVersion = before
   }
 
   /** Checks the names of the extra headers and returns the size that they add to the header list. */
@@ -899,7 +899,7 @@ export class Session<S extends Stream> {
       const total = flow.received + size
       if (total > flow.buffer.length) {
         // usually the first piece is the only one
-        const larger = new Uint8Array(flow.received === 0 ? size : Math.max(total, flow.buffer.length * 2))
+        const larger = new Uint8Array(Math.max(total, flow.buffer.length * 2))
         larger.set(flow.buffer.subarray(0, flow.received))
         flow.buffer = larger
       }
@@ -1192,7 +1192,7 @@ export class Session<S extends Stream> {
     if (!this.uploads.waiting) return
     const wasEmpty = this.output.length === 0
     this.windowUpdates.grant(2 * this.uploads.pump())
-    if (wasEmpty && this.output.length > 0) this.tellOutput()
+    if (wasEmpty) this.tellOutput()
   }
 
   private pumpAndTell(): void {
