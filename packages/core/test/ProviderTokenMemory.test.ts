@@ -89,4 +89,47 @@ describe("the provider tokens of many tenants", () => {
       const error = yield* Effect.flip(Effect.flatMap(again.current, again.expired))
       assert.strictEqual(error.reason, "SignedRecently")
     }))
+
+  it.effect("with a token that all processes share -> forgotten; 20 minutes after a refusal, too", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(1_700_000_000_000)
+      const shared = (index: number, isRefused: boolean) =>
+        Effect.gen(function*() {
+          const signer = yield* ofTeam(index, "processes")
+          const token = yield* signer.current
+          if (isRefused) yield* signer.expired(token)
+          return new WeakRef(signer)
+        })
+      const plain = yield* Effect.forEach(range(0, 20), (index) => shared(index, false))
+      const refused = yield* Effect.forEach(range(20, 20), (index) => shared(index, true))
+      yield* collected
+      assert.deepStrictEqual([countAlive(plain) < 5, countAlive(refused)], [true, 20])
+      yield* TestClock.adjust("21 minutes")
+      yield* used(range(1_000, 140), "processes")
+      yield* collected
+      assert.isBelow(countAlive(refused), 5)
+    }))
+
+  it.effect("APNs asked for fewer tokens -> kept for 20 minutes, with a token or without, then forgotten", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(1_700_000_000_000)
+      const token = yield* Effect.flatMap(ofTeam(999, "processes"), ({ current }) => current)
+      const heldBack = (index: number, sharing: "processes" | "none") =>
+        Effect.gen(function*() {
+          const signer = yield* ofTeam(index, sharing)
+          yield* signer.tooManyUpdates(token)
+          return new WeakRef(signer)
+        })
+      const refs = [
+        ...(yield* Effect.forEach(range(0, 10), (index) => heldBack(index, "processes"))),
+        ...(yield* Effect.forEach(range(0, 10), (index) => heldBack(index, "none")))
+      ]
+      yield* used(range(1_000, 140), "processes")
+      yield* collected
+      assert.strictEqual(countAlive(refs), 20)
+      yield* TestClock.adjust("21 minutes")
+      yield* used(range(2_000, 220), "processes")
+      yield* collected
+      assert.isBelow(countAlive(refs), 5)
+    }))
 })
