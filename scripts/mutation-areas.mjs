@@ -6,7 +6,6 @@ const http2 = ["Session", "Violations", "Edges", "Details", "Head", "SharedStrea
 )
 const rooms = (...names) => names.map((name) => `packages/http2/test/internal/${name}.test.ts`)
 const hpack = ["Hpack"].map((name) => `packages/http2/test/${name}.test.ts`)
-const scenarios = (...names) => names.map((name) => `packages/pool/test/scenarios/${name}.test.ts`)
 
 /** @type {Readonly<Record<string, ReadonlyArray<string>>>} */
 export const areas = {
@@ -37,11 +36,7 @@ export const areas = {
     "packages/core/test/Floods.test.ts"
   ],
   "packages/core/src/unstable/Deadlines.ts": ["packages/core/test/Deadlines.test.ts"],
-  "packages/pool/src/internal/engine.ts": [
-    "packages/pool/test/ApnsPool.test.ts",
-    "packages/pool/test/Engine.test.ts",
-    ...scenarios("Clock", "Closing")
-  ],
+  "packages/pool/src/internal/engine.ts": ["packages/pool/test/Deliveries.test.ts"],
   "packages/pool/src/internal/roster.ts": ["packages/pool/test/Roster.test.ts"],
   "packages/pool/src/internal/verdict.ts": ["packages/pool/test/Verdict.test.ts"],
   "packages/pool/src/internal/waiting.ts": ["packages/pool/test/Waiting.test.ts"],
