@@ -6,8 +6,10 @@ import { Connection, Credentials, type Failure, ProviderToken, Request } from "@
 import type { Parts } from "@effect-apns/core/unstable/Connection"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import { ErrorCode, Frame } from "@effect-apns/http2"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Exit, Fiber, Logger, Redacted, Scope, TestClock } from "effect"
+import nodeCrypto from "node:crypto"
+import { syncBuiltinESMExports } from "node:module"
 import * as fixtures from "./fixtures/index.js"
 import { Peer, settled } from "./utils/peer.js"
 
@@ -51,6 +53,13 @@ class Thrower extends Recorder {
 const send = <E extends Exchange.Exchange>(connection: Connection.Connection, exchange: E): Effect.Effect<E> => {
   assert.isTrue(connection.unsafe.exchange(exchange))
   return Effect.as(tick, exchange)
+}
+
+/** What signs in place of node:crypto; `undefined`: that itself. */
+const setSign = (sign: (() => never) | undefined): void => {
+  if (sign === undefined) vi.restoreAllMocks()
+  else vi.spyOn(nodeCrypto, "sign").mockImplementation(sign)
+  syncBuiltinESMExports()
 }
 
 /** Runs the program, and says what was logged. */
@@ -325,6 +334,28 @@ describe("making haste", () => {
     }))
 })
 
+describe("requests that are held until the PONG", () => {
+  it.scoped("an answer comes in the same chunk as the PONG -> by then they count as if they had a stream", () =>
+    Effect.gen(function*() {
+      const peer = new Peer([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 5]])
+      const connection = yield* connect(peer, { ping: { interval: "30 seconds" } })
+      const seen: Array<number> = []
+      class Watching extends Recorder {
+        override onAnswer(): void {
+          seen.push(connection.unsafe.available, connection.unsafe.inFlight)
+        }
+      }
+      yield* send(connection, new Watching())
+      peer.answersPings = false
+      for (let i = 0; i < 30 && connection.unsafe.trusted; i++) yield* TestClock.adjust("1 second")
+      yield* tick
+      for (let i = 0; i < 2; i++) assert.isTrue(connection.unsafe.exchange(new Recorder()))
+      peer.send(Frame.ping(Buffer.from(peer.pings[0] ?? []), true), peer.response(1, 200))
+      assert.deepStrictEqual(seen, [3, 2])
+      assert.strictEqual(connection.unsafe.available, 3)
+    }))
+})
+
 describe("a held request when the connection begins to end", () => {
   it.scoped("by GOAWAY with NO_ERROR -> not processed, with the GOAWAY as cause", () =>
     Effect.gen(function*() {
@@ -446,6 +477,44 @@ describe("the provider token", () => {
       yield* signer.expired(yield* signer.current)
       assert.strictEqual(yield* signer.signings, 2)
       assert.isTrue(yield* isNewest)
+    }))
+
+  it.scoped("a newer one is due but may not be signed yet -> asked for each minute, and taken as soon as it may", () =>
+    Effect.gen(function*() {
+      const { connection, signer } = yield* opened
+      const old = yield* signer.current
+      const current = Effect.gen(function*() {
+        yield* tick
+        return (yield* send(connection, new Recorder())).token
+      })
+      yield* TestClock.setTime(start + 31 * minute)
+      yield* signer.tooManyUpdates(old)
+      for (const at of [49, 50]) {
+        yield* TestClock.setTime(start + at * minute)
+        assert.strictEqual(yield* current, old)
+      }
+      yield* TestClock.setTime(start + 51 * minute)
+      assert.notStrictEqual(yield* current, old)
+      assert.strictEqual(yield* signer.signings, 2)
+    }))
+
+  it.scoped("a newer one cannot be signed -> a warning, and requests have the old one", () =>
+    Effect.gen(function*() {
+      const messages = yield* logs(Effect.gen(function*() {
+        yield* TestClock.setTime(start)
+        const peer = new Peer()
+        const connection = yield* connect(peer, { credentials: { ...(yield* credentials), sharing: "none" } })
+        const { token } = yield* send(connection, new Recorder())
+        yield* Effect.addFinalizer(() => Effect.sync(() => setSign(undefined)))
+        setSign(() => {
+          throw new Error("the key store is gone")
+        })
+        peer.accept(1)
+        yield* TestClock.setTime(start + 50 * minute)
+        yield* tick
+        assert.strictEqual((yield* send(connection, new Recorder())).token, token)
+      }))
+      assert.deepStrictEqual(messages, ["The provider token could not be refreshed"])
     }))
 
   it.scoped("the connection is closed -> none is signed for it any more", () =>
