@@ -43,8 +43,11 @@ export interface Transport {
   readonly write: (bytes: Uint8Array, done: (error?: Error | null) => void) => void
   /** Opens the flow of received bytes to `receiver`; never calls it before `start` returned. To be called once. */
   readonly start: (receiver: Receiver) => void
-  /** Half-closes: what was written is sent, then the end of the stream. Writes after it are dropped. */
-  readonly end: () => void
+  /**
+   * Half-closes: what was written is sent, then the end of the stream. Writes after it are dropped. The end of the scope
+   * waits for the other side to close, too: `withinMillis` milliseconds, 1000 unless given.
+   */
+  readonly end: (withinMillis?: number) => void
   /** Closes at once; what the kernel does not have yet is lost. */
   readonly destroy: () => void
   readonly info: TransportInfo

@@ -110,6 +110,42 @@ const outcome = <
     onRight: ({ status }) => String(status)
   })
 
+/** A way to the server on which, from some time on, nobody reads and nobody closes. */
+const freezable = (port: number) =>
+  Effect.gen(function*() {
+    const sockets = new Set<net.Socket>()
+    const clients = new Set<net.Socket>()
+    const own = yield* listen(net.createServer((client) => {
+      const server = net.connect(port, "127.0.0.1")
+      for (const socket of [client, server]) {
+        sockets.add(socket)
+        socket.on("error", () => {})
+      }
+      clients.add(client)
+      client.on("close", () => clients.delete(client))
+      client.pipe(server).pipe(client)
+    }))
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        for (const socket of sockets) socket.destroy()
+      })
+    )
+    return {
+      port: own,
+      /** No client is connected any more; whether one is there is found out by writing, since nobody reads. */
+      get isLeft() {
+        for (const client of clients) client.write("x")
+        return clients.size === 0
+      },
+      freeze: () => {
+        for (const socket of sockets) {
+          socket.unpipe()
+          socket.pause()
+        }
+      }
+    }
+  })
+
 describe("the owner of an open connection ends", () => {
   for (const [way, proxied] of Object.entries(ways)) {
     for (const [ends, owner] of Object.entries(owners)) {
@@ -197,6 +233,57 @@ describe("the owner of an open connection ends", () => {
           yield* until(() => seen.closed)
           assert.deepInclude(seen, { bytes: 4_000_000, ended: true })
         }))
+    }
+  }
+
+  for (const [way, proxied] of Object.entries(ways)) {
+    for (const [ends, owner] of Object.entries(owners)) {
+      for (
+        const { drainTimeout, requests } of [
+          { requests: 20, drainTimeout: "20 seconds" },
+          { requests: 20, drainTimeout: "0 seconds" },
+          { requests: 0, drainTimeout: "0 seconds" }
+        ] as const
+      ) {
+        // what is done behind a proxy does not depend on the time
+        if (drainTimeout === "0 seconds" && way !== "directly") continue
+        it.scoped(`a connection ${way} whose owner ${ends}, ${requests} requests and a server that hangs -> closed a tenth of a second after a drainTimeout of ${drainTimeout}`, () =>
+          Effect.gen(function*() {
+            const server = yield* pushServer
+            const network = yield* freezable(server.port)
+            const proxy = yield* proxied
+            const made = yield* Deferred.make<Connection.Connection>()
+            const { done, end } = yield* owner(Effect.asVoid(Effect.tap(
+              Connection.make({
+                endpoint: endpoint(network.port),
+                credentials: yield* certificate,
+                ca,
+                proxy,
+                connectTimeout: "1 hour",
+                drainTimeout,
+                ping: { interval: "10 hours", busyInterval: "10 hours" }
+              }),
+              (connection) => Deferred.succeed(made, connection)
+            )))
+            const connection = yield* Deferred.await(made)
+            const posts = yield* Effect.forEach(
+              Array.from({ length: requests }, (_, i) => `/${i}`),
+              (path) => Effect.forkDaemon(Effect.either(connection.post(request(path))))
+            )
+            yield* until(() => server.waiting.length === requests)
+            network.freeze()
+            yield* end
+            const ended = yield* Effect.forkDaemon(done)
+            yield* until(() => connection.unsafe.state !== "active")
+            yield* TestClock.adjust(drainTimeout)
+            for (const post of posts) assert.strictEqual(outcome(yield* Fiber.join(post)), "Closed unknown")
+            // the bytes leave by real events
+            for (let i = 0; i < 5; i++) yield* Effect.promise(settled)
+            yield* TestClock.adjust("100 millis")
+            yield* Fiber.join(ended)
+            yield* until(() => network.isLeft)
+          }))
+      }
     }
   }
 

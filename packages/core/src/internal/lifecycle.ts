@@ -60,7 +60,7 @@ export abstract class Lifecycle implements Unsafe {
   abstract holds(exchange: Exchange.Exchange): boolean
   abstract cancel(exchange: Exchange.Exchange): void
   abstract suspect(): void
-  abstract close(cause: Failure.CloseCause): void
+  abstract close(cause: Failure.CloseCause, withinMillis?: number): void
 
   /** Closes a connection that is draining and has nothing left to do. */
   protected abstract settle(): void

@@ -20,6 +20,8 @@ export class SocketTransport implements Transport {
   stage: Stage = "connecting"
   error: Error | undefined = undefined
   ended = false
+  /** How long the end of the scope waits for the other side to close, in milliseconds. */
+  endWithin = defaultEndWithin
   /** Called when `stage` changes. */
   onStage: (() => void) | undefined = undefined
 
@@ -74,8 +76,9 @@ export class SocketTransport implements Transport {
     })
   }
 
-  readonly end = (): void => {
+  readonly end = (withinMillis = defaultEndWithin): void => {
     this.ended = true
+    this.endWithin = withinMillis
     this.#socket.end()
   }
 
@@ -187,6 +190,8 @@ export class SocketTransport implements Transport {
     }
   }
 }
+
+const defaultEndWithin = 1_000
 
 /** Milliseconds of silence before TCP probes the path: below the 350 seconds after which common NATs forget it. */
 const keepAliveDelay = 60_000

@@ -36,8 +36,8 @@ export const defaultConnectTimeout: Duration.Duration = Duration.seconds(10)
 /** RFC 8305 section 5: the recommended delay before the next address is tried. */
 const attemptDelay = Duration.millis(250)
 
-/** How long the end of the scope waits for the other side to take the last bytes and to close. */
-const flushTimeout = Duration.seconds(1)
+/** How long the end of the scope waits for sockets that were destroyed. */
+const destroyTimeout = Duration.seconds(1)
 
 /** Room for several TLS records (16 KiB at most, RFC 8446 section 5.1); used again for each read. */
 const readBufferSize = 65_536
@@ -115,11 +115,11 @@ const close = (dialing: Dialing, transport: SocketTransport | undefined): Effect
     if (transport !== undefined) {
       // Closing before the other side has closed may reset the connection (RFC 9293 section 3.6.1), and then what it has
       // not read yet is lost.
-      if (transport.ended) yield* waitAtMost(transport.closed, flushTimeout)
+      if (transport.ended) yield* waitAtMost(transport.closed, Duration.millis(transport.endWithin))
       transport.destroy()
     }
     destroyAll(dialing)
-    yield* waitAtMost(Effect.forEach(Array.from(dialing.sockets), closed, { discard: true }), flushTimeout)
+    yield* waitAtMost(Effect.forEach(Array.from(dialing.sockets), closed, { discard: true }), destroyTimeout)
   })
 
 const closed = (socket: net.Socket): Effect.Effect<void> =>

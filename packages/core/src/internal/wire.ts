@@ -22,8 +22,12 @@ const noBytes = new Uint8Array(0)
 
 const heldBackRetry = Duration.minutes(1)
 
-/** How long closing waits for the last bytes to leave, and then for the other side to close. */
-const flushMillis = 1_000
+/**
+ * How long closing waits for the last bytes to leave, and for the other side to close, in milliseconds: what is left of the
+ * time for closing, within these bounds. There is a lower one because these bytes, which take back what nobody waits for any
+ * more, are due just when that time is over.
+ */
+const goodbyeMillis = { least: 100, most: 1_000 }
 
 /** The payload of the first PING, which no keep-alive uses. */
 const firstPing = 0
@@ -75,6 +79,9 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   private flushScheduled = false
   private ending = false
   private gone = false
+  /** When closing is to be done. */
+  private closedBy = Infinity
+  private goodbye = goodbyeMillis.most
   private onFlushed: (() => void) | undefined = undefined
 
   private readonly keepAlive: KeepAlive
@@ -184,7 +191,8 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     if (++this.timeouts >= maxTimeoutsInARow) this.retire({ _tag: "Retired", timeouts: this.timeouts })
   }
 
-  close(cause: Failure.CloseCause): void {
+  close(cause: Failure.CloseCause, withinMillis = Infinity): void {
+    this.closedBy = this.deadlines.now() + withinMillis
     this.finish(cause)
   }
 
@@ -200,8 +208,9 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     this.held = []
     this.ending = true
     const now = this.deadlines.now()
+    this.goodbye = Math.max(goodbyeMillis.least, Math.min(goodbyeMillis.most, this.closedBy - now))
     // a peer that does not read, or does not close, must not keep the socket open
-    if (!this.gone) this.deadlines.set(this, now + flushMillis)
+    if (!this.gone) this.deadlines.set(this, now + this.goodbye)
     this.flush()
     const unknown = Failure.closed("unknown", cause)
     const no = Failure.closed("no", cause)
@@ -358,7 +367,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     if (bytes === undefined) {
       if (this.ending) {
         this.ending = false
-        this.transport.end()
+        this.transport.end(this.goodbye)
         // a peer that broke the protocol may still be sending: that is not read
         if (this.cause?._tag === "ProtocolError") this.transport.destroy()
         this.onFlushed?.()
@@ -430,12 +439,13 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   /** Closes after the answers that arrive within `drainTimeout`. */
   shutdown(drainTimeout: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {
+      this.closedBy = this.deadlines.now() + Duration.toMillis(drainTimeout)
       this.retire({ _tag: "ScopeClosed" })
-      return waitAtMost(this.drained, drainTimeout)
-    }).pipe(
-      Effect.zipRight(Effect.sync(() => this.finish({ _tag: "ScopeClosed" }))),
-      Effect.zipRight(waitAtMost(this.flushedAll, Duration.millis(flushMillis)))
-    )
+      return Effect.flatMap(waitAtMost(this.drained, drainTimeout), () => {
+        this.finish({ _tag: "ScopeClosed" })
+        return waitAtMost(this.flushedAll, Duration.millis(this.goodbye))
+      })
+    })
   }
 
   /** Changes the provider token in time: see `ProviderToken`. */

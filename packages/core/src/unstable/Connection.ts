@@ -80,8 +80,11 @@ export interface Unsafe {
   readonly suspect: () => void
   /** No new requests; closes when the last answer is in. */
   readonly retire: (cause?: CloseCause) => void
-  /** Closes now: whatever is in flight fails with `Closed`. */
-  readonly close: (cause: CloseCause) => void
+  /**
+   * Closes now: whatever is in flight fails with `Closed`. The socket stays until the server has closed it, too, but no
+   * longer than `withinMillis` milliseconds: at least 100, at most 1000, which is also the default.
+   */
+  readonly close: (cause: CloseCause, withinMillis?: number) => void
 }
 
 /**

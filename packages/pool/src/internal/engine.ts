@@ -566,7 +566,7 @@ export class Engine implements Owner {
   }
 
   /** Ends the pool now: waiting deliveries fail, and no more connections are opened. */
-  close(cause: Failure.CloseCause): void {
+  close(cause: Failure.CloseCause, withinMillis?: number): void {
     if (this.state === "closed") return
     this.state = "closed"
     this.closeCause = cause
@@ -579,7 +579,7 @@ export class Engine implements Owner {
         ))
       )
     }
-    this.roster.end(cause)
+    this.roster.end(cause, withinMillis)
     const failure = Failure.closed("no", cause)
     for (let delivery = this.waiting.first; delivery !== undefined; delivery = this.waiting.first) {
       this.settleFailed(delivery, failure)
@@ -612,9 +612,10 @@ export class Engine implements Owner {
       this.onSettledAll = () => resume(Effect.void)
       this.checkSettledAll()
     })
+    const closedBy = this.deadlines.now() + Duration.toMillis(this.policy.drainTimeout)
     return Effect.forkDaemon(Effect.interruptible(Effect.timeoutOption(drained, this.policy.drainTimeout))).pipe(
       Effect.flatMap(Fiber.await),
-      Effect.zipRight(Effect.sync(() => this.close(scopeClosed)))
+      Effect.zipRight(Effect.sync(() => this.close(scopeClosed, closedBy - this.deadlines.now())))
     )
   }).pipe(Effect.uninterruptible)
 

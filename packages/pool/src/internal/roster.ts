@@ -497,13 +497,14 @@ export class Roster {
     })
   }
 
-  /** Opens no more connections, and retires the others; if the scope is closed, closes them. */
-  end(cause: Failure.CloseCause): void {
+  /** Opens no more connections, and retires the others; if the scope is closed, closes them within that time. */
+  end(cause: Failure.CloseCause, withinMillis?: number): void {
     this.ended = cause
+    if (cause._tag === "ScopeClosed") {
+      for (const member of [...this.rotation, ...this.draining]) member.unsafe?.close(cause, withinMillis)
+    }
     for (const slot of this.slots) this.vacate(slot)
     this.dismissSpare()
-    if (cause._tag !== "ScopeClosed") return
-    for (const member of [...this.rotation, ...this.draining]) member.unsafe?.close(cause)
   }
 
   private addSlot(): Effect.Effect<void> {
