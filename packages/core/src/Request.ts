@@ -23,6 +23,7 @@ import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { messageOf } from "./internal/connectFailure.js"
 import type { RequestSpec } from "./unstable/RequestSpec.js"
@@ -196,7 +197,17 @@ const checked = (options: Options, at: { field: InvalidRequest["field"] }): Eith
   const extra: Array<string> = []
   let collapsible = false
   let expirationMillis = Infinity
-  for (const [name, value] of Object.entries(options.headers ?? {})) {
+  const headers: unknown = options.headers ?? {}
+  // the entries of a Map, of an array or of the Headers of fetch are not its properties
+  if (!Predicate.isRecord(headers) || Predicate.isIterable(headers)) {
+    return Either.left(
+      new InvalidRequest({
+        field: "headers",
+        description: "give a plain object, such as { \"apns-push-type\": \"alert\" }"
+      })
+    )
+  }
+  for (const [name, value] of Object.entries(headers)) {
     if (!validName.test(name)) {
       return Either.left(
         new InvalidRequest({
@@ -290,6 +301,25 @@ const checked = (options: Options, at: { field: InvalidRequest["field"] }): Eith
  * @category constructors
  */
 export const make = (options: Options): Request => Either.getOrThrowWith(validate(options), (error) => error)
+
+/**
+ * Whether something was made by {@link make}, {@link validate} or {@link fromSpec}. What only looks like a request, as the
+ * options of {@link make} do, is none.
+ *
+ * @since 1.0.0
+ * @category guards
+ */
+export const isRequest = (input: unknown): input is Request => {
+  // reading what is no request may throw
+  try {
+    if (!Predicate.hasProperty(input, "path") || !Predicate.hasProperty(input, "spec")) return false
+    const { path, spec } = input
+    return typeof path === "string" && Predicate.hasProperty(spec, "head") && spec.head instanceof Session.Head &&
+      Predicate.hasProperty(spec, "timeoutMillis") && typeof spec.timeoutMillis === "number"
+  } catch {
+    return false
+  }
+}
 
 /**
  * A request for a path that is known to be valid.

@@ -131,6 +131,33 @@ describe("anything, passed as options", () => {
 describe("anything, on a connection that others use", () => {
   const request = Request.make({ path: "/3/device/42", body: { aps: {} } })
 
+  const boom = () => {
+    throw new Error("boom")
+  }
+
+  it.scoped.each([
+    ["undefined", undefined],
+    ["null", null],
+    ["a text", "/3/device/42"],
+    ["the options of Request.make", { path: "/3/device/42", body: { aps: {} } }],
+    ["a request whose spec is made by hand", { ...request, spec: { ...request.spec, head: { method: "POST" } } }],
+    ["a request with a getter that throws", Object.defineProperty({ ...request }, "spec", { get: boom })],
+    ["a Proxy that throws", new globalThis.Proxy({}, { get: boom, has: boom, getPrototypeOf: boom })]
+  ])(
+    "%s as a request -> a defect that says what to give, and others are answered",
+    ([, value]) =>
+      Effect.gen(function*() {
+        const connection = yield* Connection.fromHandler(() => Effect.succeed(Response.make()), {})
+        assert.isFalse(Request.isRequest(value))
+        const exit = yield* Effect.promise(() => call(connection.post, value))
+        assert.match(
+          Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "",
+          /TypeError: What was posted is no request: give what Request\.make/
+        )
+        assert.strictEqual((yield* connection.post(request)).status, 200)
+      })
+  )
+
   it.scoped("as a request: a typed error or a defect of that caller, and the next request of another is answered", () =>
     Effect.gen(function*() {
       const connection = yield* Connection.fromHandler(() => Effect.succeed(Response.make()), {})

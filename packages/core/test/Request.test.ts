@@ -82,6 +82,24 @@ describe("Request", () => {
     assert.isFalse(Request.make({ path }).spec.collapsible)
   })
 
+  it("headers that are no plain object -> refused, so that none of them is left out in silence", () => {
+    const headers = [["apns-topic", "com.example.app"]] as const
+    for (
+      const given of [
+        new Map(headers),
+        new Headers([["apns-topic", "com.example.app"]]),
+        headers,
+        "apns-topic",
+        5,
+        () => {}
+      ]
+    ) {
+      const error = invalid({ path, ...Object.fromEntries([["headers", given]]) })
+      assert.include(error.message, "headers: give a plain object")
+    }
+    assert.isTrue(Request.isRequest(Request.make({ path, headers: Object.create(null) })))
+  })
+
   it("timeout: 10 seconds by default; 0 and NaN are refused", () => {
     assert.strictEqual(Request.make({ path }).spec.timeoutMillis, 10_000)
     assert.strictEqual(Request.make({ path, timeout: "3 seconds" }).spec.timeoutMillis, 3000)

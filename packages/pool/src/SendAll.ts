@@ -265,6 +265,15 @@ const concurrencyOf = (options: unknown): Effect.Effect<number> =>
     )
   })
 
+/** A program without types may pass anything. */
+const isStream = (input: unknown): boolean => {
+  try {
+    return Predicate.hasProperty(input, Stream.StreamTypeId)
+  } catch {
+    return false
+  }
+}
+
 const run = <In, Out, E, R>(
   items: Stream.Stream<In, E, R>,
   options: Concurrency,
@@ -272,6 +281,11 @@ const run = <In, Out, E, R>(
 ): Stream.Stream<Out, E, R | ApnsPool.ApnsPool> =>
   Stream.fromPull(
     Effect.gen(function*() {
+      if (!isStream(items)) {
+        return yield* Effect.die(
+          new TypeError("What is to be sent is no Stream: give one, such as Stream.fromIterable(tokens)")
+        )
+      }
       const pool = yield* ApnsPool.ApnsPool
       const upstream = yield* Stream.toPull(items)
       const bulk = new Bulk<In, Out, E>(
@@ -343,7 +357,8 @@ export const sendEach: {
     options?: Concurrency
   ): Stream.Stream<ItemOutcome<Item>, E, R | ApnsPool.ApnsPool>
 } = dual(
-  (args) => Predicate.hasProperty(args[0], Stream.StreamTypeId),
+  // an array in place of the Stream is answered by a defect that says so
+  (args) => args.length > 1 || isStream(args[0]) || Array.isArray(args[0]),
   <Item extends SendOptions, E, R>(
     items: Stream.Stream<Item, E, R>,
     options: Concurrency = {}

@@ -1,16 +1,56 @@
 import type { Request } from "@effect-apns/core"
 import { Response } from "@effect-apns/core"
 import { Notification } from "@effect-apns/models"
-import { ApnsPool, send } from "@effect-apns/pool"
+import { ApnsPool, send, sendAll, sendEach } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Cause, Effect, Exit, Stream } from "effect"
 
 const recorded = (requests: Array<Request.Request>) =>
   ApnsPool.layerTest((request) => {
     requests.push(request)
     return Effect.succeed(Response.make({ apnsId: "123E4567-E89B-12D3-A456-426655440000" }))
   })
+
+const boom = () => {
+  throw new Error("boom")
+}
+
+describe("what a program without types passes", () => {
+  const notification = Notification.alert({ alert: "Hello" })
+  const values = {
+    undefined,
+    "null": null,
+    "an array": ["00"],
+    "a text": "00",
+    "a promise": Promise.resolve(),
+    "an object": { path: "/3/device/00" },
+    "a Proxy that throws": new Proxy({}, { get: boom, has: boom, ownKeys: boom, getPrototypeOf: boom })
+  }
+  const defectOf = (effect: Effect.Effect<unknown, unknown, ApnsPool.ApnsPool>) =>
+    Effect.map(Effect.exit(effect), (exit) => Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "no failure")
+
+  for (const [name, value] of Object.entries(values)) {
+    it.effect(`${name} to post, sendAll or sendEach -> a defect that says what to give`, () =>
+      Effect.gen(function*() {
+        const { post } = yield* ApnsPool.ApnsPool
+        const posted = yield* defectOf(Effect.suspend(() => Reflect.apply(post, undefined, [value])))
+        assert.include(posted, "What was posted is no request: give what Request.make or Request.validate returns")
+        for (const [send, options] of [[sendAll, { notification }], [sendEach, {}]] as const) {
+          const sent = yield* defectOf(Stream.runDrain(Reflect.apply(send, undefined, [value, options])))
+          assert.include(sent, "What is to be sent is no Stream: give one, such as Stream.fromIterable(tokens)")
+        }
+        const { apnsId } = yield* send({ token: "00", topic: "com.example.app", notification })
+        assert.isNotEmpty(apnsId)
+      }).pipe(Effect.provide(recorded([]))))
+  }
+
+  it.effect("an array to sendEach, and nothing else -> a defect that says what to give", () =>
+    Effect.gen(function*() {
+      const sent = yield* defectOf(Stream.runDrain(Reflect.apply(sendEach, undefined, [[]])))
+      assert.include(sent, "What is to be sent is no Stream")
+    }).pipe(Effect.provide(recorded([]))))
+})
 
 const headersOf = ({ spec }: Request.Request): Record<string, string> => {
   const { extra = [], head } = spec

@@ -71,7 +71,7 @@ export const makePost = (
   }
   return (request: Request.Request): Effect.Effect<Response.Response, Failure.RequestError> =>
     Exchange.async((resume: (effect: Effect.Effect<Response.Response, Failure.RequestError>) => void) => {
-      const spec = request.spec
+      const { spec } = Exchange.checkRequest(request)
       const now = deadlines.now()
       let at = now + spec.timeoutMillis
       let limit: Failure.TimeLimit = "timeout"

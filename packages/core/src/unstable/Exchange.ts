@@ -33,6 +33,7 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import type { Connection } from "../Connection.js"
 import type { Failure } from "../Failure.js"
 import type { Token } from "../ProviderToken.js"
+import * as Request from "../Request.js"
 import type { Bucket, Entry } from "./Deadlines.js"
 import type { RequestSpec } from "./RequestSpec.js"
 
@@ -91,6 +92,17 @@ export abstract class Exchange extends Session.Stream implements Entry {
       closeCause: { _tag: "Dropped", code: undefined }
     })
   }
+}
+
+/**
+ * The request itself. Throws a TypeError that says what to give where it is none, as a program without types may pass.
+ *
+ * @since 1.0.0
+ * @category combinators
+ */
+export const checkRequest = (request: Request.Request): Request.Request => {
+  if (Request.isRequest(request)) return request
+  throw new TypeError("What was posted is no request: give what Request.make or Request.validate returns")
 }
 
 /**

@@ -214,7 +214,7 @@ const buildEmpty = (
       [poolOptions.TypeId]: poolOptions.TypeId,
       post: (request: Request.Request) =>
         Exchange.async((resume: Resume) => {
-          const posting = new Posting(request, resume)
+          const posting = new Posting(Exchange.checkRequest(request), resume)
           engine.submit(posting)
           return posting
         }, cancel),
