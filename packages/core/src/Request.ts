@@ -25,6 +25,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { isAnyArrayBuffer, isUint8Array } from "node:util/types"
 import { messageOf } from "./internal/connectFailure.js"
 import type { RequestSpec } from "./unstable/RequestSpec.js"
 
@@ -240,7 +241,10 @@ const checked = (options: Options, at: { field: InvalidRequest["field"] }): Eith
   at.field = "body"
   let body: Uint8Array
   if (options.body === undefined) body = noBody
-  else if (options.body instanceof Uint8Array) body = options.body
+  // not instanceof: bytes may be of another realm, as in Jest, and JSON would make an object of their indexes
+  else if (isUint8Array(options.body)) body = options.body
+  else if (ArrayBuffer.isView(options.body)) body = bytesOf(options.body)
+  else if (isAnyArrayBuffer(options.body)) body = new Uint8Array(options.body)
   else if (typeof options.body === "string") body = encoder.encode(options.body)
   else {
     let json: string | undefined
@@ -292,6 +296,9 @@ const checked = (options: Options, at: { field: InvalidRequest["field"] }): Eith
     })
   )
 }
+
+const bytesOf = ({ buffer, byteLength, byteOffset }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength)
 
 /**
  * A request. Throws {@link InvalidRequest} where an option is invalid, as Schema constructors do; {@link validate}

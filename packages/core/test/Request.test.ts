@@ -1,6 +1,7 @@
 import { Request } from "@effect-apns/core"
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Either, FastCheck } from "effect"
+import { runInNewContext } from "node:vm"
 
 const invalid = (options: Request.Options): Request.InvalidRequest => {
   const made = Request.validate(options)
@@ -80,6 +81,25 @@ describe("Request", () => {
     assert.deepStrictEqual(one.spec.extra, ["apns-id", "a", "apns-expiration", "0", "apns-collapse-id", "a"])
     assert.isTrue(one.spec.collapsible)
     assert.isFalse(Request.make({ path }).spec.collapsible)
+  })
+
+  it("bytes of any kind, also of another realm -> sent as they are", () => {
+    const bytes = Buffer.from("{\"aps\":{}}")
+    const foreign: unknown = runInNewContext("new Uint8Array(bytes)", { bytes: [...bytes] })
+    assert.isFalse(foreign instanceof Uint8Array)
+    const buffer = new Uint8Array(bytes).buffer
+    for (
+      const body of [
+        bytes,
+        new Uint8Array(bytes),
+        foreign,
+        buffer,
+        new DataView(buffer),
+        Buffer.concat([bytes, bytes]).subarray(10)
+      ]
+    ) {
+      assert.deepStrictEqual(Buffer.from(Request.make({ path, body }).spec.body).toString(), bytes.toString())
+    }
   })
 
   it("headers that are no plain object -> refused, so that none of them is left out in silence", () => {

@@ -229,8 +229,12 @@ interface Body {
   readonly problem: string | undefined
 }
 
+/** Not `instanceof`: in Jest, bytes may be of another realm. */
+const isBytes = (payload: unknown): payload is Uint8Array =>
+  ArrayBuffer.isView(payload) && Object.prototype.toString.call(payload) === "[object Uint8Array]"
+
 const readBody = (payload: unknown): Body => {
-  if (typeof payload === "string" || payload instanceof Uint8Array) {
+  if (typeof payload === "string" || isBytes(payload)) {
     const size = typeof payload === "string" ? encoder.encode(payload).length : payload.length
     if (size === 0) return { size, json: undefined, problem: undefined }
     try {

@@ -1,6 +1,8 @@
 /**
  * How tokens, sets of indexes and outcomes are written into the database.
  */
+import { isAnyArrayBuffer, isUint8Array } from "node:util/types"
+
 /** Tokens of one length in lower-case hexadecimal: one byte for two digits. */
 const packed = 1
 /** Any other tokens: JSON. */
@@ -129,9 +131,9 @@ export const decodeEntries = (text: string | null): ReadonlyArray<Entry> => {
   return Array.isArray(parsed) ? parsed.filter(isEntry) : []
 }
 
-/** Drivers give `Buffer` (PostgreSQL) or `ArrayBuffer` (libSQL). */
+/** Drivers give `Buffer` (PostgreSQL) or `ArrayBuffer` (libSQL); in Jest of another realm, which `instanceof` does not know. */
 export const bytesOf = (value: unknown): Uint8Array | undefined =>
-  value instanceof Uint8Array ? value : value instanceof ArrayBuffer ? new Uint8Array(value) : undefined
+  isUint8Array(value) ? value : isAnyArrayBuffer(value) ? new Uint8Array(value) : undefined
 
 /** Drivers give 64-bit integers and sums as text (PostgreSQL) or numbers (libSQL). */
 export const numberOf = (value: unknown): number => {
