@@ -26,7 +26,6 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { isAnyArrayBuffer, isUint8Array } from "node:util/types"
-import { messageOf } from "./internal/connectFailure.js"
 import type { RequestSpec } from "./unstable/RequestSpec.js"
 
 /**
@@ -181,8 +180,9 @@ export const validate = (options: Options): Either.Either<Request, InvalidReques
   try {
     return checked(options, at)
   } catch (error) {
-    const why = Printable.text(messageOf(error) ?? "it threw")
-    return Either.left(new InvalidRequest({ field: at.field, description: `it could not be read (${why})` }))
+    return Either.left(
+      new InvalidRequest({ field: at.field, description: `it could not be read (${Printable.thrown(error)})` })
+    )
   }
 }
 
@@ -252,7 +252,7 @@ const checked = (options: Options, at: { field: InvalidRequest["field"] }): Eith
       json = JSON.stringify(options.body)
     } catch (error) {
       return Either.left(
-        new InvalidRequest({ field: "body", description: `it is not JSON (${String(error)})` })
+        new InvalidRequest({ field: "body", description: `it is not JSON (${Printable.thrown(error)})` })
       )
     }
     if (json === undefined) {

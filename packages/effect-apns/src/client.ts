@@ -33,6 +33,7 @@
  */
 import { Credentials, Endpoint, Failure, Proxy } from "@effect-apns/core"
 import type { Notification as Notifications } from "@effect-apns/models"
+import * as Printable from "@effect-apns/models/Printable"
 import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type { Receipt, Send, SendAll } from "@effect-apns/pool"
 import { ApnsPool, Broadcast, Channels, send, sendAll, sendEach } from "@effect-apns/pool"
@@ -424,7 +425,7 @@ const streamOf = <A>(items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A, fa
   try {
     return itemsOf(items)
   } catch (thrown) {
-    return Stream.fail(invalid("tokens", `they cannot be read: ${String(thrown)}`))
+    return Stream.fail(invalid("tokens", `they cannot be read: ${Printable.thrown(thrown)}`))
   }
 }
 
@@ -440,7 +441,7 @@ const itemsOf = <A>(items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A, fai
 
 /** A getter of the caller's options has thrown. */
 const unreadable = (defect: unknown): Effect.Effect<never, InvalidOptions> =>
-  Effect.fail(invalid("options", `they cannot be read: ${String(defect)}`))
+  Effect.fail(invalid("options", `they cannot be read: ${Printable.thrown(defect)}`))
 
 type Runtime<R> = ManagedRuntime.ManagedRuntime<R, CreateError>
 

@@ -197,7 +197,7 @@ export const parse = (text: string): Either.Either<Json, ParseResult.ParseError>
   try {
     value = JSON.parse(text)
   } catch (error) {
-    const why = Printable.text(error instanceof Error ? error.message : String(error))
+    const why = Printable.thrown(error)
     return Either.left(
       ParseResult.parseError(issue(Json.ast, { path: [], actual: text, message: `This is not JSON: ${why}` }))
     )

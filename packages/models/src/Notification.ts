@@ -13,7 +13,7 @@ import * as fast from "./internal/fast.js"
 import { lazy } from "./internal/lazy.js"
 import * as linting from "./internal/lint.js"
 import * as problems from "./internal/problems.js"
-import { describe, guarded, Unreadable } from "./internal/unreadable.js"
+import { guarded, Unreadable } from "./internal/unreadable.js"
 import * as utf8 from "./internal/utf8.js"
 import type * as InterruptionLevel from "./InterruptionLevel.js"
 import * as Json from "./Json.js"
@@ -21,6 +21,7 @@ import type * as Lint from "./Lint.js"
 import * as LiveActivities from "./LiveActivity.js"
 import * as Localized from "./Localized.js"
 import * as Payload from "./Payload.js"
+import * as Printable from "./Printable.js"
 import type * as Priority from "./Priority.js"
 import * as PushType from "./PushType.js"
 import * as Rejection from "./Rejection.js"
@@ -582,7 +583,7 @@ const build = (notification: Notification, limit: number | undefined): Result =>
   try {
     return encodeChecked(notification, limit)
   } catch (cause) {
-    return refuse(notification, unreadable(describe(cause)))
+    return refuse(notification, unreadable(Printable.thrown(cause)))
   }
 }
 

@@ -57,3 +57,22 @@ export const text = (input: string, maxLength: number = defaultMaxLength): strin
   }
   return out
 }
+
+/**
+ * What a thrown value says, safe to show as {@link text} makes it: the message of an error, else the value as a text. What
+ * was thrown may be anything, so reading it may throw, too: then it says `it threw`.
+ *
+ * @since 1.0.0
+ * @category conversions
+ */
+export const thrown = (cause: unknown, maxLength: number = defaultMaxLength): string => {
+  try {
+    return text(isError(cause) ? cause.message : String(cause), maxLength)
+  } catch {
+    return "it threw"
+  }
+}
+
+// not instanceof: in Jest and in other realms the errors of Node are of another class
+const isError = (cause: unknown): cause is { readonly message: string } =>
+  typeof cause === "object" && cause !== null && "message" in cause && typeof cause.message === "string"

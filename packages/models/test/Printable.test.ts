@@ -1,6 +1,7 @@
 import { Printable, Rejection } from "@effect-apns/models"
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
+import { runInNewContext } from "node:vm"
 
 // eslint-disable-next-line no-control-regex
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/
@@ -9,6 +10,21 @@ describe("Printable", () => {
   it("leaves ordinary text as it is", () => {
     for (const text of ["", "BadDeviceToken", "Grüße, 世界 😀", "a \\ b"]) {
       assert.strictEqual(Printable.text(text), text)
+    }
+  })
+
+  it("thrown: the message of an error, else the value as a text; `it threw` where reading it throws", () => {
+    const boom = () => {
+      throw new Error("boom")
+    }
+    assert.strictEqual(Printable.thrown(new Error("a\nb")), "a\\nb")
+    assert.strictEqual(Printable.thrown(runInNewContext("new TypeError(\"foreign\")")), "foreign")
+    assert.strictEqual(Printable.thrown("text"), "text")
+    assert.strictEqual(Printable.thrown(undefined), "undefined")
+    assert.strictEqual(Printable.thrown({ message: 5 }), "[object Object]")
+    assert.strictEqual(Printable.thrown(new Error("x".repeat(20)), 3), "xxx... (20 characters)")
+    for (const hostile of [Object.create(null), { toString: boom }, new Proxy({}, { get: boom, has: boom })]) {
+      assert.strictEqual(Printable.thrown(hostile), "it threw")
     }
   })
 

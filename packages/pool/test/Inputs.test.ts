@@ -1,10 +1,9 @@
-import type { Request } from "@effect-apns/core"
-import { Response } from "@effect-apns/core"
+import { Request, Response } from "@effect-apns/core"
 import { Notification } from "@effect-apns/models"
 import { ApnsPool, send, sendAll, sendEach } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Stream } from "effect"
+import { Cause, Effect, Either, Exit, Stream } from "effect"
 
 const recorded = (requests: Array<Request.Request>) =>
   ApnsPool.layerTest((request) => {
@@ -50,6 +49,33 @@ describe("what a program without types passes", () => {
       const sent = yield* defectOf(Stream.runDrain(Reflect.apply(sendEach, undefined, [[]])))
       assert.include(sent, "What is to be sent is no Stream")
     }).pipe(Effect.provide(recorded([]))))
+})
+
+describe("options with a getter", () => {
+  const notification = Notification.alert({ alert: "Hello" })
+  const options = { token: "00", topic: "com.example.app", notification }
+  const thrown = {
+    "an error": new Error("boom"),
+    "a text": "boom",
+    "nothing": undefined,
+    "an object without a prototype": Object.create(null),
+    "a Proxy that throws": new Proxy({}, { get: boom, has: boom, ownKeys: boom, getPrototypeOf: boom })
+  }
+  for (const [name, value] of Object.entries(thrown)) {
+    it.effect(`that throws ${name} -> a typed error`, () =>
+      Effect.gen(function*() {
+        const get = () => {
+          throw value
+        }
+        for (const field of [...Object.keys(options), "priority", "expiration", "collapseId", "apnsId", "timeout"]) {
+          const given = Object.defineProperty({ ...options }, field, { get, enumerable: true })
+          const failed = yield* Effect.flip(Effect.exit(send(given)).pipe(Effect.flatten))
+          assert.match(failed.message, /read|BadDeviceToken/, `${field}: ${failed.message}`)
+        }
+        const body = Request.validate({ path: "/3/device/00", body: { toJSON: get } })
+        assert.match(Either.isLeft(body) ? body.left.message : "", /body: it is not JSON \((boom|it threw|undefined)\)/)
+      }).pipe(Effect.provide(recorded([]))))
+  }
 })
 
 const headersOf = ({ spec }: Request.Request): Record<string, string> => {

@@ -1,3 +1,4 @@
+import * as Predicate from "effect/Predicate"
 import type { Phase, Reason } from "../ConnectError.js"
 import { ConnectError } from "../ConnectError.js"
 import type { Endpoint } from "../Endpoint.js"
@@ -27,15 +28,19 @@ const untrusted = new Set([
 
 // By their fields, not by their class: under a test runner the errors of Node belong to another realm.
 
-export const codeOf = (error: unknown): string | undefined =>
-  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
-    ? error.code
-    : undefined
+/** A field of what was thrown, if that is a text. What a caller's lookup fails with may be anything, even throw. */
+const textOf = (error: unknown, field: "code" | "message"): string | undefined => {
+  try {
+    const value: unknown = Predicate.hasProperty(error, field) ? error[field] : undefined
+    return typeof value === "string" ? value : undefined
+  } catch {
+    return undefined
+  }
+}
 
-export const messageOf = (error: unknown): string | undefined =>
-  typeof error === "object" && error !== null && "message" in error && typeof error.message === "string"
-    ? error.message
-    : undefined
+export const codeOf = (error: unknown): string | undefined => textOf(error, "code")
+
+const messageOf = (error: unknown): string | undefined => textOf(error, "message")
 
 const reasonOf = (code: string, phase: Phase): Reason => {
   switch (code) {

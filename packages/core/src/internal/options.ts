@@ -1,3 +1,4 @@
+import * as Printable from "@effect-apns/models/Printable"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Connection from "../Connection.js"
@@ -28,15 +29,6 @@ export const peek = <A>(look: () => A): A | undefined => {
   }
 }
 
-/** The thrown value as text; converting it may throw too. */
-const why = (thrown: unknown): string => {
-  try {
-    return String(thrown)
-  } catch {
-    return "reading it throws"
-  }
-}
-
 /** A plain copy, so that each getter, which may throw or return something else each time, is read once. */
 export const copy = <O extends object>(options: O): Either.Either<O, Refusal> => {
   if (typeof options !== "object" || options === null) {
@@ -54,16 +46,16 @@ const unreadable = (options: object, thrown: unknown): Refusal => {
   try {
     names = Object.keys(options)
   } catch {
-    return refuse("options", `they cannot be read: ${why(thrown)}`)
+    return refuse("options", `they cannot be read: ${Printable.thrown(thrown)}`)
   }
   for (const name of names) {
     try {
       Reflect.get(options, name)
     } catch (thrown) {
-      return refuse(name, `it cannot be read: ${why(thrown)}`)
+      return refuse(name, `it cannot be read: ${Printable.thrown(thrown)}`)
     }
   }
-  return refuse("options", `they cannot be read: ${why(thrown)}`)
+  return refuse("options", `they cannot be read: ${Printable.thrown(thrown)}`)
 }
 
 const isText = (input: unknown): input is string => typeof input === "string"

@@ -23,7 +23,7 @@ import type { Credentials } from "../Credentials.js"
 import { type Endpoint, isEndpoint, production } from "../Endpoint.js"
 import * as Proxy from "../Proxy.js"
 import type { Address, ConnectOptions, Transport } from "../Transport.js"
-import { fromError, messageOf, noH2 } from "./connectFailure.js"
+import { fromError, noH2 } from "./connectFailure.js"
 import { check, copy, peek, type Refusal } from "./options.js"
 import { mayBeSecret } from "./paths.js"
 import { isCertificate, pemBlocks } from "./pem.js"
@@ -403,7 +403,7 @@ const brokenLookup = (endpoint: Endpoint, defect: unknown): ConnectError =>
     phase: "dns",
     endpoint,
     message: `The lookup of ${endpoint.host} broke (${
-      Printable.text(messageOf(defect) ?? "no error")
+      Printable.thrown(defect)
     }): repair the function given as \`lookup\``,
     cause: defect
   })

@@ -4,6 +4,7 @@
  * @internal
  */
 import type * as Lint from "../Lint.js"
+import * as Printable from "../Printable.js"
 import * as PushType from "../PushType.js"
 import * as UnixTime from "../UnixTime.js"
 
@@ -244,7 +245,7 @@ const readBody = (payload: unknown): Body => {
         problem: undefined
       }
     } catch (error) {
-      return { size, json: undefined, problem: error instanceof Error ? error.message : String(error) }
+      return { size, json: undefined, problem: Printable.thrown(error) }
     }
   }
   if (payload === undefined) return { size: 0, json: undefined, problem: undefined }
@@ -256,7 +257,7 @@ const readBody = (payload: unknown): Body => {
       problem: typeof text === "string" ? undefined : "it cannot be written as JSON"
     }
   } catch (error) {
-    return { size: undefined, json: payload, problem: error instanceof Error ? error.message : String(error) }
+    return { size: undefined, json: payload, problem: Printable.thrown(error) }
   }
 }
 

@@ -12,19 +12,6 @@ import * as Printable from "../Printable.js"
 export const Unreadable: unique symbol = Symbol.for("@effect-apns/models/Unreadable")
 
 /**
- * Why the caller's code threw, in a few words.
- *
- * @internal
- */
-export const describe = (cause: unknown): string => {
-  try {
-    return Printable.text(cause instanceof Error ? cause.message : String(cause))
-  } catch {
-    return "it threw"
-  }
-}
-
-/**
  * The result of `make`; if it throws, a notification that stores why.
  *
  * @internal
@@ -33,6 +20,6 @@ export const guarded = <A extends object>(pushType: string, make: () => A): A =>
   try {
     return make()
   } catch (cause) {
-    return Object.assign({} as A, { pushType, [Unreadable]: describe(cause) })
+    return Object.assign({} as A, { pushType, [Unreadable]: Printable.thrown(cause) })
   }
 }

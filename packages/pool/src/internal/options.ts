@@ -2,6 +2,7 @@ import type { Request } from "@effect-apns/core"
 import { Request as Requests } from "@effect-apns/core"
 import type { Expiration } from "@effect-apns/models"
 import { Expiration as Expirations, TimeSpan, UnixTime } from "@effect-apns/models"
+import * as Printable from "@effect-apns/models/Printable"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
@@ -94,7 +95,7 @@ export const unreadable = (options: unknown, names: ReadonlyArray<string>): Pars
       return at(
         name,
         undefined,
-        new ParseResult.Type(Schema.Unknown.ast, undefined, `cannot be read: ${String(cause)}`)
+        new ParseResult.Type(Schema.Unknown.ast, undefined, `cannot be read: ${Printable.thrown(cause)}`)
       )
     }
   }
