@@ -411,23 +411,42 @@ describe("the transport", () => {
       assert.strictEqual(peer.test.written.length, length)
     }))
 
-  it.effect("has not completed a write -> closing waits for it, at most one second", () =>
+  it.effect("has not completed a write -> closing waits for it for the rest of drainTimeout, within 0.1 and 1 second", () =>
     Effect.gen(function*() {
-      for (const completes of [true, false]) {
-        const peer = new Peer()
-        const scope = yield* Scope.make()
-        yield* Scope.extend(connect(peer), scope)
-        yield* tick
-        peer.test.autoComplete = false
-        const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
-        yield* TestClock.adjust("999 millis")
-        yield* tick
-        assert.isNull(closing.unsafePoll())
-        if (completes) peer.test.completeWrite()
-        else yield* TestClock.adjust("1 millis")
-        yield* tick
-        assert.isNotNull(closing.unsafePoll())
-        assert.strictEqual(peer.test.ended, completes)
+      const quiet = { interval: "10 hours", busyInterval: "10 hours" } as const
+      for (
+        const [drainTimeout, drained, rest] of [
+          ["10 seconds", 0, 1000],
+          ["10 seconds", 9400, 600],
+          ["300 millis", 0, 300],
+          ["300 millis", 250, 100],
+          ["0 seconds", 0, 100]
+        ] as const
+      ) {
+        for (const completes of [true, false]) {
+          const peer = new Peer()
+          const scope = yield* Scope.make()
+          const { unsafe } = yield* Scope.extend(connect(peer, { drainTimeout, ping: quiet }), scope)
+          yield* tick
+          if (drained > 0) assert.isTrue(unsafe.exchange(new Recorder()))
+          yield* tick
+          peer.test.autoComplete = false
+          const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+          yield* tick
+          if (drained > 0) {
+            yield* TestClock.adjust(drained)
+            peer.accept(1)
+            yield* tick
+          }
+          yield* TestClock.adjust(rest - 1)
+          yield* tick
+          assert.isNull(closing.unsafePoll(), `${drainTimeout} ${drained}`)
+          if (completes) peer.test.completeWrite()
+          else yield* TestClock.adjust("1 millis")
+          yield* tick
+          assert.isNotNull(closing.unsafePoll(), `${drainTimeout} ${drained}`)
+          assert.strictEqual(peer.test.ended, completes)
+        }
       }
     }))
 })
