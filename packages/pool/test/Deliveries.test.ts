@@ -2,7 +2,7 @@
  * The engine alone, with connections that do only what the test says, by a virtual clock: where each delivery is at any
  * time, which limit ends it, and which outcome it has.
  */
-import { type Connection, Failure, type ProviderToken } from "@effect-apns/core"
+import { ConnectError, type Connection, Endpoint, Failure, type ProviderToken } from "@effect-apns/core"
 import type { Listener, Parts, Unsafe } from "@effect-apns/core/unstable/Connection"
 import * as Deadlines from "@effect-apns/core/unstable/Deadlines"
 import type { Exchange } from "@effect-apns/core/unstable/Exchange"
@@ -48,6 +48,12 @@ const spec: RequestSpec = {
 const collapsible: RequestSpec = { ...spec, collapsible: true, timeoutMillis: 60_000 }
 const patient: RequestSpec = { ...spec, timeoutMillis: 60_000 }
 
+const refused = new ConnectError.ConnectError({
+  reason: "Refused",
+  phase: "tcp",
+  endpoint: Endpoint.development,
+  message: "Nothing listens"
+})
 const dropped: Failure.CloseCause = { _tag: "Dropped", code: "ECONNRESET" }
 const scopeClosed: Failure.CloseCause = { _tag: "ScopeClosed" }
 const unknown = Failure.closed("unknown", dropped)
@@ -100,7 +106,6 @@ class Fake implements Unsafe {
   trusted = true
   /** What it does when it is given a request. */
   mood: "takes" | "refuses" | "throws" = "takes"
-  token: ProviderToken.Token | undefined = undefined
   readonly sent: Array<Push> = []
   readonly calls: Array<string> = []
   readonly retired = Deferred.unsafeMake<Failure.CloseCause>(Effect.runSync(Effect.fiberId))
@@ -114,7 +119,12 @@ class Fake implements Unsafe {
     unsafe: this
   }
 
-  constructor(private readonly listener: Listener, private readonly clock: VirtualClock, readonly name: string) {}
+  constructor(
+    private readonly listener: Listener,
+    private readonly clock: VirtualClock,
+    readonly name: string,
+    private readonly tokens: { readonly current: ProviderToken.Token | undefined }
+  ) {}
 
   get inFlight(): number {
     return this.sent.length
@@ -128,7 +138,7 @@ class Fake implements Unsafe {
     if (this.mood === "refuses" || !this.trusted || !(exchange instanceof Push)) return false
     assert.deepStrictEqual([now, hold], [this.clock.unsafeCurrentTimeMillis() + ahead, false])
     exchange.connection = this.connection
-    exchange.token = this.token
+    exchange.token = this.tokens.current
     this.sent.push(exchange)
     return true
   }
@@ -142,7 +152,9 @@ class Fake implements Unsafe {
   suspect(): void {
     this.calls.push("suspect")
   }
-  hasten(): void {}
+  hasten(): void {
+    this.calls.push("hasten")
+  }
 
   private remove(exchange: Exchange): void {
     const i = this.sent.findIndex((sent) => sent === exchange)
@@ -180,8 +192,9 @@ class Fake implements Unsafe {
     Deferred.unsafeDone(this.retired, Exit.succeed(cause))
     this.listener.onRetired(this.connection, cause)
   }
-  close(cause: Failure.CloseCause): void {
+  close(cause: Failure.CloseCause, withinMillis?: number): void {
     if (this.state === "closed") return
+    if (withinMillis !== undefined) this.calls.push(`close within ${withinMillis}`)
     this.retire(cause)
     this.state = "closed"
     Deferred.unsafeDone(this.closed, Exit.succeed(cause))
@@ -213,12 +226,15 @@ const make = ({ size = 1, token, ...options }: Setup = {}) =>
     })
     const clock = new VirtualClock(start)
     const fakes: Array<Fake> = []
-    const network = { opens: true }
+    const tokens = { current: token === true ? tokenNamed("old") : undefined }
+    const network = { opens: true, refuses: false, attempts: 0 }
     const connect = ({ listener }: Parts) =>
       Effect.suspend(() => {
+        network.attempts++
+        if (network.refuses) return Effect.fail(refused)
         if (!network.opens) return Effect.never
         if (listener === undefined) return Effect.dieMessage("no listener")
-        const fake = new Fake(listener, clock, `#${fakes.length}`)
+        const fake = new Fake(listener, clock, `#${fakes.length}`, tokens)
         fakes.push(fake)
         return Effect.succeed(fake.connection)
       })
@@ -286,8 +302,6 @@ const make = ({ size = 1, token, ...options }: Setup = {}) =>
     assert.lengthOf(fakes, size)
     const [fake] = fakes
     if (fake === undefined) return yield* Effect.dieMessage("none is open")
-    const old = token === true ? tokenNamed("old") : undefined
-    for (const each of fakes) each.token = old
     const submit = (path: string, given: RequestSpec = spec, lane?: Lane): Push => {
       const push = new Push(path, given, outcomes)
       push.lane = lane
@@ -321,7 +335,8 @@ const make = ({ size = 1, token, ...options }: Setup = {}) =>
       sent,
       shutdown,
       signing,
-      submit
+      submit,
+      tokens
     }
   })
 
@@ -384,7 +399,7 @@ describe("submit", () => {
 
   it.scoped("its deadline or expiration is over, or over in this millisecond -> a Timeout that was not processed, and nothing is sent", () =>
     Effect.gen(function*() {
-      const { engine, metrics, news, places, sent, submit } = yield* make()
+      const { engine, fake, metrics, news, places, sent, submit } = yield* make()
       submit("deadline", { ...spec, deadlineMillis: start })
       submit("expiration", { ...spec, expirationMillis: start })
       submit("expiration first", { ...spec, expirationMillis: start - 2, deadlineMillis: start - 1 })
@@ -401,6 +416,15 @@ describe("submit", () => {
       assert.deepStrictEqual(places(), { ...idle, failed: 5 })
       assert.strictEqual(engine.stats.attempts, 0)
       assert.deepStrictEqual(metrics, new Array(5).fill("failed Timeout"))
+      // also where it would have to wait
+      fake.limit = 0
+      submit("deadline", { ...spec, deadlineMillis: start })
+      submit("expiration", { ...spec, expirationMillis: start })
+      assert.deepStrictEqual(news(), [
+        "deadline: Timeout (deadline), processed no, attempts 0",
+        "expiration: Timeout (expiration), processed no, attempts 0"
+      ])
+      fake.limit = 10
       submit("later", { ...spec, expirationMillis: start + 1, deadlineMillis: start + 1 })
       assert.deepStrictEqual(sent(), ["later"])
     }))
@@ -507,6 +531,25 @@ describe("a connection that does not take what it is given", () => {
       assert.strictEqual(sent()[1], "b,c")
     }))
 
+  it.scoped("it is suspect by now, and others wait -> what it did not take keeps its place before them", () =>
+    Effect.gen(function*() {
+      const { fake, network, sent, submit } = yield* make()
+      network.opens = false
+      fake.limit = 1
+      const first = submit("first", patient)
+      for (const path of ["a", "b", "c"]) submit(path, patient)
+      const exchange = fake.exchange.bind(fake)
+      fake.exchange = () => {
+        fake.ask()
+        return false
+      }
+      fake.answer(first, 200)
+      fake.exchange = exchange
+      fake.limit = 2
+      fake.pong()
+      assert.deepStrictEqual(sent(), ["a,b"])
+    }))
+
   it.scoped("it throws -> the caller gets the defect if it takes one, else Closed, not processed, and it is logged", () =>
     Effect.gen(function*() {
       const { engine, fake, logged, metrics, news, outcomes, places, submit } = yield* make()
@@ -534,6 +577,7 @@ describe("a connection that does not take what it is given", () => {
       a.onDefect(fake.connection, Cause.die("bug"))
       b.onDefect(fake.connection, Cause.die("bug"))
       b.onDefect(fake.connection, Cause.die("again"))
+      for (const push of [a, b]) engine.cancel(push)
       assert.deepStrictEqual(news(), [
         "a: Closed, processed unknown, Dropped, attempts 1",
         "b: died of Error: bug, attempts 1"
@@ -605,7 +649,11 @@ describe("answers", () => {
   it.scoped("2xx is accepted; 199 and 300 are not", () =>
     Effect.gen(function*() {
       const { fake, metrics, news, submit } = yield* make()
-      for (const status of [199, 200, 299, 300]) fake.answer(submit(`${status}`), status)
+      for (const status of [199, 200, 299, 300]) {
+        const push = submit(`${status}`)
+        fake.answer(push, status)
+        assert.strictEqual(push.answer === undefined, status === 200 || status === 299)
+      }
       assert.deepStrictEqual(news(), [
         "199: 199 at 0, attempts 1",
         "200: 200 at 0, attempts 1",
@@ -661,6 +709,43 @@ describe("answers", () => {
       }
     }))
 
+  it.scoped("the second answer of a connection, while others cannot be opened -> does not end the back-off", () =>
+    Effect.gen(function*() {
+      for (const [status, reason] of [[200, undefined], [400, "BadDeviceToken"]] as const) {
+        const { fake, fakes, network, pass, submit } = yield* make({
+          size: 2,
+          reconnectSchedule: Schedule.spaced("10 seconds")
+        })
+        const push = submit("a")
+        const used = fakes.find(({ sent }) => sent.includes(push)) ?? fake
+        used.answer(push, 200)
+        network.refuses = true
+        fakes.find((each) => each !== used)?.close(dropped)
+        yield* pass(1)
+        const { attempts } = network
+        used.answer(submit("b"), status, reason)
+        yield* pass(1)
+        assert.strictEqual(network.attempts, attempts)
+        yield* pass(10_000)
+        assert.strictEqual(network.attempts, attempts + 1)
+      }
+    }))
+
+  it.scoped("requests were sent on a connection that ends without an answer after a long time -> it was of no use", () =>
+    Effect.gen(function*() {
+      for (const isUsed of [true, false]) {
+        const { engine, fake, network, pass, submit } = yield* make({
+          reconnectSchedule: Schedule.spaced("1 minute")
+        })
+        network.opens = false
+        if (isUsed) submit("a", patient)
+        yield* pass(11_000)
+        fake.close(dropped)
+        yield* pass(0)
+        assert.strictEqual(engine.stats.unreachable?.cause, isUsed ? dropped : undefined)
+      }
+    }))
+
   it.scoped("a failure of a connection's own -> sent again at once on another connection, twice; then the answer is the outcome", () =>
     Effect.gen(function*() {
       const { fakes, news, submit } = yield* make({ size: 3 })
@@ -701,6 +786,8 @@ describe("answers", () => {
       const push = submit("a", patient)
       for (const wait of [100, 200, 400]) {
         fake.answer(push, 503, "ServiceUnavailable")
+        // known at once, without a fiber
+        assert.strictEqual(push.trouble?.schedule?.place.at, push.trouble?.retryAt)
         yield* pass(wait * 0.8 - 1)
         assert.deepStrictEqual(places(), { ...idle, retrying: 1 })
         yield* pass(wait * 0.4 + 1)
@@ -718,6 +805,19 @@ describe("answers", () => {
         yield* pass(1)
         assert.deepStrictEqual(places(), { ...idle, inFlight: 1 }, value)
       }
+    }))
+
+  it.scoped("busy, with a date as Retry-After, after the clock was set back -> a date of the world outside", () =>
+    Effect.gen(function*() {
+      const { clock, fake, pass, places, submit } = yield* make()
+      clock.jump(-60_000)
+      ahead = 60_000
+      const headers = ["retry-after", "Fri, 15 Jan 2027 07:59:09 GMT"]
+      fake.answer(submit("a", patient), 429, "TooManyRequests", headers)
+      yield* pass(8_999)
+      assert.deepStrictEqual(places(), { ...idle, retrying: 1 })
+      yield* pass(1)
+      assert.deepStrictEqual(places(), { ...idle, inFlight: 1 })
     }))
 
   it.scoped("busy, and the wait ends with its time, or after it -> the answer is the outcome at once", () =>
@@ -800,24 +900,29 @@ describe("answers", () => {
 describe("provider tokens", () => {
   it.scoped("many are refused with the same token -> one new one is signed, and each is sent once more", () =>
     Effect.gen(function*() {
-      const { asked, fakes, news, pass, places, signing, submit } = yield* make({ token: true, size: 2 })
+      const { asked, fakes, news, pass, places, signing, submit, tokens } = yield* make({ token: true, size: 2 })
       const pushes = ["a", "b", "c"].map((path) => submit(path, patient))
-      for (const push of pushes) {
-        fakes.find(({ sent }) => sent.includes(push))?.answer(push, 403, "ExpiredProviderToken")
+      const refuse = (): void => {
+        for (const push of pushes) {
+          fakes.find(({ sent }) => sent.includes(push))?.answer(push, 403, "ExpiredProviderToken")
+        }
       }
+      refuse()
       assert.deepStrictEqual(asked, [])
       yield* pass(10)
       assert.deepStrictEqual(asked, ["expired old"])
       assert.deepStrictEqual(places(), { ...idle, retrying: 3 })
+      tokens.current = tokenNamed("new")
       yield* Deferred.succeed(signing.deferred, undefined)
       yield* pass(0)
       assert.deepStrictEqual(places(), { ...idle, inFlight: 3 })
-      for (const fake of fakes) fake.token = tokenNamed("new")
+      assert.deepStrictEqual(pushes.map(({ attempts, token }) => [attempts, token?.header]), [
+        [2, "new"],
+        [2, "new"],
+        [2, "new"]
+      ])
       // refused again: that is the outcome
-      for (const push of pushes) {
-        assert.strictEqual(push.attempts, 2)
-        fakes.find(({ sent }) => sent.includes(push))?.answer(push, 403, "ExpiredProviderToken")
-      }
+      refuse()
       yield* pass(0)
       assert.deepStrictEqual(news(), [
         "a: 403 ExpiredProviderToken at 10, attempts 2",
@@ -829,16 +934,12 @@ describe("provider tokens", () => {
 
   it.scoped("refused with the same token after a new one was signed -> asked again", () =>
     Effect.gen(function*() {
-      const { asked, fake, fakes, pass, signing, submit } = yield* make({ token: true })
+      const { asked, fakes, pass, signing, submit } = yield* make({ token: true })
       yield* Deferred.succeed(signing.deferred, undefined)
-      const token = fake.token
       for (const path of ["a", "b"]) {
         const push = submit(path, patient)
-        for (const each of fakes) each.token = token
         yield* pass(10)
-        const on = fakes.find(({ sent }) => sent.includes(push))
-        push.token = token
-        on?.answer(push, 403, "ExpiredProviderToken")
+        fakes.find(({ sent }) => sent.includes(push))?.answer(push, 403, "ExpiredProviderToken")
         yield* pass(10)
       }
       assert.deepStrictEqual(asked, ["expired old", "expired old"])
@@ -863,8 +964,8 @@ describe("provider tokens", () => {
     Effect.gen(function*() {
       for (const [token, sent] of [[false, tokenNamed("x")], [true, undefined]] as const) {
         for (const reason of ["ExpiredProviderToken", "TooManyProviderTokenUpdates"]) {
-          const { asked, fake, news, pass, submit } = yield* make({ token })
-          fake.token = sent
+          const { asked, fake, news, pass, submit, tokens } = yield* make({ token })
+          tokens.current = sent
           fake.answer(submit("a", patient), reason === "ExpiredProviderToken" ? 403 : 429, reason)
           yield* pass(0)
           assert.match(news().join(), new RegExp(`^a: 4.. ${reason} at 0, attempts 1$`))
@@ -925,6 +1026,29 @@ describe("failures", () => {
       assert.deepStrictEqual(news(), ["a: MalformedResponse, processed yes, attempts 4"])
     }))
 
+  it.scoped("no stream was free, again and again, and the retry schedule is over -> Closed, as of a connection that was retired", () =>
+    Effect.gen(function*() {
+      const { fake, news, pass, submit } = yield* make({ retrySchedule: Schedule.recurs(0) })
+      const push = submit("a", patient)
+      for (let i = 0; i < 3; i++) fake.fail(push, Failure.blocked)
+      yield* pass(0)
+      assert.deepStrictEqual(news(), ["a: Closed, processed no, Retired, attempts 3"])
+    }))
+
+  it.scoped("others wait -> what failed keeps its place before them", () =>
+    Effect.gen(function*() {
+      const { fake, network, sent, submit } = yield* make()
+      network.opens = false
+      fake.limit = 2
+      const [a, b] = [submit("a", patient), submit("b", patient), submit("c", patient)]
+      fake.trusted = false
+      // in the other order than they were submitted in
+      fake.fail(b, notProcessed)
+      fake.fail(a, notProcessed)
+      fake.pong()
+      assert.deepStrictEqual(sent(), ["a,b"])
+    }))
+
   it.scoped("only one connection -> sent on that again", () =>
     Effect.gen(function*() {
       const { fake, sent, submit } = yield* make()
@@ -960,8 +1084,14 @@ describe("failures", () => {
       }))
   }
 
-  it.scoped("it may have been processed before -> a later failure that is not processed is of unknown fate, except QueueFull", () =>
+  it.scoped("it may have been processed before -> a later failure that is not processed is of unknown fate; one that is processed stays so", () =>
     Effect.gen(function*() {
+      const other = yield* make()
+      const push = other.submit("a", collapsible)
+      other.fake.fail(push, unknown)
+      yield* other.pass(2_000)
+      other.fake.fail(push, Failure.malformed(200, "x"))
+      assert.deepStrictEqual(other.news(), ["a: MalformedResponse, processed yes, attempts 2"])
       const { engine, fake, news, pass, submit } = yield* make()
       fake.fail(submit("a", collapsible), unknown)
       yield* pass(0)
@@ -1008,14 +1138,18 @@ describe("failures", () => {
       assert.deepStrictEqual(news(), ["a: Closed, processed unknown, Dropped, attempts 4"])
     }))
 
-  it.scoped("the pool is closed, or closing since its credentials were refused -> the failure is the outcome", () =>
+  it.scoped("the pool is closed -> the failure is the outcome, with its own cause", () =>
     Effect.gen(function*() {
       const { engine, fake, news, pass, submit } = yield* make()
-      const push = submit("a", patient)
-      engine.close(dropped)
-      fake.fail(push, notProcessed)
+      const [a, b] = [submit("a", patient), submit("b", collapsible)]
+      engine.close({ _tag: "CredentialsRefused", reason: "BadCertificate" })
+      fake.fail(a, notProcessed)
+      fake.fail(b, unknown)
       yield* pass(0)
-      assert.deepStrictEqual(news(), ["a: Closed, processed no, Dropped, attempts 1"])
+      assert.deepStrictEqual(news(), [
+        "a: Closed, processed no, Dropped, attempts 1",
+        "b: Closed, processed unknown, Dropped, attempts 1"
+      ])
     }))
 
   it.scoped("the pool is closing, to end what is in flight -> still sent again", () =>
@@ -1191,6 +1325,68 @@ describe("time", () => {
       assert.strictEqual(b.phase, "inFlight")
     }))
 
+  it.scoped("its time ends before its wait, or with it, and every stream is taken -> Timeout at once", () =>
+    Effect.gen(function*() {
+      for (const timeoutMillis of [1_500, 2_000]) {
+        const { fake, news, pass, submit } = yield* make()
+        fake.limit = 1
+        fake.fail(submit("a", { ...collapsible, timeoutMillis }), unknown)
+        submit("b", patient)
+        yield* pass(timeoutMillis - 1)
+        assert.deepStrictEqual(news(), [])
+        yield* pass(1)
+        assert.deepStrictEqual(news(), ["a: Timeout (timeout), processed unknown, attempts 1"])
+      }
+    }))
+
+  it.scoped("its wait is over while others wait for the end of the tick -> it does not overtake them", () =>
+    Effect.gen(function*() {
+      const { clock, engine, fake, pass, sent, submit } = yield* make()
+      fake.limit = 1
+      const a = submit("a", collapsible)
+      fake.fail(a, unknown)
+      const b = submit("b", patient)
+      submit("c", patient)
+      yield* pass(0)
+      clock.jump(2_000)
+      engine.cancel(b)
+      engine.due(a, start + 2_000)
+      assert.deepStrictEqual(sent(), [""])
+      yield* pass(0)
+      assert.deepStrictEqual(sent(), ["a"])
+    }))
+
+  it.scoped("the last connection becomes suspect -> it must answer sooner if somebody waits, now or later", () =>
+    Effect.gen(function*() {
+      for (const waits of ["before", "after", "never"] as const) {
+        const { fake, network, submit } = yield* make()
+        network.opens = false
+        fake.limit = 1
+        submit("a", patient)
+        if (waits === "before") submit("b", patient)
+        fake.ask()
+        assert.deepStrictEqual(fake.calls, waits === "before" ? ["hasten"] : [])
+        if (waits === "after") submit("b", patient)
+        assert.deepStrictEqual(fake.calls, waits === "never" ? [] : ["hasten"])
+      }
+    }))
+
+  it.scoped("a connection works again in the millisecond in which its time ends, without a free stream -> Timeout all the same", () =>
+    Effect.gen(function*() {
+      const { clock, fake, network, news, pass, places, submit } = yield* make()
+      network.opens = false
+      fake.limit = 1
+      submit("first", patient)
+      fake.ask()
+      submit("a", { ...spec, timeoutMillis: 500 })
+      yield* pass(499)
+      clock.jump(1)
+      fake.pong()
+      assert.deepStrictEqual(places(), { ...idle, inFlight: 1, queued: 1 })
+      yield* pass(0)
+      assert.deepStrictEqual(news(), ["a: Timeout (timeout), processed no, attempts 0"])
+    }))
+
   it.scoped("others wait when its wait is over -> it takes its old place in the queue, before those that came later", () =>
     Effect.gen(function*() {
       const { fake, pass, sent, submit } = yield* make()
@@ -1287,6 +1483,21 @@ describe("the end", () => {
       const other = yield* make()
       yield* Effect.flatMap(other.shutdown, Fiber.join)
       assert.strictEqual(other.engine.state, "closed")
+    }))
+
+  it.scoped("shutdown, with as many in flight as wait -> waits for them; connections close within the rest of drainTimeout", () =>
+    Effect.gen(function*() {
+      const { engine, fake, pass, shutdown, submit } = yield* make()
+      fake.limit = 1
+      const [a, b] = [submit("a", patient), submit("b", patient)]
+      yield* shutdown
+      yield* pass(4_000)
+      assert.strictEqual(engine.state, "closing")
+      fake.answer(a, 200)
+      fake.answer(b, 200)
+      yield* pass(0)
+      assert.strictEqual(engine.state, "closed")
+      assert.deepStrictEqual(fake.calls, ["close within 26000", "retire"])
     }))
 
   for (

@@ -202,9 +202,7 @@ export class Engine implements Owner {
     if (delivery.phase !== "inFlight") return
     // a stream was free: only a custom connection can report that there was none
     if (failure._tag === "Blocked") return this.failed(delivery, Failure.closed("no", { _tag: "Retired" }))
-    const final = this.state === "closed" ||
-      (failure._tag === "Closed" && this.closeCause?._tag === "CredentialsRefused")
-    if (final) return this.settleFailed(delivery, failure)
+    if (this.state === "closed") return this.settleFailed(delivery, failure)
     const verdict = Verdict.ofFailure(failure, delivery.trouble ?? Verdict.noHistory, {
       retransmit: this.mayRetransmit(delivery),
       maxRetransmits: this.policy.maxRetransmits
@@ -268,7 +266,8 @@ export class Engine implements Owner {
         return
       }
       case "retrying": {
-        if ((delivery.trouble?.retryAt ?? Infinity) > now || this.limitOf(delivery) <= now) {
+        // it is due at the earlier one of its limit and the end of its wait
+        if (this.limitOf(delivery) <= now) {
           return this.settleFailed(delivery, Failure.timeout("no", delivery.limit))
         }
         this.dequeue(delivery)
