@@ -42,7 +42,7 @@ try {
   execFileSync("git", ["worktree", "add", "--detach", base, revision], { cwd: root, ...quiet })
   execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: base, ...quiet })
   for (const cwd of [base, root]) {
-    for (const step of [["npx", "tsc", "-b", "benchmarks"], ["node", "scripts/bundle.mjs"]]) {
+    for (const step of [["npx", "tsc", "-b", "tsconfig.build.json", "benchmarks"], ["node", "scripts/bundle.mjs"]]) {
       execFileSync(step[0], step.slice(1), { cwd, ...quiet })
     }
   }
