@@ -43,9 +43,15 @@ describe("apns bulk", () => {
       assert.sameMembers((yield* mock.received).map(({ token }) => token), [token(1), token(2), token(3)])
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive("an empty input is done at once", () =>
+  it.scopedLive("an input without tokens -> done at once, and says that nothing was sent", () =>
     Effect.gen(function*() {
-      const { bulk, fs, tokens } = yield* rig()
+      const { bulk, environment, fs, out, tokens } = yield* rig()
+      yield* fs.writeFileString(tokens, "\n# nobody\n  \n")
+      const words = yield* apns(["bulk", tokens, "--out", out, "--title", "Hello"], environment)
+      assert.deepStrictEqual([words.code, words.out], [
+        ExitCode.accepted,
+        "There was no device token in the input: nothing was sent.\n"
+      ])
       yield* fs.writeFileString(tokens, "")
       const { code, out: said } = yield* bulk()
       assert.strictEqual(code, ExitCode.accepted)

@@ -177,6 +177,11 @@ describe("apns", () => {
     { args: ["send", "00", "--production"], hint: "production is where it sends without --sandbox" },
     { args: ["bulk", "x", "--output", "y"], hint: "did you mean --out?" },
     { args: ["bulk", "x", "--body", "y"], hint: "--out FILE is missing" },
+    { args: ["outbox", "enqueue", "x", "--body", "y"], hint: "--id ID is missing: the campaign: one, however often" },
+    {
+      args: ["outbox", "enqueue", "x", "--id", "", "--body", "y"],
+      hint: "--id: the value is empty. Give ID: the campaign: one, however often"
+    },
     { args: ["send", "00", "--\u001b[2Jx", "y"], hint: "There is no option --\\u001b[2Jx" },
     { args: ["send", "00", "--badge=1.5"], hint: "--badge: '1.5' is not a whole number" },
     { args: ["send", "00", "--badge", "-1"], hint: "--badge: -1 is too small: at least 0" },

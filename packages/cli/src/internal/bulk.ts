@@ -370,7 +370,7 @@ const report = (
       out: file,
       ...(obstacle === undefined ? undefined : { outcome: "impossible", message: obstacle })
     }),
-    text: [
+    text: complete && total === 0 ? "There was no device token in the input: nothing was sent." : [
       `${complete ? "Done" : "Stopped"}: ${Progress.count(total)} outcomes in ${file}` +
       (resumed > 0 ? `, ${Progress.count(resumed)} of them from before` : "") +
       `; ${Progress.count(settled)} in ${seconds.toFixed(1)} s`,

@@ -92,6 +92,16 @@ export const text = (name: string, value: string, text: string, more?: Extra): O
     more
   )
 
+/** As {@link text}, but it must be given. */
+export const requiredText = (name: string, value: string, text: string): Options.Options<string> =>
+  option(
+    Options.text(name).pipe(Options.withDescription(text), Options.withPseudoName(value)),
+    name,
+    value,
+    text,
+    { required: true }
+  )
+
 /** As {@link text}, any number of times. */
 export const texts = (name: string, value: string, text: string, more?: Extra): Options.Options<Array<string>> =>
   option(

@@ -186,7 +186,7 @@ const shownLines = 20
 
 const enqueue = Subcommand.make("outbox enqueue", {
   tokens: Flags.argument("TOKENS", "a file, a device token on each line; - for standard input"),
-  id: Flags.text("id", "ID", "must be given: the campaign, one however often enqueued"),
+  id: Flags.requiredText("id", "ID", "the campaign: one, however often it is enqueued"),
   at: Flags.text("at", "TIME", "when: an ISO date, or \"2 hours\" from now. Default: now"),
   expires: Flags.text("expires", "TIME", "when it ends, in the same form. Default: a day later"),
   tenant: Flags.text("tenant", "NAME", "whose it is. Default: default", { rare: true }),
@@ -199,10 +199,7 @@ const enqueue = Subcommand.make("outbox enqueue", {
   json
 }, (options) =>
   Effect.gen(function*() {
-    if (Option.isNone(options.id)) {
-      return yield* notPossible("Give --id: it names the campaign, and keeps it from being sent twice")
-    }
-    const id = options.id.value
+    const { id } = options
     const notification = yield* notificationOf(options)
     const sending = yield* sendingOf(options, notification.pushType)
     const at = yield* instant("--at", options.at)
