@@ -359,6 +359,42 @@ for (const size of [1, 2, 10]) {
   })
 }
 
+describe("the only connection is suspect", () => {
+  it.scopedLive("requests wait already -> its PONG is hastened and another connection is opened at once, without another request", () =>
+    Effect.gen(function*() {
+      for (const someWait of [true, false]) {
+        const { fakes, network, owner, pass } = yield* make(1)
+        owner.someWait = someWait
+        fakes[0]?.ask(true)
+        assert.strictEqual(fakes[0]?.hastened, someWait ? 1 : 0)
+        yield* pass(0)
+        assert.strictEqual(network.attempts, someWait ? 2 : 1)
+      }
+    }).pipe(quiet))
+
+  for (const answered of [true, false]) {
+    it.scopedLive(`no other can be opened, and the PONG comes -> the back-off ${answered ? "is over: it has brought an answer before" : "goes on: it has brought no answer yet"}`, () =>
+      Effect.gen(function*() {
+        const made = yield* make(1)
+        const { fakes, network, owner, pass, wait } = made
+        const [fake] = fakes
+        if (fake === undefined) throw new Error("it is open")
+        if (answered) answer(made, 0)
+        else fake.member.used = true
+        network.is = "refuses"
+        fake.ask(true)
+        wait()
+        yield* pass(1_000)
+        const { attempts } = network
+        owner.someWait = false
+        fake.pong()
+        fake.retire(rotated)
+        yield* pass(0)
+        assert.strictEqual(network.attempts - attempts, answered ? 1 : 0)
+      }).pipe(quiet))
+  }
+})
+
 describe("one connection of two is suspect", () => {
   it.scopedLive("the other one takes all requests; nothing is opened", () =>
     Effect.gen(function*() {
@@ -633,6 +669,45 @@ describe("what a roster logs and counts", () => {
       yield* made.pass(5_000)
       assert.deepInclude(made.roster.counters, { active: 1, connectionsFailed: 1 })
     }))
+
+  it.scopedLive("the back-off is over before anything was said of it -> no line that it can connect again", () =>
+    Effect.gen(function*() {
+      const made = yield* make(2)
+      const [fake] = made.fakes
+      if (fake === undefined) throw new Error("it is open")
+      fake.member.used = true
+      fake.inFlight = 1
+      fake.retire(rotated)
+      yield* made.pass(0)
+      made.news()
+      // it was replaced already, and has brought no answer
+      fake.close(refused)
+      yield* made.pass(0)
+      assert.strictEqual(made.roster.failure, refused)
+      answer(made, 1)
+      yield* made.pass(0)
+      assert.deepStrictEqual(made.news().filter((line) => /attempt|again/.test(line)), [])
+    }))
+
+  it.scopedLive("the reconnect schedule fails now and then -> each time 30 seconds, and it goes on where it was", () =>
+    Effect.gen(function*() {
+      let steps = 0
+      const schedule = Schedule.mapEffect(
+        Schedule.exponential("1 second"),
+        () => Effect.suspend(() => [2, 3, 5].includes(++steps) ? Effect.dieMessage("a bug") : Effect.void)
+      )
+      const made = yield* make(1, schedule)
+      made.network.is = "refuses"
+      made.fakes[0]?.close(refused)
+      const waits: Array<number> = []
+      for (let i = 0; i < 6; i++) {
+        const { attempts } = made.network
+        let millis = 0
+        for (; made.network.attempts === attempts; millis += 500) yield* made.pass(500)
+        waits.push(millis)
+      }
+      assert.deepStrictEqual(waits, [1_000, 30_000, 30_000, 2_000, 30_000, 4_000])
+    }).pipe(quiet))
 
   it.scopedLive("the reconnect schedule fails -> an error in the log, and another attempt after 30 seconds", () =>
     Effect.gen(function*() {
