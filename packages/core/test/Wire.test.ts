@@ -517,7 +517,7 @@ describe("the provider token", () => {
       assert.strictEqual(yield* signer.signings, 2)
     }))
 
-  it.scoped("a newer one cannot be signed -> a warning, and requests have the old one", () =>
+  it.scoped("a newer one cannot be signed -> a warning, and requests have the old one, until it can be signed a minute later", () =>
     Effect.gen(function*() {
       const messages = yield* logs(Effect.gen(function*() {
         yield* TestClock.setTime(start)
@@ -532,6 +532,11 @@ describe("the provider token", () => {
         yield* TestClock.setTime(start + 50 * minute)
         yield* tick
         assert.strictEqual((yield* send(connection, new Recorder())).token, token)
+        setSign(undefined)
+        peer.accept(3)
+        yield* TestClock.setTime(start + 51 * minute)
+        yield* tick
+        assert.notStrictEqual((yield* send(connection, new Recorder())).token, token)
       }))
       assert.deepStrictEqual(messages, ["The provider token could not be refreshed"])
     }))

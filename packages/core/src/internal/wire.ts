@@ -461,14 +461,14 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
           continue
         }
         const before = this.token
-        yield* signer.current
+        yield* Effect.catchAllCause(
+          signer.current,
+          (cause) => Effect.logWarning("The provider token could not be refreshed", cause)
+        )
         this.useToken()
-        // a new token is due, but may not be signed yet: check again later
+        // a new token is due, but may not be signed yet, or cannot be: try again later
         if (this.token === before) yield* Effect.sleep(heldBackRetry)
       }
-    }).pipe(
-      Effect.tapErrorCause((cause) => Effect.logWarning("The provider token could not be refreshed", cause)),
-      Effect.ignore
-    )
+    })
   }
 }
