@@ -100,7 +100,7 @@ class Fake implements Unsafe {
   }
 }
 
-type Network = "opens" | "hangs" | "refuses" | "dies"
+type Network = "opens" | "hangs" | "late" | "refuses" | "dies"
 
 const failedToConnect = new ConnectError.ConnectError({
   reason: "Refused",
@@ -142,6 +142,15 @@ const make = (
             return Effect.fail(failedToConnect)
           case "dies":
             return Effect.dieMessage("a bug of the transport")
+          case "late":
+            // it cannot be interrupted, and opens after a second
+            return Effect.uninterruptible(Effect.gen(function*() {
+              yield* Effect.sleep("1 second")
+              const fake = new Fake(listener)
+              fakes.push(fake)
+              yield* Effect.addFinalizer(() => Effect.sync(() => fake.close({ _tag: "ScopeClosed" })))
+              return fake.connection
+            }))
           case "hangs":
             return Effect.onInterrupt(Effect.never, () => Effect.sync(() => network.given++))
           case "opens": {
@@ -392,6 +401,84 @@ describe("the only connection is suspect", () => {
         yield* pass(0)
         assert.strictEqual(network.attempts - attempts, answered ? 1 : 0)
       }).pipe(quiet))
+  }
+})
+
+describe("the spare connection", () => {
+  it.scopedLive("is closed by the server before a PONG comes -> another one is opened, which still takes the place of the first that ends", () =>
+    Effect.gen(function*() {
+      const { fakes, network, pass, roster, wait } = yield* make(1)
+      fakes[0]?.ask(true)
+      wait()
+      yield* pass(0)
+      fakes[1]?.close(rotated)
+      yield* pass(5_000)
+      assert.strictEqual(network.attempts, 3)
+      assert.deepInclude(roster.counters, { size: 1, active: 2, connecting: 0 })
+      fakes[0]?.close(silent)
+      yield* pass(60_000)
+      assert.strictEqual(network.attempts, 3)
+      assert.deepInclude(roster.counters, { size: 1, active: 1, connecting: 0 })
+    }).pipe(quiet))
+
+  it.scopedLive("has not begun to be opened when the suspect one ends -> that one is replaced at once, and no spare is opened", () =>
+    Effect.gen(function*() {
+      const { fakes, network, pass, roster, wait } = yield* make(1)
+      fakes[0]?.ask(false)
+      wait()
+      yield* pass(100)
+      assert.strictEqual(network.attempts, 1)
+      const [fake] = fakes
+      if (fake === undefined) throw new Error("it is open")
+      fake.member.used = true
+      fake.close(rotated)
+      yield* pass(0)
+      assert.strictEqual(network.attempts, 2)
+      yield* pass(10_000)
+      assert.strictEqual(network.attempts, 2)
+      assert.deepInclude(roster.counters, { size: 1, active: 1, connecting: 0 })
+    }).pipe(quiet))
+
+  it.scopedLive("is needed again and again -> at most two a second, like other replacements", () =>
+    Effect.gen(function*() {
+      const made = yield* make(1)
+      const { fakes, network, pass, wait } = made
+      for (const number of [0, 1]) {
+        answer(made, number)
+        fakes[number]?.ask(true)
+        wait()
+        yield* pass(0)
+        if (number === 0) fakes[0]?.close(silent)
+        yield* pass(0)
+      }
+      assert.strictEqual(network.attempts, 2)
+      yield* pass(499)
+      assert.strictEqual(network.attempts, 2)
+      yield* pass(1)
+      assert.strictEqual(network.attempts, 3)
+    }).pipe(quiet))
+})
+
+describe("a connection that is open only after it was given up", () => {
+  for (const end of ["the pool shrinks", "the pool ends"] as const) {
+    it.scopedLive(`since ${end} -> closed at once, and never used or counted`, () =>
+      Effect.gen(function*() {
+        const { clock, fakes, network, news, owner, pass, roster } = yield* make(1)
+        network.is = "late"
+        yield* Effect.withClock(roster.resize(2), clock)
+        yield* pass(500)
+        assert.deepInclude(roster.counters, { size: 2, active: 1, connecting: 1 })
+        if (end === "the pool shrinks") yield* roster.resize(1)
+        else roster.end({ _tag: "CredentialsRefused", reason: "BadCertificate" })
+        news()
+        const { pumped } = owner
+        yield* pass(5_000)
+        assert.strictEqual(fakes[1]?.state, "closed")
+        assert.deepInclude(roster.counters, { connecting: 0, connectionsOpened: 1, connectionsFailed: 0 })
+        assert.deepStrictEqual(news().filter((line) => line.includes("opened")), [])
+        assert.strictEqual(owner.pumped, pumped)
+        assert.strictEqual(network.attempts, 2)
+      }))
   }
 })
 

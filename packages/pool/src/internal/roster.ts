@@ -360,7 +360,8 @@ export class Roster {
   /** The spare takes the place of a slot whose connection has ended, if there is a spare that is open or being opened. */
   private succeed(slot: Slot): boolean {
     const { spare } = this
-    if (spare === undefined || spare === slot || (!spare.connecting && spare.member === undefined)) return false
+    if (spare === undefined || (!spare.connecting && spare.member === undefined)) return false
+    // the spare itself is none of the slots
     const i = this.slots.indexOf(slot)
     if (i < 0) return false
     this.spare = undefined
