@@ -404,7 +404,157 @@ describe("the only connection is suspect", () => {
   }
 })
 
+describe("a connection that is no longer, or not yet, among those that take requests", () => {
+  it.scopedLive("is retired while it is being opened -> the others stay", () =>
+    Effect.gen(function*() {
+      let opened = 0
+      const made = yield* make(1, Schedule.spaced("5 seconds"), (fake) => {
+        if (opened++ === 1) fake.retire(refused)
+      })
+      answer(made, 0)
+      yield* Effect.withClock(made.roster.resize(2), made.clock)
+      yield* made.pass(0)
+      assert.deepInclude(made.roster.counters, { size: 2, active: 1, connectionsOpened: 2 })
+      assert.strictEqual(pick(made), 0)
+      assert.isFalse(made.roster.down)
+    }).pipe(quiet))
+
+  it.scopedLive("is draining, and becomes suspect -> nothing changes for the others", () =>
+    Effect.gen(function*() {
+      const { fakes, network, owner, pass } = yield* make(1)
+      const [first] = fakes
+      if (first === undefined) throw new Error("it is open")
+      first.member.used = true
+      first.inFlight = 1
+      first.retire(rotated)
+      yield* pass(0)
+      network.is = "hangs"
+      owner.someWait = true
+      fakes[1]?.ask(true)
+      assert.strictEqual(fakes[1]?.hastened, 1)
+      first.ask(true)
+      assert.strictEqual(fakes[1]?.hastened, 1)
+    }).pipe(quiet))
+
+  it.scopedLive("is closed without an answer after the end -> no failure", () =>
+    Effect.gen(function*() {
+      const { fakes, pass, roster } = yield* make(1)
+      const [first] = fakes
+      if (first === undefined) throw new Error("it is open")
+      first.member.used = true
+      first.inFlight = 1
+      first.retire(rotated)
+      yield* pass(0)
+      roster.end({ _tag: "CredentialsRefused", reason: "BadCertificate" })
+      first.close(refused)
+      yield* pass(0)
+      assert.isUndefined(roster.failure)
+      assert.isUndefined(roster.counters.unreachable)
+    }).pipe(quiet))
+})
+
+describe("requests wait", () => {
+  it.scopedLive("the server allows no streams -> it is not hastened, and no spare is opened; then it becomes suspect -> both", () =>
+    Effect.gen(function*() {
+      const { fakes, network, pass, roster, wait } = yield* make(1)
+      const [fake] = fakes
+      if (fake === undefined) throw new Error("it is open")
+      fake.limit = 0
+      fake.pong()
+      assert.isTrue(roster.down)
+      wait()
+      yield* pass(1_000)
+      assert.deepStrictEqual([fake.hastened, network.attempts], [0, 1])
+      fake.ask(true)
+      yield* pass(0)
+      assert.deepStrictEqual([fake.hastened, network.attempts], [1, 2])
+    }).pipe(quiet))
+
+  it.scopedLive("the pool has no connections, as it was resized to 0 -> none is opened", () =>
+    Effect.gen(function*() {
+      const { network, pass, roster, wait } = yield* make(1)
+      yield* roster.resize(0)
+      wait()
+      yield* pass(10_000)
+      assert.strictEqual(network.attempts, 1)
+    }).pipe(quiet))
+
+  it.scopedLive("connections are opened for the first time -> all side by side", () =>
+    Effect.gen(function*() {
+      const { clock, network, pass, roster } = yield* make(1)
+      network.is = "hangs"
+      yield* Effect.withClock(roster.resize(10), clock)
+      yield* pass(0)
+      assert.strictEqual(network.attempts, 10)
+      assert.deepInclude(roster.counters, { size: 10, active: 1, connecting: 9 })
+    }).pipe(quiet))
+
+  it.scopedLive("a back-off ends while the schedule itself takes its time -> the next attempt does not wait", () =>
+    Effect.gen(function*() {
+      const slow = Schedule.mapEffect(Schedule.spaced("20 seconds"), () => Effect.sleep("1 second"))
+      const made = yield* make(2, slow)
+      answer(made, 0)
+      made.network.is = "refuses"
+      made.fakes[0]?.close(rotated)
+      yield* made.pass(500)
+      assert.strictEqual(made.network.attempts, 3)
+      answer(made, 1)
+      yield* made.pass(500)
+      assert.strictEqual(made.network.attempts, 4)
+    }).pipe(quiet))
+})
+
 describe("the spare connection", () => {
+  it.scopedLive("is being opened when a suspect one is asked again -> no second one is opened", () =>
+    Effect.gen(function*() {
+      const { fakes, network, pass, wait } = yield* make(1)
+      network.is = "hangs"
+      fakes[0]?.ask(true)
+      wait()
+      yield* pass(0)
+      fakes[0]?.ask(true)
+      yield* pass(1_000)
+      assert.strictEqual(network.attempts, 2)
+    }).pipe(quiet))
+
+  it.scopedLive("is open when the pool becomes smaller, but not empty -> stays until a PONG comes", () =>
+    Effect.gen(function*() {
+      const { fakes, pass, roster, wait } = yield* make(2)
+      for (const fake of fakes) fake.ask(true)
+      wait()
+      yield* pass(0)
+      yield* roster.resize(1)
+      yield* pass(0)
+      assert.strictEqual(fakes[2]?.state, "active")
+      fakes.slice(0, 2).find(({ state }) => state === "active")?.pong()
+      yield* pass(0)
+      assert.strictEqual(fakes[2]?.state, "closed")
+    }).pipe(quiet))
+
+  for (const replaced of [true, false]) {
+    it.scopedLive(`could not be opened, a PONG comes, and ${replaced ? "another connection is being replaced -> the back-off goes on" : "one connection of two has brought answers -> the back-off is over"}`, () =>
+      Effect.gen(function*() {
+        const made = yield* make(2)
+        const { fakes, network, owner, pass, wait } = made
+        answer(made, 1)
+        network.is = "refuses"
+        for (const fake of fakes) fake.ask(false)
+        wait()
+        yield* pass(100)
+        const [first] = fakes
+        if (first === undefined) throw new Error("it is open")
+        first.member.used = true
+        if (replaced) first.close(rotated)
+        yield* pass(1_000)
+        owner.someWait = false
+        const { attempts } = network
+        fakes[1]?.pong()
+        if (!replaced) first.close(rotated)
+        yield* pass(0)
+        assert.strictEqual(network.attempts - attempts, replaced ? 0 : 1)
+      }).pipe(quiet))
+  }
+
   it.scopedLive("is closed by the server before a PONG comes -> another one is opened, which still takes the place of the first that ends", () =>
     Effect.gen(function*() {
       const { fakes, network, pass, roster, wait } = yield* make(1)
@@ -757,11 +907,20 @@ describe("what a roster logs and counts", () => {
       assert.deepInclude(made.roster.counters, { active: 1, connectionsFailed: 1 })
     }))
 
-  it.scopedLive("the back-off is over before anything was said of it -> no line that it can connect again", () =>
+  it.scopedLive("the back-off is over before anything was said of it -> no line that it can connect again, also after there was one", () =>
     Effect.gen(function*() {
       const made = yield* make(2)
-      const [fake] = made.fakes
+      made.network.is = "refuses"
+      made.fakes[0]?.close(refused)
+      yield* made.pass(0)
+      made.network.is = "opens"
+      yield* made.pass(5_000)
+      answer(made, 2)
+      yield* made.pass(0)
+      assert.include(made.news(), "INFO Connected to APNs again")
+      const [, , fake] = made.fakes
       if (fake === undefined) throw new Error("it is open")
+      fake.member.answered = false
       fake.member.used = true
       fake.inFlight = 1
       fake.retire(rotated)
@@ -790,7 +949,7 @@ describe("what a roster logs and counts", () => {
       for (let i = 0; i < 6; i++) {
         const { attempts } = made.network
         let millis = 0
-        for (; made.network.attempts === attempts; millis += 500) yield* made.pass(500)
+        for (; made.network.attempts === attempts && millis < 60_000; millis += 500) yield* made.pass(500)
         waits.push(millis)
       }
       assert.deepStrictEqual(waits, [1_000, 30_000, 30_000, 2_000, 30_000, 4_000])
@@ -964,6 +1123,18 @@ describe("back-off", () => {
       yield* drop(made, 2)
       assert.strictEqual(yield* wait(made), 0)
       yield* drop(made, 3)
+      assert.strictEqual(yield* wait(made), 1_000)
+    }))
+
+  it.scopedLive("other connections live for ten seconds after the back-off was over -> it is over since then, not since they did", () =>
+    Effect.gen(function*() {
+      const made = yield* twice()
+      yield* made.pass(10_000 + 40_000)
+      yield* drop(made, 2)
+      yield* made.pass(21_000)
+      yield* drop(made, 3)
+      assert.strictEqual(yield* wait(made), 0)
+      yield* drop(made, 4)
       assert.strictEqual(yield* wait(made), 1_000)
     }))
 
