@@ -697,7 +697,10 @@ export class Session<S extends Stream> {
     this.output.release(bytes)
   }
 
-  /** True when {@link takeOutput} has returned a byte of `stream`'s HEADERS: after that the peer may have received it. */
+  /**
+   * True when {@link takeOutput} has returned a byte of `stream`'s HEADERS: after that the peer may have received it. Ask
+   * before {@link abandon}: the output that is taken later counts as that of all streams before it.
+   */
   wasTaken(stream: S): boolean {
     return stream.id !== 0 && stream.id <= this.takenId
   }
