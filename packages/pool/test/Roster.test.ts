@@ -907,33 +907,38 @@ describe("what a roster logs and counts", () => {
       assert.deepInclude(made.roster.counters, { active: 1, connectionsFailed: 1 })
     }))
 
-  it.scopedLive("the back-off is over before anything was said of it -> no line that it can connect again, also after there was one", () =>
-    Effect.gen(function*() {
-      const made = yield* make(2)
-      made.network.is = "refuses"
-      made.fakes[0]?.close(refused)
-      yield* made.pass(0)
-      made.network.is = "opens"
-      yield* made.pass(5_000)
-      answer(made, 2)
-      yield* made.pass(0)
-      assert.include(made.news(), "INFO Connected to APNs again")
-      const [, , fake] = made.fakes
-      if (fake === undefined) throw new Error("it is open")
-      fake.member.answered = false
-      fake.member.used = true
-      fake.inFlight = 1
-      fake.retire(rotated)
-      yield* made.pass(0)
-      made.news()
-      // it was replaced already, and has brought no answer
-      fake.close(refused)
-      yield* made.pass(0)
-      assert.strictEqual(made.roster.failure, refused)
-      answer(made, 1)
-      yield* made.pass(0)
-      assert.deepStrictEqual(made.news().filter((line) => /attempt|again/.test(line)), [])
-    }))
+  for (const warned of [true, false]) {
+    it.scopedLive(`the back-off is over before anything was said of it -> no line that it can connect again, ${warned ? "also after there was one" : "and no other"}`, () =>
+      Effect.gen(function*() {
+        const made = yield* make(2)
+        const number = warned ? 2 : 0
+        if (warned) {
+          made.network.is = "refuses"
+          made.fakes[0]?.close(refused)
+          yield* made.pass(0)
+          made.network.is = "opens"
+          yield* made.pass(5_000)
+          answer(made, 2)
+          yield* made.pass(0)
+          assert.include(made.news(), "INFO Connected to APNs again")
+        }
+        const fake = made.fakes[number]
+        if (fake === undefined) throw new Error("it is open")
+        fake.member.answered = false
+        fake.member.used = true
+        fake.inFlight = 1
+        fake.retire(rotated)
+        yield* made.pass(0)
+        made.news()
+        // it was replaced already, and has brought no answer
+        fake.close(refused)
+        yield* made.pass(0)
+        assert.strictEqual(made.roster.failure, refused)
+        answer(made, 1)
+        yield* made.pass(0)
+        assert.deepStrictEqual(made.news().filter((line) => /attempt|again/.test(line)), [])
+      }))
+  }
 
   it.scopedLive("the reconnect schedule fails now and then -> each time 30 seconds, and it goes on where it was", () =>
     Effect.gen(function*() {
