@@ -474,6 +474,22 @@ describe("submit", () => {
       assert.deepStrictEqual(places(), { ...idle, inFlight: 1, queued: 2, retrying: 1, failed: 1 })
     }))
 
+  it.scoped("a bulk waits, in the queue and for another attempt -> single ones do not count it as theirs", () =>
+    Effect.gen(function*() {
+      const { fake, news, places, submit } = yield* make({ maxQueued: 2 })
+      fake.limit = 1
+      const bulk = new Lane()
+      const a = submit("a", patient, bulk)
+      fake.answer(a, 503, "ServiceUnavailable")
+      for (const path of ["b", "c", "d", "e"]) submit(path, patient, bulk)
+      assert.deepStrictEqual(places(), { ...idle, inFlight: 1, queued: 3, retrying: 1 })
+      submit("one", patient)
+      submit("two", patient)
+      assert.deepStrictEqual(news(), [])
+      submit("three", patient)
+      assert.deepStrictEqual(news(), ["three: QueueFull, processed no, attempts 0"])
+    }))
+
   it.scoped("the pool is closing or closed -> Closed with the reason, not processed", () =>
     Effect.gen(function*() {
       const { engine, news, pass, shutdown, submit } = yield* make()

@@ -66,6 +66,8 @@ export class Engine implements Owner {
   private readonly roster: Roster
   private readonly waiting = new Waiting()
   private readonly parked = new Set<Delivery>()
+  /** How many of the parked were sent one at a time. */
+  private parkedSingles = 0
   private readonly schedules: Schedules
   /** Requests whose provider token was refused, while a new one is being signed; by the refused token. */
   private readonly resigning = new Map<ProviderToken.Token, Array<Refused>>()
@@ -122,8 +124,8 @@ export class Engine implements Owner {
       )
     }
     if (this.waiting.size === 0 && this.trySend(delivery, now)) return
-    // a bulk has its own bound
-    if (delivery.lane === undefined && this.waiting.size + this.parked.size >= this.policy.maxQueued) {
+    // bulks have their own bounds
+    if (delivery.lane === undefined && this.waiting.singles + this.parkedSingles >= this.policy.maxQueued) {
       return this.settleFailed(delivery, Failure.queueFull(this.policy.maxQueued))
     }
     this.enqueue(delivery, now, false)
@@ -470,6 +472,7 @@ export class Engine implements Owner {
     trouble.retryAt = at
     trouble.avoid = delivery.member
     this.parked.add(delivery)
+    if (delivery.lane === undefined) this.parkedSingles++
     this.deadlines.set(delivery, Math.min(at, this.limitOf(delivery)))
   }
 
@@ -486,6 +489,7 @@ export class Engine implements Owner {
         return
       case "retrying":
         this.parked.delete(delivery)
+        if (delivery.lane === undefined) this.parkedSingles--
         return
       case "new":
       case "settled":

@@ -30,6 +30,8 @@ export class Lane {
  */
 export class Waiting {
   size = 0
+  /** How many of them were sent one at a time. */
+  singles = 0
   /** The lane whose turn it is. */
   private turn: Lane | undefined = undefined
   /** The lane of all callers that send one notification at a time. */
@@ -79,6 +81,7 @@ export class Waiting {
       delivery.behind = undefined
     }
     this.size--
+    if (lane === this.single) this.singles--
     if (lane.first === undefined) this.leave(lane)
   }
 
@@ -96,6 +99,7 @@ export class Waiting {
   private laneFor(delivery: Delivery): Lane {
     this.size++
     const lane = delivery.lane ?? this.single
+    if (lane === this.single) this.singles++
     if (lane.first === undefined) this.join(lane)
     return lane
   }
