@@ -280,9 +280,74 @@ describe("ApnsPoolMap", () => {
       yield* Fiber.join(closing)
       assert.strictEqual(seen.now, 0)
       assert.deepInclude(yield* Fiber.join(waiting), { _tag: "Closed", processed: "no", attempts: 0 })
-      assert.isTrue(Exit.isInterrupted(yield* Effect.exit(pools.get(tenantAt(tenants, 0)))))
+      // for those who come later, whether the tenant was there before or not
+      for (const tenant of tenants) {
+        const late = yield* Effect.flip(patient.pipe(pools.provide(tenant)))
+        assert.deepInclude(late, { _tag: "Closed", processed: "no", attempts: 0 })
+        assert.deepInclude(yield* (yield* pools.get(tenant)).stats, { state: "closed", active: 0, connecting: 0 })
+      }
+      assert.deepInclude(yield* pools.stats, { waiting: 0, connections: 0 })
     }).pipe(Effect.scoped)
   })
+
+  it.effect("the scope is closed while tenants are first used -> sent, or Closed and not processed", () =>
+    Effect.gen(function*() {
+      for (let turns = 0; turns < 8; turns++) {
+        const scope = yield* Scope.make()
+        const { layer } = counted({})
+        const pools = yield* Effect.provide(ApnsPoolMap.ApnsPoolMap, yield* Layer.buildWithScope(layer, scope))
+        const sending = yield* Effect.forEach(
+          yield* tenantsOf(3),
+          (tenant) => Effect.fork(Effect.either(patient.pipe(pools.provide(tenant))))
+        )
+        for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow()
+        yield* Scope.close(scope, Exit.void)
+        for (const fiber of sending) {
+          const result = yield* Fiber.join(fiber)
+          if (Either.isLeft(result)) {
+            assert.deepInclude(result.left, { _tag: "Closed", processed: "no" }, `${turns} turns`)
+          }
+        }
+      }
+    }))
+
+  for (const maxConnections of [1, 3]) {
+    for (const timeout of ["10 seconds", "1 hour"] as const) {
+      it.effect(`requests of some tenants hang for ${timeout}, ${maxConnections} connections -> the others are served all the same`, () =>
+        Effect.gen(function*() {
+          const tenants = yield* tenantsOf(maxConnections + 1)
+          const good = tenantAt(tenants, maxConnections)
+          for (const tenant of tenants) {
+            if (tenant === good) continue
+            const hanging = send({ token, notification, topic: "com.example.app", timeout }).pipe(
+              ApnsPoolMap.provide(tenant)
+            )
+            yield* Effect.fork(Effect.forever(Effect.zipRight(Effect.fork(hanging), Effect.sleep("100 millis"))))
+          }
+          yield* TestClock.adjust("1500 millis")
+          for (let round = 0; round < 3; round++) {
+            const sending = yield* Effect.fork(Effect.either(
+              send({ token, notification, topic: "com.example.app", timeout: "3 seconds" }).pipe(
+                ApnsPoolMap.provide(good)
+              )
+            ))
+            yield* Effect.repeatN(TestClock.adjust("100 millis"), 30)
+            const result = yield* Fiber.join(sending)
+            assert.isTrue(Either.isRight(result), Either.isLeft(result) ? result.left.message : "")
+          }
+        }).pipe(
+          Effect.provide(
+            ApnsPoolMap.layerTest(
+              ({ credentials }) =>
+                credentials.identity.includes(`KEY${String(maxConnections).padStart(7, "0")}`)
+                  ? Effect.succeed(Response.make())
+                  : Effect.never,
+              { maxConnections, size: 2 }
+            )
+          )
+        ))
+    }
+  }
 
   it.effect("two tenants that never stop sending, and a third with a timeout of two seconds -> all are served", () => {
     const { layer, seen } = counted({ maxConnections: 2, drainTimeout: "0 seconds" }, Effect.sleep("100 millis"))

@@ -246,7 +246,7 @@ const build = (
 
 const share = ({ engine, pool }: { readonly pool: ApnsPool.ApnsPool; readonly engine: Engine }): Shared => ({
   pool,
-  resize: (size) => engine.resize(size),
+  resize: (size, drainWithin) => engine.resize(size, drainWithin),
   isClosed: () => engine.state === "closed"
 })
 

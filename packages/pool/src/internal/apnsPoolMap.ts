@@ -1,9 +1,12 @@
+import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import type * as ApnsPool from "../ApnsPool.js"
@@ -17,7 +20,7 @@ export type Around = <A, E>(opening: Effect.Effect<A, E, Scope.Scope>) => Effect
 export interface Shared {
   readonly pool: ApnsPool.ApnsPool
   /** Opens or closes connections until there are this many. */
-  readonly resize: (size: number) => Effect.Effect<void>
+  readonly resize: (size: number, drainWithin: Duration.Duration) => Effect.Effect<void>
   /** It has closed by itself: APNs refuses its credentials, or its reconnect schedule is done. */
   readonly isClosed: () => boolean
 }
@@ -34,6 +37,12 @@ export interface Policy {
 
 /** If others wait, a tenant keeps its last connection at least this long. */
 const turnMillis = 1000
+
+/**
+ * How long a connection that another tenant is to get may wait for answers. What has no answer by then fails with `Closed`, or
+ * is sent again where that is allowed: the others must not wait for a tenant whose requests hang.
+ */
+const handOver = Duration.seconds(1)
 
 class Entry {
   shared: Shared | undefined = undefined
@@ -113,8 +122,15 @@ export class Tenants {
   /** Runs in an uninterruptible region; {@link release} must follow in every case. */
   acquire(tenant: ResolvedTenant): Effect.Effect<Entry> {
     return Effect.suspend(() => {
-      if (!this.open) return Effect.interrupt
       const key = keyOf(tenant)
+      if (!this.open) {
+        return Effect.map(this.closedPool(tenant), (exit) => {
+          const entry = new Entry(key, tenant, this.pools, Deferred.unsafeMake(FiberId.none))
+          entry.leaving = true
+          Deferred.unsafeDone(entry.ready, exit)
+          return entry
+        })
+      }
       const known = this.entries.get(key)
       if (known !== undefined) {
         known.users++
@@ -172,6 +188,11 @@ export class Tenants {
     return Runtime.runFork(this.runtime)(effect, { scope: this.workers })
   }
 
+  /** For those who come too late: a pool that was closed before it had a connection, so that they get the error that says so. */
+  private closedPool(tenant: ResolvedTenant): Effect.Effect<Exit.Exit<ApnsPool.ApnsPool, OpenError>> {
+    return Effect.exit(Effect.scoped(Effect.map(this.openPool(tenant, this.around), ({ pool }) => pool)))
+  }
+
   // --- open ---
 
   private start(entry: Entry): Effect.Effect<void> {
@@ -186,7 +207,15 @@ export class Tenants {
   private started(entry: Entry, exit: Exit.Exit<Shared, OpenError>): Effect.Effect<void> {
     return Effect.suspend(() => {
       entry.opener = undefined
-      if (Exit.isFailure(exit)) return Effect.zipRight(Deferred.failCause(entry.ready, exit.cause), this.retire(entry))
+      if (Exit.isFailure(exit)) {
+        const ended = !this.open && Cause.isInterrupted(exit.cause)
+        return Effect.zipRight(
+          ended
+            ? Effect.flatMap(this.closedPool(entry.tenant), (closed) => Deferred.done(entry.ready, closed))
+            : Deferred.failCause(entry.ready, exit.cause),
+          this.retire(entry)
+        )
+      }
       entry.shared = exit.value
       this.opened++
       if (!entry.leaving) this.waiting.add(entry)
@@ -240,7 +269,7 @@ export class Tenants {
         if (rich.size === 0 && rich.shared?.isClosed() !== true) this.waiting.add(rich)
       }
     }
-    const resizing = [...changed].map(({ shared, size }) => shared?.resize(size) ?? Effect.void)
+    const resizing = [...changed].map(({ shared, size }) => shared?.resize(size, handOver) ?? Effect.void)
     return Effect.all([...closing, ...resizing], { discard: true })
   })
 

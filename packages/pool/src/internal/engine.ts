@@ -597,8 +597,8 @@ export class Engine implements Owner {
     return this.roster.start(size)
   }
 
-  resize(size: number): Effect.Effect<void> {
-    return Effect.suspend(() => this.state === "open" ? this.roster.resize(size) : Effect.void)
+  resize(size: number, drainWithin?: Duration.Duration): Effect.Effect<void> {
+    return Effect.suspend(() => this.state === "open" ? this.roster.resize(size, drainWithin) : Effect.void)
   }
 
   /**

@@ -483,7 +483,8 @@ export class Roster {
     return Effect.forEach(Array.from({ length: size }), () => this.addSlot(), { discard: true })
   }
 
-  resize(size: number): Effect.Effect<void> {
+  /** Connections that are too many close when their requests are answered, or at the end of `drainWithin`. */
+  resize(size: number, drainWithin?: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.ended !== undefined) return Effect.void
       if (size >= this.slots.length) return this.start(size - this.slots.length)
@@ -492,9 +493,20 @@ export class Roster {
         .sort((a, b) => (a.member?.unsafe?.inFlight ?? -1) - (b.member?.unsafe?.inFlight ?? -1))
         .slice(0, this.slots.length - size)
       this.slots = this.slots.filter((slot) => !surplus.includes(slot))
+      const connections = surplus.flatMap(({ member }) => member?.unsafe ?? [])
       for (const slot of surplus) this.vacate(slot)
       if (size === 0) this.dismissSpare()
-      return Effect.void
+      if (drainWithin === undefined || connections.every(({ inFlight }) => inFlight === 0)) return Effect.void
+      return Effect.forkIn(
+        Effect.interruptible(
+          Effect.sleep(drainWithin).pipe(
+            Effect.zipRight(Effect.sync(() => {
+              for (const connection of connections) connection.close(retired)
+            }))
+          )
+        ),
+        this.scope
+      )
     })
   }
 
