@@ -791,8 +791,8 @@ describe("what a roster logs and counts", () => {
       "the server sent GOAWAY ENHANCE_YOUR_CALM, last-stream-id 9"
     ],
     [{ _tag: "Dropped", code: undefined }, "DEBUG", "the server closed the connection"],
-    [refused, "WARN", "the connection was lost (ECONNRESET)"],
-    [silent, "WARN", "the server did not answer a PING within 3s"],
+    [refused, "INFO", "the connection was lost (ECONNRESET)"],
+    [silent, "INFO", "the server did not answer a PING within 3s"],
     [
       { _tag: "ProtocolError", code: 1, codeName: "PROTOCOL_ERROR", description: "nonsense" },
       "WARN",
@@ -815,16 +815,16 @@ describe("what a roster logs and counts", () => {
       }))
   }
 
-  it.scopedLive("many connections that end with the same cause -> one warning a minute, with the number of the others; other causes have their own warning", () =>
+  it.scopedLive("many connections that end with the same cause -> one line a minute, with the number of the others; other causes have their own", () =>
     Effect.gen(function*() {
       const made = yield* make(1)
-      const warnings: Array<ReadonlyArray<string>> = []
+      const told: Array<ReadonlyArray<string>> = []
       const end = (cause: Failure.CloseCause) =>
         Effect.gen(function*() {
           answer(made, made.fakes.length - 1)
           made.fakes.at(-1)?.close(cause)
           yield* made.pass(500)
-          warnings.push(made.news().flatMap((line) => /(?<=^WARN .*retired: ).*/.exec(line)?.[0] ?? []))
+          told.push(made.news().flatMap((line) => /(?<=^(?:INFO|WARN) .*retired: ).*/.exec(line)?.[0] ?? []))
         })
       yield* end(refused)
       yield* end(refused)
@@ -836,13 +836,13 @@ describe("what a roster logs and counts", () => {
       yield* end(refused)
       yield* made.pass(59_500)
       yield* end(refused)
-      assert.deepStrictEqual(warnings, [
+      assert.deepStrictEqual(told, [
         ["the connection was lost (ECONNRESET)"],
         [],
         ["the server did not answer a PING within 3s"],
         [],
         [],
-        ["the connection was lost (ECONNRESET); and 3 others since the last warning"],
+        ["the connection was lost (ECONNRESET); and 3 others since this was last logged"],
         ["the connection was lost (ECONNRESET)"]
       ])
     }))

@@ -672,7 +672,10 @@ export class Roster {
     if (member.used || neverAnsweredPing || this.deadlines.now() - member.since < shortLifeMillis) this.fail(cause)
   }
 
-  /** Usual ends are logged as debug or info, others as warning, but not one warning for each of many connections. */
+  /**
+   * Usual ends are logged as debug or info, others as warning, but not one for each of many connections. A loss is no warning:
+   * if the connection cannot be replaced, that is one.
+   */
   private logRetired(member: Member, cause: Failure.CloseCause): Effect.Effect<void> {
     const message = `Connection to APNs retired: ${Failure.describeCause(cause)}`
     const annotate = Effect.annotateLogs({ connection: member.number, cause: cause._tag })
@@ -686,8 +689,10 @@ export class Roster {
       return log(annotate(Effect.logDebug(message)))
     }
     this.quiet.set(cause._tag, { until: now + quietMillis, others: 0 })
-    const others = last === undefined || last.others === 0 ? "" : `; and ${last.others} others since the last warning`
-    return log(annotate(Effect.logWarning(message + others)))
+    const others = last === undefined || last.others === 0
+      ? ""
+      : `; and ${last.others} others since this was last logged`
+    return log(annotate(isLoss(cause) ? Effect.logInfo(message + others) : Effect.logWarning(message + others)))
   }
 }
 
@@ -696,6 +701,9 @@ const retired: Failure.CloseCause = { _tag: "Retired" }
 /** The server asks for another connection by GOAWAY with NO_ERROR, and has processed requests. */
 const isRotation = (cause: Failure.CloseCause): boolean =>
   cause._tag === "Goaway" && cause.codeName === "NO_ERROR" && cause.lastStreamId > 0
+
+/** The network or the server has gone away, without a word. */
+const isLoss = (cause: Failure.CloseCause): boolean => cause._tag === "Dropped" || cause._tag === "PingTimeout"
 
 const isUnusual = (cause: Failure.CloseCause): boolean => {
   switch (cause._tag) {
