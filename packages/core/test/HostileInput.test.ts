@@ -10,6 +10,7 @@ import { fromError } from "../src/internal/connectFailure.js"
 import * as fixtures from "./fixtures/index.js"
 import { certificate, pushServer } from "./fixtures/push.js"
 import { endpoint, listen, tlsServer } from "./fixtures/servers.js"
+import { hostile } from "./utils/hostile.js"
 import { Peer, settled } from "./utils/peer.js"
 import { until } from "./utils/until.js"
 
@@ -177,7 +178,16 @@ describe("hostile input of callers", () => {
         "a disk that is full": "/dev/full",
         "a function that throws": () => {
           throw new Error("boom")
-        }
+        },
+        "an async function that rejects": () => Promise.reject(new Error("boom")),
+        "a function that returns a thenable that rejects": () =>
+          untyped({ then: (_: unknown, reject: (error: string) => void) => reject("boom") }),
+        "a function that returns a thenable that throws": () => untyped({ then: boom }),
+        "a function that returns a thenable that is async and rejects": () =>
+          untyped({ then: () => Promise.reject(new Error("boom")) }),
+        "a function that returns a Proxy whose every property throws": () => hostile["a Proxy that throws"]?.(),
+        "an async function that rejects with a Proxy whose every property throws": () =>
+          Promise.reject(hostile["a Proxy that throws"]?.())
       })
     ) {
       it.scopedLive(`${name} -> one warning, and the connection works`, () =>

@@ -23,6 +23,7 @@ import type { Credentials } from "../Credentials.js"
 import { type Endpoint, isEndpoint, production } from "../Endpoint.js"
 import * as Proxy from "../Proxy.js"
 import type { Address, ConnectOptions, Transport } from "../Transport.js"
+import { catchRejection } from "./callbacks.js"
 import { fromError, noH2 } from "./connectFailure.js"
 import { check, copy, peek, type Refusal } from "./options.js"
 import { mayBeSecret } from "./paths.js"
@@ -142,21 +143,24 @@ const setupError = (
 ): ConnectError =>
   new ConnectError({ reason, phase: "setup", endpoint, message, ...(cause === undefined ? {} : { cause }) })
 
-type Keylog = ((line: Buffer) => void) | undefined
+type Keylog = ((line: Buffer) => unknown) | undefined
 
-/** A key log that throws, for example because the disk is full, causes a warning; the connection goes on. */
+/** A key log that throws or rejects, for example because the disk is full, causes one warning; the connection goes on. */
 const harmless = (keylog: Keylog): Effect.Effect<Keylog> =>
   keylog === undefined ? Effect.succeed(undefined) : Effect.map(Effect.runtime<never>(), (runtime) => {
     let warned = false
+    const warn = (error: unknown): void => {
+      if (warned) return
+      warned = true
+      Runtime.runFork(runtime)(
+        Effect.logWarning("TLS keys could not be logged, and may be missing", Cause.fail(error))
+      )
+    }
     return (line) => {
       try {
-        keylog(line)
+        catchRejection(keylog(line), warn)
       } catch (error) {
-        if (warned) return
-        warned = true
-        Runtime.runFork(runtime)(
-          Effect.logWarning("TLS keys could not be logged, and may be missing", Cause.fail(error))
-        )
+        warn(error)
       }
     }
   })
