@@ -253,12 +253,16 @@ const share = ({ engine, pool }: { readonly pool: ApnsPool.ApnsPool; readonly en
 const tokenOf = ({ credentials }: ApnsPool.Resolved) =>
   credentials._tag === "Token" ? ProviderToken.make(credentials) : Effect.succeed(undefined)
 
+/** The pool itself waits for answers: a connection that it closes, or gives up while it opens it, need not. */
+const connectTo = (options: ApnsPool.Resolved): Connect => (parts) =>
+  UnstableConnection.makeWith({ ...options, drainTimeout: Duration.zero }, parts)
+
 export const make = (given: ApnsPool.Resolved) =>
   Effect.gen(function*() {
     const options = yield* checkOptions(given, ["endpoint", "credentials"])
     yield* checkConnecting(options)
     const token = yield* tokenOf(options)
-    return yield* build((parts) => UnstableConnection.makeWith(options, parts), options, token, options.endpoint)
+    return yield* build(connectTo(options), options, token, options.endpoint)
   })
 
 export const makeWith = (connect: Connect, options: ApnsPool.PoolOptions) =>
@@ -269,7 +273,7 @@ export const makeShared = (options: ApnsPool.Resolved, around: Around) =>
   Effect.flatMap(tokenOf(options), (token) =>
     Effect.map(
       buildEmpty(
-        (parts) => around(UnstableConnection.makeWith(options, parts)),
+        (parts) => around(connectTo(options)(parts)),
         options,
         token,
         options.endpoint

@@ -1,12 +1,35 @@
 import { ApnsPool, send } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import { exits, hangs, kinds } from "./endings.js"
 import { brief, notification, opened, tick, token, tokens, topic } from "./utils.js"
 
 for (const [kind, make] of Object.entries(kinds)) {
   describe(`the owner of ${kind} ends`, () => {
+    it.scoped("connections are being opened, and the server sends no SETTINGS -> closed a tenth of a second after drainTimeout", () =>
+      Effect.gen(function*() {
+        const apns = yield* MockApns.MockApns
+        yield* apns.failTls("silentHttp2")
+        const scope = yield* Scope.make()
+        const pool = yield* Scope.extend(make(apns, 3, "5 seconds"), scope)
+        const sending = yield* Effect.fork(Effect.provideService(
+          Effect.either(send({ token: token(1), topic, notification })),
+          ApnsPool.ApnsPool,
+          pool
+        ))
+        yield* apns.until(({ attempts }) => attempts === 3)
+        // TLS and the client's first bytes
+        yield* Effect.repeatN(tick, 500)
+        const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+        yield* tick
+        yield* TestClock.adjust("5 seconds")
+        assert.strictEqual(brief(yield* Fiber.join(sending)), "Closed no")
+        yield* Effect.repeatN(tick, 5)
+        yield* TestClock.adjust("100 millis")
+        yield* Fiber.join(closing)
+      }).pipe(Effect.provide(MockApns.layer())))
+
     for (const exit of exits) {
       const [name, run, delay = "100 millis"] = exit
       if (name === "interruption") {
