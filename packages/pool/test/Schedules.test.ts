@@ -21,6 +21,8 @@ import {
   Random,
   Redacted,
   Schedule,
+  ScheduleDecision,
+  ScheduleInterval,
   Scope,
   Supervisor,
   TestClock,
@@ -272,6 +274,13 @@ describe("schedules of the caller", () => {
       schedule: Schedule.mapEffect(
         Schedule.forever,
         () => Effect.withFiberRuntime<void>((fiber) => Fiber.interruptFork(fiber).pipe(Effect.zipRight(Effect.never)))
+      ),
+      answer: "Failure"
+    },
+    "answers with an interval that begins at NaN": {
+      schedule: Schedule.makeWithState(
+        0,
+        () => Effect.succeed([0, 0, ScheduleDecision.continueWith(ScheduleInterval.after(NaN))])
       ),
       answer: "Failure"
     },

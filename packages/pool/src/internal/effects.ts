@@ -22,12 +22,13 @@ export const step = <In>(
   Effect.suspend(() =>
     Effect.map(
       schedule.step(nowMillis, input, before === undefined ? schedule.initial : before.state),
-      ([state, , decision]) => ({
-        state,
-        at: ScheduleDecision.isDone(decision)
-          ? undefined
-          : Math.max(nowMillis, ScheduleIntervals.start(decision.intervals))
-      })
+      ([state, , decision]) => {
+        if (ScheduleDecision.isDone(decision)) return { state, at: undefined }
+        const at = Math.max(nowMillis, ScheduleIntervals.start(decision.intervals))
+        // not a number: a deadline without end
+        if (Number.isNaN(at)) throw new TypeError("The schedule has returned an interval that begins at no time: NaN")
+        return { state, at }
+      }
     )
   )
 
