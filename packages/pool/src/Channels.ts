@@ -33,6 +33,7 @@
  */
 import type { Credentials } from "@effect-apns/core"
 import { Endpoint, Failure, Request, Response } from "@effect-apns/core"
+import * as UnstableConnection from "@effect-apns/core/unstable/Connection"
 import type { MessageStoragePolicy, TimeSpan } from "@effect-apns/models"
 import { Channel, ChannelId, Rejection, Topic } from "@effect-apns/models"
 import * as Schemas from "@effect-apns/models/unstable/Schemas"
@@ -48,6 +49,7 @@ import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ApnsPool from "./ApnsPool.js"
+import { copyOptions } from "./internal/apnsPool.js"
 import * as calls from "./internal/call.js"
 import * as checks from "./internal/options.js"
 import * as PoolConfig from "./PoolConfig.js"
@@ -384,15 +386,23 @@ export const make = <CE = never, CR = never, PE = never, PR = never>(
   ApnsPool.InvalidPoolOptions | Credentials.CredentialsError | CE | PE,
   Scope.Scope | CR | PR
 > =>
-  Effect.map(
-    ApnsPool.make({
-      ...options,
-      endpoint: endpointOf(options.endpoint),
-      size: options.size ?? 1,
-      limits: { maxBodySize, ...options.limits }
-    }),
-    (pool) => fromPool(pool, options.bundleId)
-  )
+  Effect.flatMap(copyOptions(options), (copied) =>
+    Effect.map(
+      ApnsPool.make({
+        ...copied,
+        // what is no endpoint is refused there
+        endpoint: UnstableConnection.peek(() => Endpoint.isEndpoint(copied.endpoint)) === true
+          ? endpointOf(copied.endpoint)
+          : copied.endpoint,
+        size: copied.size ?? 1,
+        // limits that are no object, or cannot be read, are refused there
+        limits: Either.match(UnstableConnection.copyOptions(copied.limits ?? {}), {
+          onLeft: () => copied.limits,
+          onRight: (limits) => ({ maxBodySize, ...limits })
+        })
+      }),
+      (pool) => fromPool(pool, copied.bundleId)
+    ))
 
 /**
  * {@link make} as a Layer.
@@ -438,8 +448,12 @@ export const layerFromEnv = (
   Layer.scoped(
     Channels,
     Effect.flatMap(
-      PoolConfig.options({ size: 1, ...options }),
-      ({ topic, ...found }) => make({ ...found, bundleId: options.bundleId ?? topic })
+      copyOptions(options),
+      ({ bundleId, ...copied }) =>
+        Effect.flatMap(
+          PoolConfig.options({ size: 1, ...copied }),
+          ({ topic, ...found }) => make({ ...found, bundleId: bundleId ?? topic })
+        )
     )
   )
 

@@ -204,6 +204,32 @@ describe("anything, as options of pools", () => {
         (value) => [call(ApnsPool.make, value)]
       )).pipe(Effect.provide(accepted)))
 
+  it.live("Channels.make -> channels, or a typed error", () =>
+    Effect.flatMap(base, (base) =>
+      every(
+        spoiled(base, ["endpoint", "credentials", "size", "bundleId", ...connecting]),
+        "never dies",
+        (value) => [call(Channels.make, value)]
+      )).pipe(Effect.provide(accepted)))
+
+  it.effect("options that cannot be read -> a typed error of each constructor, nothing is thrown", () =>
+    Effect.gen(function*() {
+      const boom = () => {
+        throw new Error("boom")
+      }
+      const getter = Object.defineProperty({}, "endpoint", { get: boom, enumerable: true })
+      for (const options of [undefined, null, 5, getter, new Proxy({}, { get: boom, has: boom, ownKeys: boom })]) {
+        for (const make of [ApnsPool.make, Channels.make, Channels.layerFromEnv, ApnsPool.layer, Channels.layer]) {
+          // the call itself must not throw
+          const made: unknown = Reflect.apply(make, undefined, [options])
+          if (!isEffect(made)) continue
+          const exit = yield* Effect.exit(Effect.scoped(made))
+          check(exit, "never dies")
+          assert.isTrue(Exit.isFailure(exit))
+        }
+      }
+    }).pipe(Effect.provide(accepted)))
+
   it.live("ApnsPoolMap.make, get and invalidate -> a pool, or a typed error", () =>
     Effect.flatMap(base, ({ credentials, endpoint }) =>
       every(
