@@ -111,6 +111,34 @@ describe("a request on a connection", () => {
       }
     }))
 
+  it.effect("an outcome that cannot be read -> the caller gets the defect instead of waiting for ever", () =>
+    Effect.gen(function*() {
+      const unreadable: unknown = new Proxy({}, {
+        get: () => {
+          throw new Error("boom")
+        }
+      })
+      const fake = new Fake()
+      const failed = yield* post(fake, (exchange) => {
+        try {
+          Reflect.apply(exchange.onFailure.bind(exchange), undefined, [fake.connection, unreadable])
+        } catch {
+          // a connection logs it
+        }
+      })
+      assert.deepStrictEqual(failed, Exit.die(new Error("boom")))
+      const answered = yield* post(new Fake(), (exchange) => {
+        Object.defineProperty(exchange, "headers", { get: () => Reflect.get(Object(unreadable), "any") })
+        exchange.status = 400
+        try {
+          exchange.onAnswer(fake.connection, 1_000_000)
+        } catch {
+          // a connection logs it
+        }
+      })
+      assert.deepStrictEqual(answered, Exit.die(new Error("boom")))
+    }))
+
   it.effect("another status -> the reason is read, and Retry-After dates are compared with the wall clock", () =>
     Effect.gen(function*() {
       const fake = new Fake()

@@ -1,3 +1,4 @@
+import * as Printable from "@effect-apns/models/Printable"
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -6,6 +7,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
 import * as Failure from "../Failure.js"
 import * as Request from "../Request.js"
 import type * as Response from "../Response.js"
@@ -24,6 +26,46 @@ const checked = ({ apnsId, body, headers, status }: Response.Response) => {
   if (!isResponse) throw new TypeError("What the handler has answered is no Response: make it with Response.make")
   return { apnsId, body, headers: [...headers], status }
 }
+
+/** The fields of a failure, whatever class it is of: there may be two copies of this library in a program. */
+const Fields: Schema.Schema<Failure.Failure> = Schema.suspend(() => {
+  const processed = Schema.Literal("no", "unknown")
+  const closeCause = Schema.typeSchema(Failure.CloseCause)
+  const answered = {
+    processed: Schema.Literal("unknown", "yes"),
+    status: Schema.Int,
+    description: Schema.String
+  }
+  return Schema.Union(
+    Schema.Struct({ _tag: Schema.Literal("Blocked"), processed: Schema.Literal("no") }),
+    Schema.Struct({ _tag: Schema.Literal("Closed"), processed, closeCause }),
+    Schema.Struct({
+      _tag: Schema.Literal("Timeout"),
+      processed,
+      limit: Schema.Literal("timeout", "deadline", "expiration"),
+      closeCause: Schema.UndefinedOr(closeCause)
+    }),
+    Schema.Struct({ _tag: Schema.Literal("StreamReset"), processed, code: Schema.Number }),
+    Schema.Struct({ _tag: Schema.Literal("MalformedResponse"), ...answered }),
+    Schema.Struct({ _tag: Schema.Literal("ResponseTooLarge"), ...answered })
+  )
+})
+
+/** What a handler written without types fails with may be anything: the failure as plain data, if it is one. */
+const failureOf = (failed: unknown): Option.Option<Failure.Failure> => {
+  try {
+    return Schema.decodeUnknownOption(Fields)(failed)
+  } catch {
+    // a Proxy, or a getter that throws
+    return Option.none()
+  }
+}
+
+const noRequestError = (failed: unknown): TypeError =>
+  new TypeError(
+    "What the handler has failed with is no RequestError: give an error of the module Failure with all its fields, such as " +
+      `new Failure.StreamReset({ processed: "unknown", attempts: 1, code: 2 }). It was: ${Printable.thrown(failed)}`
+  )
 
 /** A connection without a socket: a handler answers each request in a fiber. */
 export class Handled extends Lifecycle {
@@ -54,7 +96,7 @@ export class Handled extends Lifecycle {
   exchange(exchange: Exchange.Exchange): boolean {
     if (this.available <= 0) return false
     const request = Request.fromExchange(exchange)
-    // a result that is not a response is a defect of the handler, like an exception
+    // a result that is not a response is a defect of the handler, like an exception; so is a failure that is no RequestError
     const answer = Effect.map(Effect.suspend(() => this.handler(request)), checked)
     const fiber = Runtime.runFork(this.runtime)(answer, { immediate: false })
     exchange.connection = this.connection
@@ -72,8 +114,11 @@ export class Handled extends Lifecycle {
       } else {
         const failure = Cause.failureOption(exit.cause)
         const defect = Cause.keepDefects(exit.cause)
-        if (Option.isSome(failure)) this.fail(exchange, failure.value)
-        else if (Option.isSome(defect)) this.guarded(() => exchange.onDefect(this.connection, defect.value))
+        if (Option.isSome(failure)) {
+          const known = failureOf(failure.value)
+          if (Option.isSome(known)) this.fail(exchange, known.value)
+          else this.guarded(() => exchange.onDefect(this.connection, Cause.die(noRequestError(failure.value))))
+        } else if (Option.isSome(defect)) this.guarded(() => exchange.onDefect(this.connection, defect.value))
         else this.fail(exchange, Failure.closed("unknown", { _tag: "Dropped", code: undefined }))
       }
       this.settle()

@@ -23,18 +23,18 @@ class Post extends Exchange.Exchange {
 
   onAnswer(_connection: Connection.Connection, nowMillis: number): void {
     this.deadlines.remove(this)
-    if (this.status >= 200 && this.status < 300) return this.resume(Exit.succeed(Response.fromAccepted(this, 1)))
-    const response = Response.fromStream(this, 1, nowMillis - this.deadlines.ahead)
-    this.resume(
-      Either.isRight(response)
+    this.finish(() => {
+      if (this.status >= 200 && this.status < 300) return Exit.succeed(Response.fromAccepted(this, 1))
+      const response = Response.fromStream(this, 1, nowMillis - this.deadlines.ahead)
+      return Either.isRight(response)
         ? Exit.succeed(response.right)
         : Exit.fail(Failure.toError(Failure.malformed(this.status, response.left), 1))
-    )
+    })
   }
 
   onFailure(_connection: Connection.Connection, failure: Failure.Failure): void {
     this.deadlines.remove(this)
-    this.resume(Exit.fail(Failure.toError(failure, 1)))
+    this.finish(() => Exit.fail(Failure.toError(failure, 1)))
   }
 
   override onDefect(_connection: Connection.Connection, cause: Cause.Cause<never>): void {
@@ -56,6 +56,17 @@ class Post extends Exchange.Exchange {
     connection.unsafe.cancel(this)
     if (sent) connection.unsafe.suspect()
     this.resume(Exit.fail(Failure.toError(Failure.timeout(sent ? "unknown" : "no", this.limit), sent ? 1 : 0)))
+  }
+
+  /** Nothing else resumes the caller, since the deadline is removed: so it is resumed even if the outcome cannot be read. */
+  private finish(outcome: () => Exit.Exit<Response.Response, Failure.RequestError>): void {
+    let exit: Exit.Exit<Response.Response, Failure.RequestError>
+    try {
+      exit = outcome()
+    } catch (defect) {
+      exit = Exit.die(defect)
+    }
+    this.resume(exit)
   }
 }
 
