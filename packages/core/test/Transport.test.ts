@@ -26,6 +26,7 @@ import * as nodePath from "node:path"
 import * as tls from "node:tls"
 import * as util from "node:util"
 import { staggered } from "../src/internal/staggered.js"
+import { timeoutFail } from "../src/internal/timing.js"
 import * as fixtures from "./fixtures/index.js"
 import { httpProxy, nothing, socksProxy } from "./fixtures/proxies.js"
 import { deadPort, endpoint, listen, serverOptions, tlsServer } from "./fixtures/servers.js"
@@ -364,6 +365,63 @@ describe("Transport", () => {
         assert.deepStrictEqual(exit, Exit.fail("a"))
         assert.deepStrictEqual(log, ["a starts", "b starts", "c starts"])
       }))
+
+    it.effect("an attempt before the last one fails -> the next still waits 250 ms for the last one", () =>
+      Effect.gen(function*() {
+        const log: Array<string> = []
+        const answer = yield* Deferred.make<string, string>()
+        const fiber = yield* Effect.fork(staggered(
+          attempt(log, "a", Deferred.await(answer)),
+          [attempt(log, "b", Effect.never), attempt(log, "c", Effect.succeed("c"))],
+          delay
+        ))
+        yield* TestClock.adjust(delay)
+        yield* Deferred.fail(answer, "a")
+        yield* TestClock.adjust("249 millis")
+        assert.deepStrictEqual(log, ["a starts", "b starts"])
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(yield* Fiber.join(fiber), "c")
+        assert.deepStrictEqual(log, ["a starts", "b starts", "c starts", "b stops"])
+      }))
+
+    const names = Array.from({ length: 1000 }, (_, i) => `${i + 2}`)
+
+    it.effect(
+      "1,001 addresses that fail at once -> all are tried at once, and the first error is reported",
+      () =>
+        Effect.gen(function*() {
+          const log: Array<string> = []
+          const failing = (name: string) => attempt(log, name, Effect.fail(name))
+          const exit = yield* Effect.exit(staggered(failing("1"), names.map(failing), delay))
+          assert.deepStrictEqual(exit, Exit.fail("1"))
+          assert.deepStrictEqual(log, ["1", ...names].map((name) => `${name} starts`))
+        }),
+      5000
+    )
+
+    for (const where of ["interruptible", "uninterruptible"] as const) {
+      it.effect(
+        `1,001 addresses that hang, in an ${where} region -> a timeout interrupts them all at once`,
+        () =>
+          Effect.gen(function*() {
+            let running = 0
+            const hanging = Effect.async<string, string>(() => {
+              running++
+              return Effect.sync(() => running--)
+            })
+            const limited = timeoutFail(staggered(hanging, names.map(() => hanging), Duration.zero), {
+              duration: Duration.seconds(1),
+              onTimeout: () => "timeout"
+            })
+            const fiber = yield* Effect.fork(Effect.exit(Effect[where](limited)))
+            yield* Effect.iterate(0, { while: () => running < 1001, body: () => Effect.as(Effect.yieldNow(), 0) })
+            yield* TestClock.adjust("1 seconds")
+            assert.deepStrictEqual(yield* Fiber.join(fiber), Exit.fail("timeout"))
+            assert.strictEqual(running, 0)
+          }),
+        5000
+      )
+    }
   })
 
   describe("time", () => {
