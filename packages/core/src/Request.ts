@@ -144,6 +144,8 @@ const ownedHeaders: ReadonlyMap<string, string> = new Map([
 
 const heads = new Map<string, Session.Head>()
 const maxHeads = 256
+/** In characters. APNs takes header lists of up to 8,000 bytes; longer ones must not stay in memory. */
+const maxHeadKey = 4096
 
 /**
  * The shared {@link Session.Head} for these headers: requests that say the same share one, so that a connection
@@ -163,6 +165,7 @@ export const head = (
   const known = heads.get(key)
   if (known !== undefined) return known
   const made = new Session.Head(method, headers, pathPrefix)
+  if (key.length > maxHeadKey) return made
   if (heads.size >= maxHeads) heads.clear()
   heads.set(key, made)
   return made

@@ -83,6 +83,18 @@ describe("Request", () => {
     assert.isFalse(Request.make({ path }).spec.collapsible)
   })
 
+  it("the same headers -> one head, except where they are so long that they would fill the memory", () => {
+    const headOf = (length: number) =>
+      Request.make({ path: "/", headers: { "apns-topic": "com.app.your", "x-long": "x".repeat(length) } }).spec.head
+    assert.strictEqual(headOf(4000), headOf(4000))
+    for (const length of [4097, 100_000]) {
+      assert.notStrictEqual(headOf(length), headOf(length))
+      assert.deepStrictEqual(headOf(length), headOf(length))
+    }
+    // the long ones have not removed the others
+    assert.strictEqual(headOf(4000), headOf(4000))
+  })
+
   it("bytes of any kind, also of another realm -> sent as they are", () => {
     const bytes = Buffer.from("{\"aps\":{}}")
     const foreign: unknown = runInNewContext("new Uint8Array(bytes)", { bytes: [...bytes] })
