@@ -305,6 +305,10 @@ const receiveWindow = 1_048_576
 const tableSize = 4_096
 
 const maxTemplates = 256
+/** In bytes: a head whose header list is larger stays in memory only until the next one is encoded. */
+const maxTemplateSize = 8_192
+/** In characters: longer names of headers are checked each time. */
+const maxKnownName = 256
 const maxDebugData = 1_024
 const maxOpenPings = 64
 
@@ -620,8 +624,10 @@ export class Session<S extends Stream> {
     }
     // a block that changes the table is used once; the next one only refers to the table
     if (lasting && encoder.version === before) {
-      if (this.templates.size >= maxTemplates) this.templates.clear()
-      this.templates.set(head, template)
+      if (head.listSize <= maxTemplateSize) {
+        if (this.templates.size >= maxTemplates) this.templates.clear()
+        this.templates.set(head, template)
+      }
       this.lastHead = head
       this.lastTemplate = template
     }
@@ -648,7 +654,7 @@ export class Session<S extends Stream> {
       const name = extra[i] as string
       if (!this.knownNames.has(name)) {
         checkName(name)
-        if (this.knownNames.size < maxTemplates) this.knownNames.add(name)
+        if (this.knownNames.size < maxTemplates && name.length <= maxKnownName) this.knownNames.add(name)
       }
       const value: unknown = extra[i + 1]
       if (typeof value !== "string") throw new InvalidHeader(`The value of the header "${name}" is no text`)

@@ -325,6 +325,19 @@ describe("what is remembered of requests", () => {
     assert.strictEqual(known(), 1)
   })
 
+  it("heads and names of extra headers that are very long are not kept", () => {
+    const { driver } = greeted()
+    const long = (n: number) => new Session.Head("GET", [["x-long", "x".repeat(n)]])
+    driver.request("/", noBody, get())
+    driver.request("/", noBody, long(10_000))
+    assert.strictEqual(state(driver, "templates", "size"), 0)
+    const [small, large] = [long(5_000), long(10_000)]
+    for (const head of [small, large, small, large]) driver.request("/", noBody, head)
+    assert.strictEqual(state(driver, "templates", "size"), 1)
+    driver.request("/", noBody, post, ["x".repeat(256), "1", "x".repeat(257), "1"])
+    assert.strictEqual(state(driver, "knownNames", "size"), 1)
+  })
+
   it("a head whose block began with a table size update is not kept: the update is sent once (RFC 7541 section 4.2)", () => {
     const { driver } = greeted()
     driver.receive(Frame.settings([[SettingId.HEADER_TABLE_SIZE, 0]]))
