@@ -28,7 +28,7 @@ export const areas = {
   "packages/core/src/internal/providerToken.ts": [
     "packages/core/test/ProviderToken.test.ts",
     "packages/core/test/SharedToken.test.ts",
-    "packages/core/test/ProviderTokenMemory.test.ts"
+    "packages/core/test/ProviderTokenMemory.long.test.ts"
   ],
   "packages/core/src/internal/wire.ts": [
     "packages/core/test/Wire.test.ts",

@@ -311,42 +311,40 @@ describe("ApnsPoolMap", () => {
       }
     }))
 
-  for (const maxConnections of [1, 3]) {
-    for (const timeout of ["10 seconds", "1 hour"] as const) {
-      it.effect(`requests of some tenants hang for ${timeout}, ${maxConnections} connections -> the others are served all the same`, () =>
-        Effect.gen(function*() {
-          const tenants = yield* tenantsOf(maxConnections + 1)
-          const good = tenantAt(tenants, maxConnections)
-          for (const tenant of tenants) {
-            if (tenant === good) continue
-            const hanging = send({ token, notification, topic: "com.example.app", timeout }).pipe(
-              ApnsPoolMap.provide(tenant)
-            )
-            yield* Effect.fork(Effect.forever(Effect.zipRight(Effect.fork(hanging), Effect.sleep("100 millis"))))
-          }
-          yield* TestClock.adjust("1500 millis")
-          for (let round = 0; round < 3; round++) {
-            const sending = yield* Effect.fork(Effect.either(
-              send({ token, notification, topic: "com.example.app", timeout: "3 seconds" }).pipe(
-                ApnsPoolMap.provide(good)
-              )
-            ))
-            yield* Effect.repeatN(TestClock.adjust("100 millis"), 30)
-            const result = yield* Fiber.join(sending)
-            assert.isTrue(Either.isRight(result), Either.isLeft(result) ? result.left.message : "")
-          }
-        }).pipe(
-          Effect.provide(
-            ApnsPoolMap.layerTest(
-              ({ credentials }) =>
-                credentials.identity.includes(`KEY${String(maxConnections).padStart(7, "0")}`)
-                  ? Effect.succeed(Response.make())
-                  : Effect.never,
-              { maxConnections, size: 2 }
-            )
+  for (const [maxConnections, timeout] of [[1, "10 seconds"], [3, "1 hour"]] as const) {
+    it.effect(`requests of some tenants hang for ${timeout}, ${maxConnections} connections -> the others are served all the same`, () =>
+      Effect.gen(function*() {
+        const tenants = yield* tenantsOf(maxConnections + 1)
+        const good = tenantAt(tenants, maxConnections)
+        for (const tenant of tenants) {
+          if (tenant === good) continue
+          const hanging = send({ token, notification, topic: "com.example.app", timeout }).pipe(
+            ApnsPoolMap.provide(tenant)
           )
-        ))
-    }
+          yield* Effect.fork(Effect.forever(Effect.zipRight(Effect.fork(hanging), Effect.sleep("100 millis"))))
+        }
+        yield* TestClock.adjust("1500 millis")
+        for (let round = 0; round < 3; round++) {
+          const sending = yield* Effect.fork(Effect.either(
+            send({ token, notification, topic: "com.example.app", timeout: "3 seconds" }).pipe(
+              ApnsPoolMap.provide(good)
+            )
+          ))
+          yield* Effect.repeatN(TestClock.adjust("100 millis"), 30)
+          const result = yield* Fiber.join(sending)
+          assert.isTrue(Either.isRight(result), Either.isLeft(result) ? result.left.message : "")
+        }
+      }).pipe(
+        Effect.provide(
+          ApnsPoolMap.layerTest(
+            ({ credentials }) =>
+              credentials.identity.includes(`KEY${String(maxConnections).padStart(7, "0")}`)
+                ? Effect.succeed(Response.make())
+                : Effect.never,
+            { maxConnections, size: 2 }
+          )
+        )
+      ))
   }
 
   it.effect("two tenants that never stop sending, and a third with a timeout of two seconds -> all are served", () => {
