@@ -2,12 +2,12 @@
  * A connection over a transport, at its edges: callbacks that throw, a transport that fails or does not complete a write,
  * and everything that happens after the end.
  */
-import { Connection, Credentials, type Failure, ProviderToken, Request } from "@effect-apns/core"
+import { Connection, Credentials, type Failure, ProviderToken, Request, type Transport } from "@effect-apns/core"
 import type { Parts } from "@effect-apns/core/unstable/Connection"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
 import { ErrorCode, Frame } from "@effect-apns/http2"
 import { assert, describe, it, vi } from "@effect/vitest"
-import { Effect, Exit, Fiber, Logger, Redacted, Scope, TestClock } from "effect"
+import { Effect, Exit, Fiber, Logger, LogLevel, Redacted, Scope, TestClock } from "effect"
 import nodeCrypto from "node:crypto"
 import { syncBuiltinESMExports } from "node:module"
 import * as fixtures from "./fixtures/index.js"
@@ -393,6 +393,49 @@ describe("the transport", () => {
         assert.deepStrictEqual(exchange.told, ["200"])
       }
     }))
+
+  for (const method of ["write", "end"] as const) {
+    it.effect(`its ${method} throws -> the connection is lost, every request is told, and closing does not wait`, () =>
+      Effect.gen(function*() {
+        const peer = new Peer()
+        const scope = yield* Scope.make()
+        let breaks = false
+        let destroyed = 0
+        const { transport } = peer
+        const broken: Transport.Transport = {
+          ...transport,
+          write: (bytes, done) => {
+            if (breaks && method === "write") throw new Error("boom")
+            transport.write(bytes, done)
+          },
+          end: () => {
+            if (breaks) throw new Error("boom")
+            transport.end()
+          },
+          destroy: () => {
+            destroyed++
+            throw new Error("boom")
+          }
+        }
+        const connection = yield* Scope.extend(connect(peer, {}, {}, broken), scope)
+        yield* tick
+        const before = yield* send(connection, new Recorder())
+        breaks = true
+        if (method === "write") {
+          const after = new Recorder()
+          assert.isTrue(connection.unsafe.exchange(after))
+          yield* tick
+          for (const { failure } of [before, after]) {
+            assert.deepInclude(failure, { _tag: "Closed", closeCause: { _tag: "Dropped", code: undefined } })
+          }
+          assert.strictEqual(connection.unsafe.state, "closed")
+        }
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual(connection.unsafe.state, "closed")
+        assert.strictEqual(before.told.length, 1)
+        assert.strictEqual(destroyed, 1)
+      }).pipe(Effect.provide(Logger.minimumLogLevel(LogLevel.None))))
+  }
 
   it.effect("a write has failed -> nothing more is written, and closing does not wait", () =>
     Effect.gen(function*() {

@@ -363,6 +363,20 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
 
   private flush(): void {
     if (this.writing || this.gone) return
+    try {
+      this.write()
+    } catch (defect) {
+      // a transport of the caller's own
+      this.gone = true
+      this.deadlines.report(defect)
+      this.finish({ _tag: "Dropped", code: undefined })
+      this.deadlines.remove(this)
+      this.guarded(() => this.transport.destroy())
+      this.onFlushed?.()
+    }
+  }
+
+  private write(): void {
     const bytes = this.session.takeOutput()
     if (bytes === undefined) {
       if (this.ending) {
