@@ -53,6 +53,19 @@ describe("a handler that fails with no RequestError -> a defect that says what t
   }
 })
 
+it.effect("a handler that returns a promise, which rejects -> a defect that says what to give, and nothing else", () =>
+  Effect.scoped(Effect.gen(function*() {
+    const handler = () => untyped(Promise.reject(new Error("boom")))
+    const connection = yield* Connection.fromHandler(handler)
+    const exit = yield* Effect.exit(connection.post(request))
+    assert.include(
+      Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "",
+      "TypeError: The handler returned no Effect: wrap what is async in Effect.promise"
+    )
+    // the turn in which Node would end the process
+    yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+  })))
+
 describe("a handler that fails with a RequestError", () => {
   const closeCause: Failure.CloseCause = { _tag: "PingTimeout", after: Duration.seconds(3) }
   const errors: ReadonlyArray<Failure.RequestError> = [

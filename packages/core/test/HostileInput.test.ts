@@ -158,6 +158,9 @@ describe("hostile input of callers", () => {
       },
       "an Effect that dies": () => Effect.die(new Error("boom")),
       "no Effect": () => 5,
+      // a rejection that nothing handles would end the process
+      "an async function that rejects": () => Promise.reject(new Error("disk full")),
+      "an Effect that interrupts itself": () => Effect.interrupt,
       "no array": () => Effect.succeed("boom"),
       "addresses that are none": () => Effect.succeed([{ address: "boom", family: 4 }])
     }

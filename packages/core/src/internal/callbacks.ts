@@ -1,4 +1,6 @@
+import * as Effect from "effect/Effect"
 import { isPromise } from "node:util/types"
+import { isEffect } from "./options.js"
 
 const ignore = (): void => {}
 
@@ -19,4 +21,14 @@ export const catchRejection = (returned: unknown, onError: (error: unknown) => v
   } catch (error) {
     onError(error)
   }
+}
+
+/**
+ * What a function of a caller has returned, which has to be an Effect. Without types it may be anything, such as the promise
+ * of an async function: that is a defect that says so, and the promise's rejection is of no further interest.
+ */
+export const effectOf = <A, E>(returned: Effect.Effect<A, E>, what: string): Effect.Effect<A, E> => {
+  if (isEffect(returned)) return returned
+  catchRejection(returned, ignore)
+  return Effect.die(new TypeError(`${what} returned no Effect: wrap what is async in Effect.promise`))
 }

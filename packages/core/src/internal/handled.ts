@@ -14,6 +14,7 @@ import type * as Response from "../Response.js"
 import type { Listener } from "../unstable/Connection.js"
 import type * as Deadlines from "../unstable/Deadlines.js"
 import type * as Exchange from "../unstable/Exchange.js"
+import { effectOf } from "./callbacks.js"
 import { Lifecycle } from "./lifecycle.js"
 import { waitAtMost } from "./timing.js"
 
@@ -97,7 +98,7 @@ export class Handled extends Lifecycle {
     if (this.available <= 0) return false
     const request = Request.fromExchange(exchange)
     // a result that is not a response is a defect of the handler, like an exception; so is a failure that is no RequestError
-    const answer = Effect.map(Effect.suspend(() => this.handler(request)), checked)
+    const answer = Effect.map(Effect.suspend(() => effectOf(this.handler(request), "The handler")), checked)
     const fiber = Runtime.runFork(this.runtime)(answer, { immediate: false })
     exchange.connection = this.connection
     this.fibers.set(exchange, fiber)

@@ -23,7 +23,7 @@ import type { Credentials } from "../Credentials.js"
 import { type Endpoint, isEndpoint, production } from "../Endpoint.js"
 import * as Proxy from "../Proxy.js"
 import type { Address, ConnectOptions, Transport } from "../Transport.js"
-import { catchRejection } from "./callbacks.js"
+import { catchRejection, effectOf } from "./callbacks.js"
 import { fromError, noH2 } from "./connectFailure.js"
 import { check, copy, peek, type Refusal } from "./options.js"
 import { mayBeSecret } from "./paths.js"
@@ -380,7 +380,7 @@ const resolve = (dialing: Dialing, options: ConnectOptions): Effect.Effect<Reado
   }
   dialing.phase = "dns"
   // an uninterruptible lookup must not delay the connect timeout
-  return Effect.disconnect(Effect.suspend(() => (options.lookup ?? systemLookup)(host))).pipe(
+  return Effect.disconnect(Effect.suspend(() => effectOf((options.lookup ?? systemLookup)(host), "it"))).pipe(
     Effect.map((found) => {
       if (!Array.isArray(found) || !found.every(isAddress)) throw new TypeError("it returned what are no addresses")
       return found
@@ -389,9 +389,10 @@ const resolve = (dialing: Dialing, options: ConnectOptions): Effect.Effect<Reado
       const failure = Cause.failureOption(cause)
       if (Option.isSome(failure)) return Effect.fail(fromError(options.endpoint, "dns", failure.value))
       const defect = Cause.dieOption(cause)
-      return Option.isSome(defect)
-        ? Effect.fail(brokenLookup(options.endpoint, defect.value))
-        : Effect.interrupt
+      // where this fiber is interrupted, nothing here runs: it was the lookup itself
+      return Effect.fail(
+        brokenLookup(options.endpoint, Option.getOrElse(defect, () => new Error("it has interrupted itself")))
+      )
     }),
     Effect.flatMap((found) => Effect.map(Random.shuffle(found), (shuffled) => alternate(found, shuffled)))
   )
