@@ -1,7 +1,20 @@
 import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Console, Effect, Either, Exit, FastCheck, Option, Schedule, Scope, Stream, TestClock } from "effect"
+import {
+  Chunk,
+  Console,
+  Effect,
+  Either,
+  Exit,
+  FastCheck,
+  Fiber,
+  Option,
+  Schedule,
+  Scope,
+  Stream,
+  TestClock
+} from "effect"
 import { spawnSync } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { gzipSync } from "node:zlib"
@@ -334,11 +347,13 @@ describe("Lock", () => {
       Effect.gen(function*() {
         const fs = yield* FileSystem.FileSystem
         yield* fs.writeFileString(`${file}.lock`, holder({}))
-        yield* Effect.fork(Effect.repeat(
-          fs.writeFileString(`${file}.lock`, holder({})),
+        const updating = yield* Effect.fork(Effect.repeat(
+          Effect.uninterruptible(fs.writeFileString(`${file}.lock`, holder({}))),
           Schedule.spaced("100 millis")
         ))
         const refused = yield* Effect.flip(Effect.scoped(Lock.make(file, silent)))
+        // nothing may be written any more when the directory is removed
+        yield* Fiber.interrupt(updating)
         assert.include(refused.message, `is being written by process ${process.pid} on other since 2026`)
       })
     ))
