@@ -322,10 +322,12 @@ export const make = (options: Options): Request => Either.getOrThrowWith(validat
 export const isRequest = (input: unknown): input is Request => {
   // reading what is no request may throw
   try {
-    if (!Predicate.hasProperty(input, "path") || !Predicate.hasProperty(input, "spec")) return false
+    // by operators alone, since this runs for every post
+    if (typeof input !== "object" || input === null || !("path" in input) || !("spec" in input)) return false
     const { path, spec } = input
-    return typeof path === "string" && Predicate.hasProperty(spec, "head") && spec.head instanceof Session.Head &&
-      Predicate.hasProperty(spec, "timeoutMillis") && typeof spec.timeoutMillis === "number"
+    return typeof path === "string" && typeof spec === "object" && spec !== null &&
+      "head" in spec && spec.head instanceof Session.Head &&
+      "timeoutMillis" in spec && typeof spec.timeoutMillis === "number"
   } catch {
     return false
   }
