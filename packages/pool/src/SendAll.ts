@@ -25,6 +25,7 @@
  * @since 0.1.0
  */
 import type { Failure } from "@effect-apns/core"
+import { peek } from "@effect-apns/core/unstable/Connection"
 import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import type { Notification } from "@effect-apns/models"
 import type * as Cause from "effect/Cause"
@@ -266,13 +267,7 @@ const concurrencyOf = (options: unknown): Effect.Effect<number> =>
   })
 
 /** A program without types may pass anything. */
-const isStream = (input: unknown): boolean => {
-  try {
-    return Predicate.hasProperty(input, Stream.StreamTypeId)
-  } catch {
-    return false
-  }
-}
+const isStream = (input: unknown): boolean => peek(() => Predicate.hasProperty(input, Stream.StreamTypeId)) === true
 
 const run = <In, Out, E, R>(
   items: Stream.Stream<In, E, R>,

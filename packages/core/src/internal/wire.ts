@@ -4,6 +4,8 @@ import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as LogLevel from "effect/LogLevel"
 import * as Failure from "../Failure.js"
 import type * as ProviderToken from "../ProviderToken.js"
 import type * as Transport from "../Transport.js"
@@ -23,9 +25,8 @@ const noBytes = new Uint8Array(0)
 const heldBackRetry = Duration.minutes(1)
 
 /**
- * How long closing waits for the last bytes to leave, and for the other side to close, in milliseconds: what is left of the
- * time for closing, within these bounds. There is a lower one because these bytes, which take back what nobody waits for any
- * more, are due just when that time is over.
+ * How long closing waits for the last bytes to leave, and for the other side to close, in milliseconds: what is left of
+ * `drainTimeout`, within these bounds. There is a lower one because the last bytes are often written when that time is over.
  */
 const goodbyeMillis = { least: 100, most: 1_000 }
 
@@ -466,6 +467,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   keepToken(signer: ProviderToken.ProviderToken): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const clock = yield* Effect.clock
+      let failing = false
       while (this.state !== "closed") {
         const left = this.token === undefined
           ? 0
@@ -475,10 +477,13 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
           continue
         }
         const before = this.token
-        yield* Effect.catchAllCause(
-          signer.current,
-          (cause) => Effect.logWarning("The provider token could not be refreshed", cause)
-        )
+        const exit = yield* Effect.exit(signer.current)
+        if (Exit.isFailure(exit)) {
+          // one warning, not one each minute
+          const level = failing ? LogLevel.Debug : LogLevel.Warning
+          yield* Effect.logWithLevel(level, "The provider token could not be refreshed", exit.cause)
+        }
+        failing = Exit.isFailure(exit)
         this.useToken()
         // a new token is due, but may not be signed yet, or cannot be: try again later
         if (this.token === before) yield* Effect.sleep(heldBackRetry)
