@@ -12,6 +12,7 @@ import nodeCrypto from "node:crypto"
 import { syncBuiltinESMExports } from "node:module"
 import * as fixtures from "./fixtures/index.js"
 import { Peer, settled } from "./utils/peer.js"
+import { until } from "./utils/until.js"
 
 const code = ErrorCode.ErrorCode
 
@@ -556,6 +557,7 @@ describe("the provider token", () => {
         assert.strictEqual(yield* current, old)
       }
       yield* TestClock.setTime(start + 51 * minute)
+      yield* until(() => Effect.runSync(signer.signings) > 1)
       assert.notStrictEqual(yield* current, old)
       assert.strictEqual(yield* signer.signings, 2)
     }))
@@ -565,23 +567,28 @@ describe("the provider token", () => {
       const messages = yield* logs(Effect.gen(function*() {
         yield* TestClock.setTime(start)
         const peer = new Peer()
-        const connection = yield* connect(peer, { credentials: { ...(yield* credentials), sharing: "none" } })
+        const unsigned = { ...(yield* credentials), sharing: "none" } as const
+        const signer = yield* ProviderToken.make(unsigned)
+        const connection = yield* connect(peer, { credentials: unsigned })
         const { token } = yield* send(connection, new Recorder())
         yield* Effect.addFinalizer(() => Effect.sync(() => setSign(undefined)))
+        let failures = 0
         setSign(() => {
+          failures++
           throw new Error("the key store is gone")
         })
         peer.accept(1)
         yield* TestClock.setTime(start + 50 * minute)
-        yield* tick
+        yield* until(() => failures === 1)
         assert.strictEqual((yield* send(connection, new Recorder())).token, token)
         // it fails a second time: no second warning
         yield* TestClock.setTime(start + 51 * minute)
+        yield* until(() => failures === 2)
         yield* tick
         setSign(undefined)
         peer.accept(3)
         yield* TestClock.setTime(start + 52 * minute)
-        yield* tick
+        yield* until(() => Effect.runSync(signer.signings) > 1)
         assert.notStrictEqual((yield* send(connection, new Recorder())).token, token)
       }))
       assert.deepStrictEqual(messages, ["The provider token could not be refreshed"])
