@@ -231,8 +231,9 @@ export interface Outbox {
 
   /**
    * Writes a campaign from a stream, in constant memory and many transactions; nothing of it is sent before all of it is
-   * there. When the writer dies, the same call with the same id goes on: it reads the stream from its beginning, keeps
-   * what is written already where it is the same, and writes the rest.
+   * there. When the stream fails or is interrupted, the same call with the same id goes on: it reads the stream from its
+   * beginning, keeps what is written already where it is the same, and writes the rest. When the process was killed, it
+   * fails with `CampaignBusy` for 30 seconds before that.
    */
   readonly enqueueAll: <E, R, const N extends Notification.Notification>(
     options: EnqueueAllOptions<E, R, N>

@@ -122,30 +122,34 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual((yield* first.runner.stats).lost + (yield* second.runner.stats).lost, 0)
       }).pipe(Effect.scoped, Effect.provide(still)))
 
-    it.live("the lock may have expired -> nothing more is sent", () =>
-      Effect.gen(function*() {
-        const outbox = yield* Outbox.Outbox
-        const sql = yield* SqlClient.SqlClient
-        const { clock, move } = yield* movable
-        const gate = yield* Queue.unbounded<void>()
-        const { asked, pool } = yield* T.pool(() => Effect.as(Queue.take(gate), T.accepted))
-        yield* outbox.enqueue({ id: "a", tokens: T.tokens(100), notification: T.alert })
-        const { runner } = yield* Effect.withClock(T.runner(pool, { concurrency: 10 }), clock)
-        while (asked.length < 10) yield* Effect.sleep("5 millis")
-        // its machine stands still for a minute: signs of life cannot be written, checkpoints can
-        yield* sql`ALTER TABLE apns_outbox_runners RENAME TO elsewhere`
-        while (!(yield* runner.stats).databaseAway) yield* Effect.sleep("5 millis")
-        move(60_000)
-        yield* Queue.offerAll(gate, Array.from({ length: 10 }, () => undefined))
-        while ((yield* outbox.progress("a")).accepted < 10) yield* Effect.sleep("5 millis")
-        while ((yield* runner.stats).unsaved > 0) yield* Effect.sleep("5 millis")
-        assert.lengthOf(asked, 10)
-        yield* sql`ALTER TABLE elsewhere RENAME TO apns_outbox_runners`
-        yield* Queue.offerAll(gate, Array.from({ length: 90 }, () => undefined))
-        yield* runner.idle
-        assert.lengthOf(asked, 100)
-        assert.strictEqual((yield* outbox.progress("a")).accepted, 100)
-      }).pipe(Effect.scoped, Effect.provide(live)))
+    for (
+      const [what, millis] of [["its machine stood still", 60_000], ["its clock was set back", -3_600_000]] as const
+    ) {
+      it.live(`the lock may have expired, since ${what} -> nothing more is sent`, () =>
+        Effect.gen(function*() {
+          const outbox = yield* Outbox.Outbox
+          const sql = yield* SqlClient.SqlClient
+          const { clock, move } = yield* movable
+          const gate = yield* Queue.unbounded<void>()
+          const { asked, pool } = yield* T.pool(() => Effect.as(Queue.take(gate), T.accepted))
+          yield* outbox.enqueue({ id: "a", tokens: T.tokens(100), notification: T.alert })
+          const { runner } = yield* Effect.withClock(T.runner(pool, { concurrency: 10 }), clock)
+          while (asked.length < 10) yield* Effect.sleep("5 millis")
+          // signs of life cannot be written, checkpoints can
+          yield* sql`ALTER TABLE apns_outbox_runners RENAME TO elsewhere`
+          while (!(yield* runner.stats).databaseAway) yield* Effect.sleep("5 millis")
+          move(millis)
+          yield* Queue.offerAll(gate, Array.from({ length: 10 }, () => undefined))
+          while ((yield* outbox.progress("a")).accepted < 10) yield* Effect.sleep("5 millis")
+          while ((yield* runner.stats).unsaved > 0) yield* Effect.sleep("5 millis")
+          assert.lengthOf(asked, 10)
+          yield* sql`ALTER TABLE elsewhere RENAME TO apns_outbox_runners`
+          yield* Queue.offerAll(gate, Array.from({ length: 90 }, () => undefined))
+          yield* runner.idle
+          assert.lengthOf(asked, 100)
+          assert.strictEqual((yield* outbox.progress("a")).accepted, 100)
+        }).pipe(Effect.scoped, Effect.provide(live)))
+    }
 
     it.live("the batches are lost to another runner -> no more is sent than was in flight", () =>
       Effect.gen(function*() {

@@ -2,7 +2,7 @@ import { Notification } from "@effect-apns/models"
 import { Outbox, OutboxError } from "@effect-apns/outbox"
 import { SqlClient } from "@effect/sql"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Either, Exit, Fiber, Layer, Stream } from "effect"
+import { Cause, DateTime, Effect, Either, Exit, Fiber, Layer, Schedule, Stream } from "effect"
 import * as T from "./utils.js"
 
 T.onEachDatabase((name, database) => {
@@ -166,12 +166,14 @@ T.onEachDatabase((name, database) => {
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
         const sql = yield* SqlClient.SqlClient
-        const dies = Stream.concat(Stream.fromIterable(T.tokens(25)), Stream.fail("died" as const))
         const campaign = { id: "news", notification: T.alert, batchSize: 10 }
-        assert.strictEqual(yield* Effect.flip(outbox.enqueueAll({ ...campaign, tokens: dies })), "died")
-        const half = yield* outbox.progress("news")
+        const stands = Stream.concat(Stream.fromIterable(T.tokens(20)), Stream.never)
+        yield* Effect.forkScoped(outbox.enqueueAll({ ...campaign, tokens: stands }))
+        const half = yield* outbox.progress("news").pipe(
+          Effect.retry(Schedule.spaced("5 millis")),
+          Effect.repeat({ until: ({ total }) => total === 20 })
+        )
         assert.strictEqual(half.state, "filling")
-        assert.strictEqual(half.total, 25)
         assert.lengthOf(yield* sql`SELECT * FROM apns_outbox_batches WHERE state <> 0`, 0)
 
         // the writer may still live: another one waits
@@ -190,6 +192,47 @@ T.onEachDatabase((name, database) => {
         const outcomes = yield* Stream.runCollect(outbox.outcomes())
         assert.deepStrictEqual(Array.from(outcomes, ({ token }) => token), [...T.tokens(12), ...T.tokens(20, 100)])
         assert.isFalse((yield* outbox.enqueueAll({ ...campaign, tokens })).created)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("the stream fails, dies or is interrupted -> the next writer continues at once", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        const campaign = { id: "news", notification: T.alert, batchSize: 10 }
+        const before = Stream.fromIterable(T.tokens(25))
+        const written = (count: number) =>
+          outbox.progress("news").pipe(
+            Effect.retry(Schedule.spaced("5 millis")),
+            Effect.repeat({ until: ({ total }) => total === count })
+          )
+        const fails = Stream.concat(before, Stream.fail("lost the cursor" as const))
+        assert.strictEqual(yield* Effect.flip(outbox.enqueueAll({ ...campaign, tokens: fails })), "lost the cursor")
+        yield* written(25)
+        const first = yield* sql`SELECT id FROM apns_outbox_batches ORDER BY number`
+        const dies = Stream.concat(before, Stream.die("a defect"))
+        const died = yield* Effect.exit(outbox.enqueueAll({ ...campaign, tokens: dies }))
+        assert.isTrue(Exit.isFailure(died) && Cause.isDie(died.cause))
+        const stands = yield* Effect.fork(
+          outbox.enqueueAll({ ...campaign, tokens: Stream.concat(Stream.fromIterable(T.tokens(30)), Stream.never) })
+        )
+        yield* written(30)
+        yield* Fiber.interrupt(stands)
+        const all = outbox.enqueueAll({ ...campaign, tokens: Stream.fromIterable(T.tokens(40)) })
+        assert.deepStrictEqual(yield* all, { id: "news", created: true, total: 40 })
+        const last = yield* sql`SELECT id FROM apns_outbox_batches ORDER BY number`
+        assert.deepStrictEqual(last.slice(0, 2), first.slice(0, 2))
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("a time near the last one that a Date can express -> its progress can be read", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const at = new Date(8.64e15)
+        yield* outbox.enqueue({ id: "late", tokens: T.tokens(1), notification: T.alert, at })
+        const progress = yield* outbox.progress("late")
+        assert.strictEqual(progress.state, "scheduled")
+        assert.strictEqual(DateTime.toEpochMillis(progress.at), at.getTime())
+        assert.strictEqual(DateTime.toEpochMillis(progress.expiresAt), at.getTime())
+        assert.strictEqual((yield* outbox.cancel("late")).state, "cancelled")
       }).pipe(Effect.scoped, Effect.provide(live)))
 
     it.live("the same id with other tokens -> CampaignConflict, however the first ones were enqueued", () =>

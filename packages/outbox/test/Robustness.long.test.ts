@@ -1,8 +1,8 @@
 import { LibsqlFile, Outbox, OutboxRunner } from "@effect-apns/outbox"
 import { SqlClient } from "@effect/sql"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
-import { rmSync } from "node:fs"
+import { Clock, Deferred, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
+import { rmSync, symlinkSync } from "node:fs"
 import { join } from "node:path"
 import * as codec from "../src/internal/codec.js"
 import * as Databases from "../src/internal/database.js"
@@ -200,6 +200,43 @@ T.onEachDatabase((name, database) => {
         assert.lengthOf(asked, 50)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
+    it.live("a runner ends while the database is away -> its pools are released", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        const { asked, pool } = yield* T.pool(() => Effect.never)
+        const open = yield* Deferred.make<void>()
+        const opening = yield* Deferred.make<void>()
+        const released: Array<string> = []
+        const scope = yield* Scope.make()
+        const runner = yield* Scope.extend(
+          OutboxRunner.make({
+            pool: (tenant) =>
+              Effect.acquireRelease(
+                Effect.as(
+                  tenant === "slow"
+                    ? Effect.interruptible(Effect.zipRight(Deferred.succeed(opening, undefined), Deferred.await(open)))
+                    : Effect.void,
+                  pool
+                ),
+                () => Effect.sync(() => released.push(tenant))
+              ).pipe(Effect.onInterrupt(() => Effect.sync(() => released.push(`${tenant}, not open yet`)))),
+            pollInterval: "10 millis",
+            drainTimeout: "50 millis"
+          }),
+          scope
+        )
+        for (const tenant of ["fast", "slow"]) {
+          yield* outbox.enqueue({ id: tenant, tenant, tokens: T.tokens(1), notification: T.alert })
+        }
+        while (asked.length < 1) yield* Effect.sleep("5 millis")
+        yield* Deferred.await(opening)
+        yield* sql`ALTER TABLE apns_outbox_batches RENAME TO elsewhere`
+        while (!(yield* runner.stats).databaseAway) yield* Effect.sleep("5 millis")
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(released.sort(), ["fast", "slow, not open yet"])
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
     it.live("another runner has taken over a batch -> nothing more is written of it", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox
@@ -322,6 +359,55 @@ describe("a libSQL file", () => {
       yield* Scope.close(scope, Exit.void)
       yield* LibsqlFile.make({ file })
     }).pipe(Effect.scoped))
+
+  for (const [what, missing] of [["", false], [" before it exists", true]] as const) {
+    it.live(`opened by the name of a symbolic link${what} -> one file, one owner`, () =>
+      Effect.gen(function*() {
+        const folder = yield* T.folder
+        const file = join(folder, "outbox.db")
+        const folderLink = join(folder, "by folder")
+        const fileLink = join(folder, "by name.db")
+        symlinkSync(folder, folderLink)
+        symlinkSync(file, fileLink)
+        const names = [fileLink, join(folderLink, "outbox.db"), file]
+        if (!missing) yield* Effect.scoped(LibsqlFile.make({ file }))
+        for (const name of names) {
+          yield* Effect.scoped(Effect.gen(function*() {
+            const sql = yield* LibsqlFile.make({ file: name })
+            yield* sql`CREATE TABLE IF NOT EXISTS t (a INTEGER)`
+            for (const other of names) {
+              const refused = yield* Effect.flip(LibsqlFile.make({ file: other }))
+              assert.isTrue(refused._tag === "DatabaseFileInUse" && refused.owner?.pid === process.pid)
+            }
+          }))
+          if (missing && name === fileLink) rmSync(file)
+        }
+      }).pipe(Effect.scoped))
+  }
+
+  it.live("a runner starts while another one of its process looks for dead ones -> it is not taken for dead", () =>
+    T.listen((lines) =>
+      Effect.gen(function*() {
+        const sql = yield* LibsqlFile.make({ file: join(yield* T.folder, "outbox.db") })
+        const { pool } = yield* T.pool()
+        const runner = Effect.provideService(T.runner(pool, { lock: "1 second" }), SqlClient.SqlClient, sql)
+        yield* runner
+        // the statements of both go in turns: first one of the new runner, then one of the other, which looks for dead ones
+        const held = yield* Deferred.make<void>()
+        const holding = yield* Effect.fork(
+          sql.withTransaction(Effect.zipRight(Deferred.succeed(held, undefined), Effect.sleep("500 millis")))
+        )
+        yield* Deferred.await(held)
+        yield* runner
+        yield* Fiber.join(holding)
+        const ids = sql`SELECT id FROM apns_outbox_runners`
+        const before = yield* ids
+        assert.lengthOf(before, 2)
+        yield* Effect.sleep("500 millis")
+        assert.deepStrictEqual(yield* ids, before)
+        assert.deepStrictEqual(lines.filter(({ level }) => level === "WARN"), [])
+      }).pipe(Effect.scoped)
+    ))
 
   it.live("that cannot be opened is a typed error", () =>
     Effect.gen(function*() {

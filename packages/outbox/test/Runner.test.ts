@@ -1,8 +1,10 @@
 import { Failure } from "@effect-apns/core"
 import { Outbox } from "@effect-apns/outbox"
-import type { ApnsPool } from "@effect-apns/pool"
+import { ApnsPool } from "@effect-apns/pool"
+import * as Send from "@effect-apns/pool/Send"
+import { SqlClient } from "@effect/sql"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
+import { Context, DateTime, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
 import * as T from "./utils.js"
 
 T.onEachDatabase((name, database) => {
@@ -325,6 +327,56 @@ T.onEachDatabase((name, database) => {
         const { told } = yield* T.runner(pool)
         yield* T.hear(told, 20_001)
         assert.isBelow(asked.findIndex(({ token }) => token === T.token(99_999)), 18_000)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("more campaigns of one tenant are due than are looked at together -> the others are served in turn", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { asked, pool } = yield* T.pool()
+        const large = T.tokens(1200).map((token, i) => ({ id: `l${i}`, tenant: "a-large", token }))
+        const small = ["b", "A", "é"].map((tenant, i) => ({ id: tenant, tenant, token: T.token(99_990 + i) }))
+        yield* Effect.forEach(
+          large,
+          ({ id, tenant, token }) => outbox.enqueue({ id, tenant, tokens: [token], notification: T.alert }),
+          { concurrency: "unbounded" }
+        )
+        yield* Effect.forEach(
+          small,
+          ({ id, tenant, token }) => outbox.enqueue({ id, tenant, tokens: [token], notification: T.alert })
+        )
+        const { told } = yield* T.runner(pool)
+        yield* T.hear(told, 1203)
+        for (const { token } of small) assert.isBelow(asked.findIndex((device) => device.token === token), 1100)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("a pool with a short queue -> what waits is not refused, and single notifications do not wait behind it", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        const gate = yield* Queue.unbounded<void>()
+        const asked: Array<string> = []
+        const context = yield* Layer.build(ApnsPool.layerTest(
+          (request) =>
+            Effect.suspend(() => {
+              asked.push(T.deviceOf(request).token)
+              return Effect.as(Queue.take(gate), T.accepted)
+            }),
+          { topic: "com.example.app", streams: 2, maxQueued: 1 }
+        ))
+        const { runner, told } = yield* T.runner(Context.get(context, ApnsPool.ApnsPool))
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(100), notification: T.alert })
+        while ((yield* runner.stats).inFlight < 100) yield* Effect.sleep("5 millis")
+        const single = yield* Effect.fork(
+          Effect.provide(Send.send({ token: T.token(99_999), notification: T.alert }), context)
+        )
+        yield* Effect.yieldNow()
+        for (let i = 0; i < 4; i++) yield* Queue.offer(gate, undefined)
+        while (asked.length < 6) yield* Effect.sleep("5 millis")
+        assert.include(asked, T.token(99_999))
+        yield* Queue.offerAll(gate, Array.from({ length: 97 }, () => undefined))
+        yield* Fiber.join(single)
+        yield* T.hear(told, 100)
+        assert.lengthOf(yield* sql`SELECT id FROM apns_outbox_batches WHERE passes > 0`, 0)
       }).pipe(Effect.scoped, Effect.provide(live)))
 
     it.live("the rate of a tenant is not exceeded", () =>

@@ -6,7 +6,7 @@ import type { Failure } from "@effect-apns/core"
 import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import { DeviceToken } from "@effect-apns/models"
 import type { ApnsPool } from "@effect-apns/pool/ApnsPool"
-import { Delivery } from "@effect-apns/pool/unstable/Delivery"
+import { Delivery, type Lane } from "@effect-apns/pool/unstable/Delivery"
 import * as Either from "effect/Either"
 import type { Retry } from "./campaign.js"
 import { Bits, cut } from "./codec.js"
@@ -54,8 +54,9 @@ class Part extends Delivery {
   /** Its index in the list of its batch's deliveries in flight. */
   inBatch = 0
 
-  constructor(token: string, spec: RequestSpec, readonly batch: Batch, readonly index: number) {
+  constructor(token: string, spec: RequestSpec, lane: Lane, readonly batch: Batch, readonly index: number) {
     super(token, spec)
+    this.lane = lane
   }
 
   onAnswered(): void {
@@ -180,8 +181,8 @@ export class Batch {
     return this.next < row.size
   }
 
-  /** Sends at most so many; returns how many were sent. */
-  pump(pool: ApnsPool, most: number): number {
+  /** Sends at most so many; returns how many were sent. What waits in the pool takes the turns of this lane. */
+  pump(pool: ApnsPool, lane: Lane, most: number): number {
     let sent = 0
     const { owner, spec } = this
     while (sent < most && spec !== undefined && this.halt === undefined && this.seek()) {
@@ -209,6 +210,7 @@ export class Batch {
           collapsible: spec.collapsible || this.collapsesAlone,
           retransmit: spec.retransmit
         },
+        lane,
         this,
         index
       )

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import { fstatSync } from "node:fs"
-import { type FileHandle, open as openFile, stat } from "node:fs/promises"
+import { type FileHandle, open as openFile, realpath, stat } from "node:fs/promises"
 import { hostname } from "node:os"
 import { dirname, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
@@ -214,6 +214,18 @@ const durable = (sql: SqlClient, disk: Disk | undefined): SqlClient["withTransac
 
 const isFolder = (path: string): Promise<boolean> => stat(path).then((found) => found.isDirectory(), () => false)
 
+/**
+ * The path without symbolic links. SQLite resolves them too, and names its log by the result; and the lock has to be the same
+ * one by whatever name the file is opened.
+ */
+const realPath = (path: string): Promise<string> =>
+  realpath(path).catch(async (cause) => {
+    if (!isMissing(cause)) throw cause
+    // a link may lead to a file that is yet to be made
+    await (await openFile(path, "a")).close()
+    return realpath(path)
+  })
+
 const isPath: Options.Check = (file) =>
   typeof file !== "string"
     ? `it must be the path of a file, not ${Options.show(file)}`
@@ -240,12 +252,13 @@ export const make = (
     // SQLite takes a 32-bit number
     const timeout = Math.min(2 ** 31 - 1, Math.ceil(yield* Options.positiveMillis("busyTimeout", busyTimeout)))
     if (yield* Effect.promise(() => isFolder(file))) return yield* broken(new Error("it is a folder"))
+    const path = yield* attempt(() => realPath(resolve(file)))
     const open = (path: string, timeout: number) =>
       Effect.acquireRelease(
         Effect.try({
           try: () =>
             libsql.createClient({
-              url: pathToFileURL(resolve(path)).href,
+              url: pathToFileURL(path).href,
               intMode: "number",
               timeout,
               concurrency: 1
@@ -256,7 +269,7 @@ export const make = (
       )
 
     // the lock is a transaction that stays open: the system ends it with the process, even after a crash
-    const lock = yield* open(`${file}-owner`, 50)
+    const lock = yield* open(`${path}-owner`, 50)
     const now = yield* DateTime.now
     const takeLock = async () => {
       const writing = await lock.transaction("write")
@@ -275,7 +288,7 @@ export const make = (
         // with a client that is closed at once, since one that has read something may block writers
         const found = yield* Effect.either(Effect.scoped(
           Effect.flatMap(
-            open(`${file}-owner`, 50),
+            open(`${path}-owner`, 50),
             (client) => attempt(() => client.execute("SELECT pid, host, since FROM owner"))
           )
         ))
@@ -297,15 +310,15 @@ export const make = (
       (transaction) => Effect.sync(() => transaction.close())
     )
 
-    const client = yield* open(file, timeout)
+    const client = yield* open(path, timeout)
     yield* attempt(() => client.execute("PRAGMA journal_mode = WAL"))
     yield* attempt(() => client.execute("PRAGMA synchronous = NORMAL"))
     const disk = durability === "process"
       ? undefined
       : yield* Effect.acquireRelease(
         attempt(async () => {
-          await syncFolder(dirname(resolve(file)))
-          return new Disk(`${file}-wal`)
+          await syncFolder(dirname(path))
+          return new Disk(`${path}-wal`)
         }),
         (disk) => Effect.promise(() => disk.close().catch(() => {}))
       )

@@ -397,20 +397,35 @@ class Writer implements Outbox.Outbox {
           })
         )
       )
-      yield* Effect.tapError(
-        filling,
-        (error) => began && known === undefined && isInvalid(error) ? this.abandon(campaign.id, writer) : Effect.void
+      return yield* Effect.gen(this, function*() {
+        yield* Effect.tapError(
+          filling,
+          (error) => began && known === undefined && isInvalid(error) ? this.abandon(campaign.id, writer) : Effect.void
+        )
+        if (total === 0) return yield* noTokens()
+        const fingerprint = `${campaign.fingerprint} ${list.digest()}`
+        if (known !== undefined) {
+          return yield* total === known.total
+            ? this.known(campaign, fingerprint)
+            : new CampaignConflict({ id: campaign.id, differs: "tokens" })
+        }
+        yield* this.endFilling(campaign, writer, number, total, fingerprint)
+        return { id: campaign.id, created: true, total }
+      }).pipe(
+        Effect.onError(() => began && known === undefined ? this.stopWriting(campaign.id, writer) : Effect.void)
       )
-      if (total === 0) return yield* noTokens()
-      const fingerprint = `${campaign.fingerprint} ${list.digest()}`
-      if (known !== undefined) {
-        return yield* total === known.total
-          ? this.known(campaign, fingerprint)
-          : new CampaignConflict({ id: campaign.id, differs: "tokens" })
-      }
-      yield* this.endFilling(campaign, writer, number, total, fingerprint)
-      return { id: campaign.id, created: true, total }
     })
+
+  /** Lets another writer go on at once. Where the database does not take that, it goes on when this one counts as dead. */
+  private stopWriting(id: string, writer: string): Effect.Effect<void> {
+    return Effect.ignore(Effect.timeout(
+      Effect.disconnect(Effect.interruptible(this.db.run(
+        `UPDATE @campaigns SET writer = NULL, writer_at = NULL WHERE id = $1 AND writer = $2 AND status = 'filling'`,
+        [id, writer]
+      ))),
+      "2 seconds"
+    ))
+  }
 
   /** Deletes what this writer has written of a campaign that turned out to be invalid. */
   private abandon(id: string, writer: string): Effect.Effect<void, CampaignBusy | SqlError> {
@@ -675,7 +690,12 @@ const progressOf = (row: Row): Outbox.Progress => {
     retrying: numberOf(row["retrying"]),
     left,
     reason: optionalText(row["reason"]) ?? optionalText(row["last_error"]),
-    at: DateTime.unsafeMake(numberOf(row["send_at"])),
-    expiresAt: DateTime.unsafeMake(numberOf(row["expires_at"]))
+    at: instantOf(row["send_at"]),
+    expiresAt: instantOf(row["expires_at"])
   }
 }
+
+/** The last instant of a `Date`: a campaign that is sent just before it ends after it. */
+const lastMillis = 8.64e15
+
+const instantOf = (value: unknown): DateTime.Utc => DateTime.unsafeMake(Math.min(lastMillis, numberOf(value)))

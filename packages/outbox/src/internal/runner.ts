@@ -1,6 +1,7 @@
 import type { RequestSpec } from "@effect-apns/core/unstable/RequestSpec"
 import { TimeSpan } from "@effect-apns/models"
 import { type ApnsPool, TypeId as PoolTypeId } from "@effect-apns/pool/ApnsPool"
+import { type Lane, makeLane } from "@effect-apns/pool/unstable/Delivery"
 import * as Parts from "@effect-apns/pool/unstable/Send"
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
@@ -49,6 +50,8 @@ const unitTokens = 5000
 const unitBatches = 256
 /** When to try a batch again that cannot be sent as it is in the database. */
 const unreadableMillis = 15 * 60_000
+/** Of so many due batches at most the tenants are read one by one. */
+const dueAtOnce = 1000
 /** How many units are held at once, of all tenants and of one. */
 const maxUnits = 64
 const maxUnitsOfTenant = 3
@@ -74,6 +77,9 @@ const noTags: ReadonlyArray<never> = []
 /** The ids of all runners of this process, on any database. */
 const runnersOfThisProcess = globalValue("@effect-apns/outbox/runners", () => new Set<string>())
 
+/** On a libSQL file: a runner that is about to register must not be forgotten by another one of this process. */
+const registering = globalValue("@effect-apns/outbox/registering", () => Effect.unsafeMakeSemaphore(1))
+
 const batchOf = ({ batch }: Batches.Snapshot): Batch => batch
 
 interface Settings {
@@ -89,7 +95,8 @@ interface Settings {
 
 /** Batches of one tenant that are being sent. */
 class Unit {
-  pool: ApnsPool | undefined = undefined
+  private pool: ApnsPool | undefined = undefined
+  private lane: Lane | undefined = undefined
   private current = 0
   /** How many may be sent by the tenant's rate. */
   allowance = Infinity
@@ -97,9 +104,26 @@ class Unit {
 
   constructor(readonly tenant: string, readonly batches: ReadonlyArray<Batch>) {}
 
+  /**
+   * As for a bulk, its notifications wait in a lane of their own: they do not count for the pool's limit of single
+   * notifications, nor do these wait behind them. Units of one tenant share the lane: if they took turns, each checkpoint
+   * would write rows for all of them.
+   */
+  opened(pool: ApnsPool, others: Iterable<Unit>): void {
+    this.pool = pool
+    for (const other of others) {
+      if (other.tenant === this.tenant && other.pool === pool) this.lane = other.lane
+    }
+    this.lane ??= makeLane()
+  }
+
+  get sendsOn(): ApnsPool | undefined {
+    return this.pool
+  }
+
   pump(most: number): number {
-    const { pool } = this
-    if (pool === undefined) return 0
+    const { lane, pool } = this
+    if (pool === undefined || lane === undefined) return 0
     let sent = 0
     while (sent < most && this.allowance > 0 && this.current < this.batches.length) {
       const batch = this.batches[this.current]
@@ -107,7 +131,7 @@ class Unit {
         this.current++
         continue
       }
-      const now = batch.pump(pool, Math.min(most - sent, this.allowance))
+      const now = batch.pump(pool, lane, Math.min(most - sent, this.allowance))
       this.allowance -= now
       sent += now
     }
@@ -210,8 +234,10 @@ class Engine {
 
   /** Fills the window, evenly from all units. */
   pump(): void {
-    // other runners may have its batches: nothing more is sent before the lock was renewed in the database
-    if (this.clock.unsafeCurrentTimeMillis() > this.leaseEnd) return
+    // other runners may have its batches: nothing more is sent before the lock was renewed in the database. A clock that was
+    // set back does not tell how long ago that was
+    const now = this.clock.unsafeCurrentTimeMillis()
+    if (now > this.leaseEnd || now < this.leaseEnd - this.settings.lockMillis) return
     // an outcome that comes while submitting must not call this again from inside
     this.pumpAgain = true
     if (this.pumping) return
@@ -249,7 +275,7 @@ class Engine {
   }
 
   private lose(batch: Batch): void {
-    batch.lose(this.unitOf.get(batch)?.pool)
+    batch.lose(this.unitOf.get(batch)?.sendsOn)
     this.lostCount++
     event.lost.unsafeUpdate(1, noTags)
     this.ended(batch)
@@ -555,12 +581,22 @@ class Engine {
         if (taken.length === 0) continue
         took = true
         event.taken.unsafeUpdate(taken.length, noTags)
-        yield* Effect.forkDaemon(this.runUnit(tenant, taken))
+        this.startUnit(yield* Effect.forkDaemon(this.runUnit(tenant, taken)))
         this.starting.set(tenant, (this.starting.get(tenant) ?? 0) + 1)
       }
       if (!took) yield* this.pause
     }
   })
+
+  private readonly fibers = new Set<Fiber.RuntimeFiber<void>>()
+
+  private startUnit(fiber: Fiber.RuntimeFiber<void>): void {
+    this.fibers.add(fiber)
+    fiber.addObserver(() => this.fibers.delete(fiber))
+  }
+
+  /** Releases the pools of units that could not be finished, since the database is away. */
+  readonly endUnits: Effect.Effect<void> = Effect.suspend(() => Fiber.interruptAll(this.fibers))
 
   /** Units whose pool is being opened. */
   private readonly starting = new Map<string, number>()
@@ -593,6 +629,28 @@ class Engine {
 
   /** Tenants for whom something is due, in turn. */
   private dueTenants(most: number): Effect.Effect<ReadonlyArray<string>, SqlError> {
+    const { lastTenant } = this
+    return Effect.flatMap(
+      // whatever is scheduled for later costs nothing here
+      this.db.run(
+        `SELECT tenant, COUNT(*) AS due FROM (
+           SELECT tenant FROM @batches WHERE state = 1 AND acquired_by IS NULL AND due_at <= (SELECT @now)
+           ORDER BY due_at LIMIT ${dueAtOnce}
+         ) AS due GROUP BY tenant`
+      ),
+      (found) => {
+        if (found.reduce((sum, row) => sum + numberOf(row["due"]), 0) >= dueAtOnce) return this.dueTenantsOfMany(most)
+        // not in the order of the database, whose collation may be any
+        const tenants = found.map((row) => textOf(row["tenant"])).sort()
+        const later = tenants.filter((tenant) => tenant > lastTenant)
+        const others = tenants.filter((tenant) => tenant <= lastTenant)
+        return Effect.succeed([...later, ...others].slice(0, most))
+      }
+    )
+  }
+
+  /** The same where so much is due that it may all be of a few tenants. */
+  private dueTenantsOfMany(most: number): Effect.Effect<ReadonlyArray<string>, SqlError> {
     const { db, lastTenant } = this
     const after = (tenant: string) =>
       Effect.map(
@@ -709,7 +767,10 @@ class Engine {
   }
 
   private runUnit(tenant: string, taken: ReadonlyArray<Taken>): Effect.Effect<void> {
+    let isStarting = true
     const started = () => {
+      if (!isStarting) return
+      isStarting = false
       const count = (this.starting.get(tenant) ?? 1) - 1
       if (count <= 0) this.starting.delete(tenant)
       else this.starting.set(tenant, count)
@@ -782,7 +843,7 @@ class Engine {
         )
       }
       const unit = new Unit(tenant, batches)
-      if (Either.isRight(pool)) unit.pool = pool.right
+      if (Either.isRight(pool)) unit.opened(pool.right, this.units)
       for (const batch of batches) {
         this.unitOf.set(batch, unit)
         if (this.state !== "running") batch.stopSending("stopping")
@@ -800,6 +861,8 @@ class Engine {
       Effect.onExit((exit) => {
         if (Exit.isSuccess(exit)) return Effect.void
         started()
+        // only when the runner ends
+        if (Cause.isInterruptedOnly(exit.cause)) return Effect.void
         return Effect.zipRight(
           Effect.logError(
             "A defect in the outbox's runner: what it was about to send is tried again in a minute",
@@ -862,16 +925,15 @@ class Engine {
   // -------------------------------------------------------------------------
 
   readonly register: Effect.Effect<void, SqlError> = Effect.suspend(() => {
+    const { db } = this
     const now = this.clock.unsafeCurrentTimeMillis()
     runnersOfThisProcess.add(this.id)
-    return Effect.map(
-      this.db.run(
-        `INSERT INTO @runners (id, host, pid, started_at, beat_at, lock_millis) VALUES ($1, $2, $3, @now, @now, $4)
-         ON CONFLICT (id) DO NOTHING`,
-        [this.id, cut(hostname(), 200), process.pid, this.settings.lockMillis]
-      ),
-      () => this.renewed(now)
+    const insert = db.run(
+      `INSERT INTO @runners (id, host, pid, started_at, beat_at, lock_millis) VALUES ($1, $2, $3, @now, @now, $4)
+       ON CONFLICT (id) DO NOTHING`,
+      [this.id, cut(hostname(), 200), process.pid, this.settings.lockMillis]
     )
+    return Effect.map(db.isOfThisProcess ? registering.withPermits(1)(insert) : insert, () => this.renewed(now))
   })
 
   readonly beats: Effect.Effect<void> = Effect.gen(this, function*() {
@@ -931,13 +993,13 @@ class Engine {
     const forget = db.run(`DELETE FROM @runners WHERE beat_at < @now - lock_millis AND lock_millis <= $1`, [
       reachableMillis
     ])
-    const here = Array.from(runnersOfThisProcess)
-    return Effect.zipRight(
-      db.isOfThisProcess && here.length < 1000
-        ? Effect.zipRight(forget, db.run(`DELETE FROM @runners WHERE id NOT IN (${places(here.length)})`, here))
-        : forget,
-      this.takeOver
-    )
+    const forgetOthers = registering.withPermits(1)(Effect.suspend(() => {
+      const here = Array.from(runnersOfThisProcess)
+      return here.length < 1000
+        ? Effect.asVoid(db.run(`DELETE FROM @runners WHERE id NOT IN (${places(here.length)})`, here))
+        : Effect.void
+    }))
+    return Effect.zipRight(db.isOfThisProcess ? Effect.zipRight(forget, forgetOthers) : forget, this.takeOver)
   })
 
   private readonly takeOver: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
@@ -1092,7 +1154,7 @@ class Engine {
       `${underWay} notifications had no answer within the time to drain: they are sent again by another runner, under the same apns-id`
     )
     for (const [batch, unit] of this.unitOf) {
-      batch.abandon(unit.pool)
+      batch.abandon(unit.sendsOn)
       this.changed(batch)
     }
     yield* this.untilUnitsEnd(2000)
@@ -1396,6 +1458,7 @@ export const make = <PE, PR, OE, OR>(
             )
             yield* Fiber.interruptAll(loops)
             yield* Effect.timeoutOption(engine.resilient(engine.unregister), "2 seconds")
+            yield* engine.endUnits
           }).pipe(annotate)
         )
       )

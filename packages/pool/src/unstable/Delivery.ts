@@ -34,7 +34,25 @@ import type * as Either from "effect/Either"
 import type { Place } from "../internal/effects.js"
 import type { Engine } from "../internal/engine.js"
 import type { Member } from "../internal/roster.js"
-import type { Lane } from "../internal/waiting.js"
+import * as internal from "../internal/waiting.js"
+
+/**
+ * Whose turn a delivery takes while it waits for a free stream: set it before the delivery is submitted.
+ *
+ * Deliveries without a lane, such as those of `send`, share one, and at most `maxQueued` of them wait: more are refused
+ * with `QueueFull`. Those of a lane of their own, such as those of a `sendAll`, are not counted: whoever submits them
+ * limits how many there are. Lanes take turns, one delivery each. A lane belongs to one pool.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export type Lane = internal.Lane
+
+/**
+ * @since 1.0.0
+ * @category constructors
+ */
+export const makeLane = (): Lane => new internal.Lane()
 
 /**
  * Where a delivery is.
