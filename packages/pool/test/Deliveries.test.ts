@@ -705,15 +705,19 @@ describe("answers", () => {
       assert.deepStrictEqual(metrics, ["failed MalformedResponse"])
     }))
 
-  it.scoped("accepted or rejected -> its connection is useful; where the connection itself is what is wrong -> retired", () =>
+  it.scoped("accepted or rejected -> its connection is useful; an error of the server -> not; where the connection itself is what is wrong -> retired", () =>
     Effect.gen(function*() {
       for (
-        const [status, reason, answered, calls] of [
-          [200, undefined, true, []],
-          [400, "BadDeviceToken", true, []],
-          [403, "ExpiredProviderToken", false, ["retire"]],
-          [400, "IdleTimeout", false, ["retire"]],
-          [503, "Shutdown", false, ["retire"]]
+        const [status, reason, answered, troubled, calls] of [
+          [200, undefined, true, false, []],
+          [400, "BadDeviceToken", true, false, []],
+          [429, "TooManyRequests", true, false, []],
+          [499, "Unknown", true, false, []],
+          [500, "InternalServerError", false, true, []],
+          [503, "ServiceUnavailable", false, true, []],
+          [403, "ExpiredProviderToken", false, false, ["retire"]],
+          [400, "IdleTimeout", false, false, ["retire"]],
+          [503, "Shutdown", false, false, ["retire"]]
         ] as const
       ) {
         const { fake, submit } = yield* make()
@@ -721,7 +725,7 @@ describe("answers", () => {
         const { member } = push
         assert.strictEqual(member?.answered, false)
         fake.answer(push, status, reason)
-        assert.deepStrictEqual([member?.answered, fake.calls], [answered, calls], reason)
+        assert.deepStrictEqual([member?.answered, member?.troubled, fake.calls], [answered, troubled, calls], reason)
       }
     }))
 

@@ -1157,6 +1157,65 @@ describe("back-off", () => {
       assert.strictEqual(made.owner.pumped, pumped + 1)
     }))
 
+  for (const errors of [0, 1, 3]) {
+    it.scopedLive(`a connection lives for ten seconds, and ${errors} of its requests were answered, with errors of the server -> the back-off ${errors === 0 ? "continues until one is" : "is over"}`, () =>
+      Effect.gen(function*() {
+        const made = yield* twice()
+        const [, , fake] = made.fakes
+        if (fake === undefined) throw new Error("it is open")
+        fake.member.used = true
+        for (let i = 0; i < errors; i++) made.roster.onTrouble(fake.member)
+        yield* made.pass(9_999)
+        assert.isDefined(made.roster.counters.unreachable)
+        yield* made.pass(1)
+        assert.strictEqual(made.roster.counters.unreachable === undefined, errors > 0)
+        yield* made.pass(5_000)
+        made.roster.onTrouble(fake.member)
+        assert.isUndefined(made.roster.counters.unreachable)
+        assert.isFalse(fake.member.answered)
+        // it was of no use: the next one waits
+        yield* drop(made, 2)
+        assert.strictEqual(yield* wait(made), 4_000)
+      }))
+  }
+
+  for (const size of [1, 2, 10]) {
+    it.scopedLive(`a pool of ${size}, GOAWAY in good order after a few requests and without a useful answer, again and again -> the first ${size + 20} are replaced at once, the next one is a failure; a useful answer ends it`, () =>
+      Effect.gen(function*() {
+        const made = yield* make(size, Schedule.spaced("5 seconds"))
+        /** The newest connection takes so many requests and asks for another one; the answers may still come. */
+        const rotate = (inFlight: number) =>
+          Effect.gen(function*() {
+            const fake = made.fakes.at(-1)
+            if (fake === undefined) throw new Error("it is open")
+            fake.member.used = true
+            fake.inFlight = inFlight
+            fake.retire(rotated)
+            yield* made.pass(0)
+            return fake
+          })
+        // many requests are worth a connection
+        for (let i = 0; i < 50; i++) yield* rotate(9)
+        assert.strictEqual(made.network.attempts, size + 50)
+        for (let i = 0; i < size + 20; i++) yield* rotate(1 + i % 8)
+        assert.strictEqual(made.network.attempts, 2 * size + 70)
+        assert.isUndefined(made.roster.failure)
+        const last = yield* rotate(8)
+        assert.strictEqual(made.network.attempts, 2 * size + 70)
+        assert.strictEqual(made.roster.failure, rotated)
+        yield* made.pass(5_000)
+        assert.strictEqual(made.network.attempts, 2 * size + 71)
+        // it closes in the end: no second failure
+        last.close(rotated)
+        answer(made, made.fakes.length - 1)
+        for (let i = 0; i < size + 21; i++) yield* rotate(1)
+        // the one that had answered does not count
+        assert.strictEqual(made.network.attempts, 3 * size + 92)
+        yield* rotate(1)
+        assert.strictEqual(made.network.attempts, 3 * size + 92)
+      }).pipe(quiet))
+  }
+
   it.scopedLive("a connection lives for ten seconds but is draining -> the back-off continues", () =>
     Effect.gen(function*() {
       const made = yield* twice()
@@ -1168,6 +1227,7 @@ describe("back-off", () => {
       yield* made.pass(10_000)
       const { pumped } = made.owner
       fake.member.onDue()
+      made.roster.onTrouble(fake.member)
       assert.strictEqual(made.owner.pumped, pumped)
       assert.isDefined(made.roster.counters.unreachable)
     }))

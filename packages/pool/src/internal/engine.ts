@@ -177,7 +177,10 @@ export class Engine implements Owner {
     const { member } = delivery
     // if a new connection cannot repair the credentials, the caller must: replacing connections would not help
     if (info.connection === "recycle") member?.unsafe?.retire()
-    else if (member !== undefined && !member.answered) this.roster.onUseful(member)
+    else if (member !== undefined && !member.answered) {
+      if (response.status >= 500) this.roster.onTrouble(member)
+      else this.roster.onUseful(member)
+    }
     if (this.state === "closed") return this.settleAnswered(delivery, now)
     // after an error inside APNs it is unknown how much was processed
     if (response.status === 500) delivery.inTrouble().doubtful = true

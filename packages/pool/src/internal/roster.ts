@@ -51,6 +51,12 @@ export const unprovenLimit = 8
 const doorWidth = 4
 
 /**
+ * How many connections in a row, beside as many as the pool has, may ask for another one by GOAWAY although they carry few
+ * requests, and before a useful answer comes: it may come later.
+ */
+const rotationsAhead = 20
+
+/**
  * If the process did not stand still: how long a PING may wait for its answer before another connection is opened for
  * waiting requests. Longer than a round trip on most networks, so that no connection is opened without need.
  */
@@ -79,6 +85,8 @@ export class Member implements UnstableConnection.Listener, Deadlines.Entry {
   used = false
   /** An answer came on it that shows that it is useful. */
   answered = false
+  /** Errors of the server came on it as answers: they show that the server is there, and no more. */
+  troubled = false
   /** Whether it was useful has been decided. */
   decided = false
   /** When it was opened. */
@@ -146,13 +154,15 @@ export interface Counters {
  * useful answer came on it, and it ended within {@link shortLifeMillis}, or requests were sent on it, or it never answered
  * a PING.
  * While it is failing, connections are opened one at a time, each after the wait of the reconnect schedule. It ends when a
- * connection is proven: by its first answer, or by a PONG and by staying open for {@link shortLifeMillis}. Being opened is
- * no proof, since many broken servers accept connections. After the first answer of a connection the next failure also
- * starts with the shortest wait.
+ * connection is proven: by its first useful answer, or by a PONG and by staying open for {@link shortLifeMillis}, if every
+ * request that was sent on it was answered at least with an error. Being opened is no proof, since many broken servers accept
+ * connections; nor is a PONG, if requests get no answer. After the first useful answer of a connection the next failure also
+ * starts with the shortest wait. An error of the server (5xx) is an answer, and not a useful one.
  *
  * **The ceiling.** A server may answer once and close, again and again. So after as many replacements as the pool has
  * connections, there is at most one for each {@link Roster.ceilingMillis}, for any cause. Only after GOAWAY with NO_ERROR
- * that includes requests is the connection replaced at once: that is how servers should ask for another connection.
+ * that includes requests is the connection replaced at once: that is how servers should ask for another connection. But a
+ * server that does it again and again after a few requests, and gives no useful answer, is failing too.
  *
  * **The spare.** After a pause the network may have dropped a connection silently: that is only known when its PING has no
  * answer, which takes seconds. So if requests wait and every connection is suspect, one more connection is opened, and
@@ -190,6 +200,8 @@ export class Roster {
   private readonly door = new Budget(doorWidth)
   /** Until when the ceiling is reached. */
   private ceiling = -Infinity
+  /** Since the last connection's first useful answer: how many have asked for another one by GOAWAY with few requests on them. */
+  private rotations = 0
 
   private unreachable: Unreachable | undefined = undefined
   private warned: "no" | "one" | "all" = "no"
@@ -287,17 +299,30 @@ export class Roster {
   onUseful(member: Member): void {
     member.answered = true
     member.most = Infinity
+    this.rotations = 0
     this.deadlines.remove(member)
     this.place = undefined
     this.endBackOff()
   }
 
+  /** The server has answered with an error: it is there, which is enough for a connection that stays open. */
+  onTrouble(member: Member): void {
+    member.troubled = true
+    if (this.failing && this.deadlines.now() - member.since >= shortLifeMillis) this.proveOpen(member)
+  }
+
   onSurvived(member: Member): void {
     if (member.unsafe?.state !== "active") return
     member.most = Infinity
-    // if not even the PING after SETTINGS was answered, being open proves nothing
-    if (member.unsafe.proven) this.endBackOff()
+    this.proveOpen(member)
     this.owner.pump()
+  }
+
+  /** It has been open for {@link shortLifeMillis}. */
+  private proveOpen(member: Member): void {
+    // if not even the PING after SETTINGS was answered, or no request at all, being open proves nothing
+    if (member.unsafe?.state !== "active" || !member.unsafe.proven) return
+    if (!member.used || member.troubled) this.endBackOff()
   }
 
   /** Credentials that APNs refuses will be refused on every connection: the pool closes, with the reason. */
@@ -651,7 +676,11 @@ export class Roster {
     if (cause._tag === "ScopeClosed") return "ended"
     this.lost++
     this.deadlines.remove(member)
-    if (member.used && isRotation(cause)) return "rotated"
+    if (member.used && isRotation(cause)) {
+      // one with many requests is worth a connection, and uses up those that wait
+      const many = (member.unsafe?.inFlight ?? 0) > unprovenLimit
+      if (member.answered || many || ++this.rotations <= this.slots.length + rotationsAhead) return "rotated"
+    }
     this.decideUsefulness(member, cause)
     return "ended"
   }

@@ -93,6 +93,30 @@ const servers: Record<string, Server> = {
         }),
         Effect.never
       )),
+  "answers each request with an error and a GOAWAY that includes it": (parts) =>
+    atRequest(parts, (connection) =>
+      Effect.sync(() => {
+        connection.unsafe.retire(goaway(0, 1))
+        return Response.make({ status: 503, body: { reason: "ServiceUnavailable" } })
+      })),
+  "answers each request with an error and closes": (parts) =>
+    atRequest(parts, (connection) =>
+      Effect.as(
+        Effect.forkDaemon(Effect.zipRight(Effect.yieldNow(), close(dropped)(connection))),
+        Response.make({ status: 500, body: { reason: "InternalServerError" } })
+      )),
+  "answers PINGs, and no request": (parts) =>
+    Effect.suspend(() => {
+      const test = Transport.makeTest()
+      const pongs = new Frame.Reader((type, flags, _id, payload) => {
+        if (type !== Frame.FrameType.PING || (flags & Frame.Flag.ACK) !== 0) return
+        const pong = Frame.ping(payload.slice(), true)
+        setImmediate(() => test.receive(pong))
+      }, Frame.preface().length)
+      test.onWrite = (bytes) => pongs.push(bytes)
+      test.receive(Frame.settings([[Frame.SettingId.MAX_CONCURRENT_STREAMS, 1000]]))
+      return Effect.orDie(Connection.fromTransport(test.transport, {}, parts))
+    }),
   "sends its SETTINGS, and then nothing, to PINGs neither": (parts) =>
     Effect.suspend(() => {
       const test = Transport.makeTest()
@@ -158,6 +182,27 @@ export const describeBackOff = (size: number): void => {
           }).pipe(Effect.provide(quiet)), 60_000)
       }
     }
+
+    it.live(
+      "busy, a server that sends GOAWAY that includes the first request, and answers nothing -> not one connection for each request",
+      () =>
+        Effect.gen(function*() {
+          const { first, tenth } = yield* observe(
+            (parts) =>
+              atRequest(parts, (connection) =>
+                Effect.zipRight(
+                  Effect.sync(() => connection.unsafe.retire(goaway(0, 2 ** 31 - 1))),
+                  Effect.never
+                )),
+            size,
+            true
+          )
+          // at first it is as if the server rotates connections before it answers
+          assert.isAtMost(first, 2 * size + 40)
+          assert.isAtMost(tenth, 4)
+        }).pipe(Effect.provide(quiet)),
+      60_000
+    )
 
     it.live(
       "busy, a server that closes after each answer -> about 2 connections a second",
