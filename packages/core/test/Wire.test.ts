@@ -594,6 +594,30 @@ describe("the provider token", () => {
       assert.deepStrictEqual(messages, ["The provider token could not be refreshed"])
     }))
 
+  it.scoped("one cannot be signed, and the logger throws when it is told -> it is taken when it can be signed", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(start)
+      const peer = new Peer()
+      const connection = yield* connect(peer, { credentials: { ...(yield* credentials), sharing: "none" } })
+      const { token } = yield* send(connection, new Recorder())
+      peer.accept(1)
+      yield* Effect.addFinalizer(() => Effect.sync(() => setSign(undefined)))
+      setSign(() => {
+        throw new Error("the key store is gone")
+      })
+      yield* TestClock.setTime(start + 50 * minute)
+      yield* tick
+      setSign(undefined)
+      yield* TestClock.setTime(start + 51 * minute)
+      yield* tick
+      assert.notStrictEqual((yield* send(connection, new Recorder())).token, token)
+    }).pipe(Effect.provide(Logger.replace(
+      Logger.defaultLogger,
+      Logger.make(() => {
+        throw new Error("a bug in a logger")
+      })
+    ))))
+
   it.scoped("the connection is closed -> none is signed for it any more", () =>
     Effect.gen(function*() {
       const { connection, signer } = yield* opened

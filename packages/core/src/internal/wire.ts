@@ -481,7 +481,9 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
         if (Exit.isFailure(exit)) {
           // one warning, not one each minute
           const level = failing ? LogLevel.Debug : LogLevel.Warning
-          yield* Effect.logWithLevel(level, "The provider token could not be refreshed", exit.cause)
+          const warning = Effect.logWithLevel(level, "The provider token could not be refreshed", exit.cause)
+          // a logger is code of the program and may throw: that must not be the end of new tokens
+          yield* Effect.catchAllCause(warning, () => Effect.void)
         }
         failing = Exit.isFailure(exit)
         this.useToken()
