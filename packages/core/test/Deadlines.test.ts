@@ -511,6 +511,40 @@ describe("Deadlines", () => {
       assert.deepStrictEqual([Array.isArray(heap) ? heap.length : NaN, bucketsOf(deadlines)], [2, 2])
     }))
 
+  for (const times of [1, 100]) {
+    it.scopedLive(`2,000 entries that take long, of ${times} points in time, are due at once -> each is called once, in order, and the event loop does other work in between`, () =>
+      Effect.gen(function*() {
+        const clock = new HandClock()
+        const deadlines = yield* Effect.withClock(Deadlines.make, clock)
+        const order: Array<number> = []
+        const count = 2_000
+        let turns = 0
+        const turn = () => {
+          if (order.length === count) return
+          turns++
+          setImmediate(turn)
+        }
+        for (let i = 0; i < count; i++) {
+          const entry = new Entry(i % times, order)
+          entry.then = () => {
+            if (order.length === 1) setImmediate(turn)
+            // all together 400 milliseconds
+            const start = performance.now()
+            while (performance.now() - start < 0.2);
+          }
+          deadlines.set(entry, 500 + i % times)
+        }
+        yield* clock.advance(0)
+        clock.millis = 1_000
+        clock.wake()
+        while (order.length < count) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        yield* clock.advance(0)
+        assert.lengthOf(order, count)
+        assert.deepStrictEqual(order, [...order].sort((a, b) => a - b))
+        assert.isAbove(turns, 1)
+      }))
+  }
+
   it.scoped("the clock is set back while nothing is due -> the time goes on from the latest that was seen", () =>
     Effect.gen(function*() {
       const clock = new HandClock()

@@ -91,6 +91,13 @@ const maxSleepMillis = 2_147_483_647
  */
 const lateMillis = 20
 
+/**
+ * Very many entries may be due at once, and each may do much: after this time the event loop goes on with other work before the
+ * rest of them. The time is looked at after each {@link entriesPerLook}.
+ */
+const turnMillis = 100
+const entriesPerLook = 32
+
 /** Timers may end a little early: how far the clock may be before the end of a sleep. */
 const earlyMillis = 50
 
@@ -209,11 +216,14 @@ class Wheel implements Deadlines {
     }
   }
 
-  private sweep(): void {
+  /** Calls what is due. Returns `true` if it took long, and there may be more. */
+  private sweep(): boolean {
     const now = this.now()
+    const before = performance.now()
+    let called = 0
     for (;;) {
       const bucket = this.heap[0]
-      if (bucket === undefined || bucket.at > now) return
+      if (bucket === undefined || bucket.at > now) return false
       const entry = bucket.first
       if (entry === undefined) {
         this.pop()
@@ -227,6 +237,7 @@ class Wheel implements Deadlines {
         } catch (defect) {
           this.defects.push(defect)
         }
+        if (++called % entriesPerLook === 0 && performance.now() - before > turnMillis) return true
       }
     }
   }
@@ -302,10 +313,13 @@ class Wheel implements Deadlines {
     )
     return Effect.flatMap(wait, (slept) => {
       if (slept) this.passed(from + millis)
-      const sweep = Effect.suspend(() => {
-        this.sweep()
+      const sweep: Effect.Effect<void> = Effect.suspend(() => {
+        const more = this.sweep()
         // a logger is code of the program and may throw
-        return this.defects.length === 0 ? Effect.void : Effect.catchAllCause(this.logDefects, () => Effect.void)
+        const logged = this.defects.length === 0
+          ? Effect.void
+          : Effect.catchAllCause(this.logDefects, () => Effect.void)
+        return more ? Effect.zipRight(logged, Effect.zipRight(socketsRead, sweep)) : logged
       })
       return this.late || performance.now() - before - millis > lateMillis ? Effect.zipRight(socketsRead, sweep) : sweep
     })
