@@ -41,17 +41,23 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Eithers from "effect/Either"
+import * as Encoding from "effect/Encoding"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as aborts from "./internal/aborts.js"
 import * as failures from "./internal/failures.js"
 import * as files from "./internal/files.js"
+import * as sources from "./internal/source.js"
 
 export {
   /**
@@ -92,7 +98,7 @@ export declare namespace Either {
 
 /**
  * Who is sending, in one of these ways: a token signing key, a client certificate as PEM, one as PKCS#12, or
- * credentials that were made before.
+ * credentials that were made before. An empty text counts as not given, as empty variables of the environment do.
  *
  * @since 1.0.0
  * @category options
@@ -123,9 +129,9 @@ export type Sender =
   }
   | {
     /** The certificate as PEM; may hold the key too. */
-    readonly cert: string
+    readonly cert: string | Uint8Array
     /** The private key as PEM. Default: the key in `cert`. */
-    readonly certKey?: string | undefined
+    readonly certKey?: string | Uint8Array | undefined
     readonly passphrase?: string | undefined
   }
   | {
@@ -134,8 +140,8 @@ export type Sender =
     readonly passphrase?: string | undefined
   }
   | {
-    /** The content of a `.p12` or `.pfx` file. */
-    readonly pkcs12: Uint8Array
+    /** The content of a `.p12` or `.pfx` file: its bytes, or base64 of them. */
+    readonly pkcs12: string | Uint8Array
     readonly passphrase?: string | undefined
   }
   | { readonly credentials: Credentials.Credentials }
@@ -146,11 +152,13 @@ export type Sender =
  * @since 1.0.0
  * @category options
  */
-export interface Settings extends Omit<ApnsPool.Resolved, "endpoint" | "credentials" | "proxy"> {
+export interface Settings extends Omit<ApnsPool.Resolved, "endpoint" | "credentials" | "proxy" | "ca"> {
   /** `"production"` (default), `"development"`, `"https://host[:port]"`, or an `Endpoint`. */
   readonly endpoint?: Endpoint.Endpoint | string | undefined
   /** The proxy to go through: its URL, a `Proxy`, or `"env"` for the one in the usual variables. Default: none. */
   readonly proxy?: Proxy.Proxy | string | undefined
+  /** The authorities to trust, as PEM: text, the content of a file, or several of these. Default: those of Node. */
+  readonly ca?: string | Uint8Array | ReadonlyArray<string | Uint8Array> | undefined
 }
 
 /**
@@ -280,8 +288,8 @@ export interface Client {
 
   /**
    * Sends one notification to many devices. Outcomes come as they arrive, one for each token; a failure is the `Left` of
-   * its outcome and never ends the loop. No more tokens are read than can be in progress (`concurrency`), and leaving the
-   * loop cancels those.
+   * its outcome and never ends the loop. About as many tokens are read as can be in progress (`concurrency`), and leaving
+   * the loop cancels those and closes the iterator of the tokens.
    */
   readonly sendAll: <Token extends string, const N extends Notifications.Notification>(
     tokens: Iterable<Token> | AsyncIterable<Token>,
@@ -303,7 +311,10 @@ export interface Client {
   /** What the pool is doing. */
   readonly stats: () => Promise<ApnsPool.Stats>
 
-  /** Waits for outcomes, up to `drainTimeout`, and closes every connection. What is sent later is rejected with `Closed`. */
+  /**
+   * Waits for outcomes, up to `drainTimeout`, and closes every connection. What is sent later is rejected with `Closed`;
+   * so is a loop over `sendAll` or `sendEach`, after the outcomes of the tokens that it had read.
+   */
   readonly close: () => Promise<void>
 
   /** {@link Client.close}, for `await using`. */
@@ -321,8 +332,18 @@ const senders = ["keyFile", "key", "certFile", "cert", "pkcs12File", "pkcs12", "
 /** Bytes of any realm: those of a test runner have another class. */
 const isBytes = (input: unknown): input is Uint8Array => ArrayBuffer.isView(input) && "subarray" in input
 
+const isContent = (input: unknown): input is string | Uint8Array => typeof input === "string" || isBytes(input)
+
+/** Control characters at the beginning, as DER and UTF-16 have, and text has not. */
+const isBinary = (bytes: Uint8Array): boolean => bytes.subarray(0, 16).some((byte) => byte < 9)
+
+/** What is no text as base64, which is read wherever PEM is. */
 const textOf = (content: string | Uint8Array): string =>
-  typeof content === "string" ? content : new TextDecoder().decode(content)
+  typeof content === "string"
+    ? content
+    : isBinary(content)
+    ? Encoding.encodeBase64(content)
+    : new TextDecoder().decode(content)
 
 const checkText = (
   options: object,
@@ -338,52 +359,93 @@ const checkText = (
   return Eithers.void
 }
 
+/** An option with the content of a file. */
+const contentOf = (name: string, content: unknown, what: string): Eithers.Either<string, InvalidOptions> =>
+  isContent(content)
+    ? Eithers.right(textOf(content))
+    : Eithers.left(invalid(name, `give ${what}, as a string or as bytes`))
+
+/** The options of every kind of sender: which one is given is found by their values, since others may be `undefined`. */
+interface Given {
+  readonly keyFile?: string | undefined
+  readonly key?: unknown
+  readonly keyId?: string | undefined
+  readonly teamId?: string | undefined
+  readonly certFile?: string | undefined
+  readonly certKeyFile?: string | undefined
+  readonly cert?: unknown
+  readonly certKey?: unknown
+  readonly pkcs12File?: string | undefined
+  readonly pkcs12?: unknown
+  readonly passphrase?: string | undefined
+  readonly credentials?: Credentials.Credentials | undefined
+}
+
+const isNothing = (value: unknown): boolean => value === undefined || value === ""
+
 const credentialsOf = (
-  options: Sender
+  options: Given
 ): Effect.Effect<Credentials.Credentials, InvalidOptions | Credentials.CredentialsError, FileSystem.FileSystem> =>
   Effect.gen(function*() {
-    const given = senders.filter((name) => Reflect.get(options, name) !== undefined)
+    const given = senders.filter((name) => !isNothing(Reflect.get(options, name)))
     if (given.length !== 1) {
       return yield* invalid(
         given.join(" and ") || "credentials",
         `say who is sending by exactly one of ${senders.join(", ")}`
       )
     }
-    yield* checkText(options, ["passphrase", "certKey", "certKeyFile"], true)
-    if ("credentials" in options) {
-      return Credentials.isCredentials(options.credentials)
-        ? options.credentials
-        : yield* invalid("credentials", "give what Credentials.token, certificate or pkcs12 has made")
-    }
+    yield* checkText(options, ["passphrase", "certKeyFile"], true)
+    const {
+      cert,
+      certFile = "",
+      certKey,
+      credentials,
+      key,
+      keyFile = "",
+      keyId = "",
+      pkcs12,
+      pkcs12File = "",
+      teamId = ""
+    } = options
+    const certKeyFile = options.certKeyFile === "" ? undefined : options.certKeyFile
     const passphrase = secret(options.passphrase)
-    if ("keyFile" in options) {
-      yield* checkText(options, ["keyFile", "keyId", "teamId"], false)
-      const { keyFile, keyId, teamId } = options
-      return yield* Credentials.token({ keyFile, keyId, teamId, passphrase })
-    }
-    if ("key" in options) {
-      yield* checkText(options, ["keyId", "teamId"], false)
-      const { key, keyId, teamId } = options
-      if (typeof key !== "string" && !isBytes(key)) {
-        return yield* invalid("key", "give the content of the .p8 file, as a string or as bytes")
+    switch (given[0]) {
+      case "credentials":
+        return Credentials.isCredentials(credentials)
+          ? credentials
+          : yield* invalid("credentials", "give what Credentials.token, certificate or pkcs12 has made")
+      case "keyFile":
+        yield* checkText(options, ["keyFile", "keyId", "teamId"], false)
+        return yield* Credentials.token({ keyFile, keyId, teamId, passphrase })
+      case "key": {
+        yield* checkText(options, ["keyId", "teamId"], false)
+        const text = yield* contentOf("key", key, "the content of the .p8 file")
+        return yield* Credentials.token({ key: Redacted.make(text), keyId, teamId, passphrase })
       }
-      return yield* Credentials.token({ key: Redacted.make(textOf(key)), keyId, teamId, passphrase })
+      case "certFile":
+        yield* checkText(options, ["certFile"], false)
+        return yield* Credentials.certificate({ certFile, keyFile: certKeyFile, passphrase })
+      case "cert": {
+        const text = yield* contentOf("cert", cert, "the content of the certificate's file")
+        const keyText = isNothing(certKey)
+          ? undefined
+          : yield* contentOf("certKey", certKey, "the content of the key's file")
+        return yield* Credentials.certificate({ cert: text, key: secret(keyText), passphrase })
+      }
+      case "pkcs12File":
+        yield* checkText(options, ["pkcs12File"], false)
+        return yield* Credentials.pkcs12({ file: pkcs12File, passphrase })
+      default:
+        if (isBytes(pkcs12)) return yield* Credentials.pkcs12({ data: pkcs12, passphrase })
+        if (typeof pkcs12 !== "string") {
+          return yield* invalid("pkcs12", "give the bytes of the .p12 file, or base64 of them")
+        }
+        return yield* Effect.catchIf(
+          Credentials.pkcs12({ data: Redacted.make(pkcs12), passphrase }),
+          ({ reason }) => reason === "NotPkcs12",
+          ({ message }) => invalid("pkcs12", message)
+        )
     }
-    if ("certFile" in options) {
-      yield* checkText(options, ["certFile"], false)
-      return yield* Credentials.certificate({ certFile: options.certFile, keyFile: options.certKeyFile, passphrase })
-    }
-    if ("cert" in options) {
-      yield* checkText(options, ["cert"], false)
-      return yield* Credentials.certificate({ cert: options.cert, key: secret(options.certKey), passphrase })
-    }
-    if ("pkcs12File" in options) {
-      yield* checkText(options, ["pkcs12File"], false)
-      return yield* Credentials.pkcs12({ file: options.pkcs12File, passphrase })
-    }
-    return isBytes(options.pkcs12)
-      ? yield* Credentials.pkcs12({ data: options.pkcs12, passphrase })
-      : yield* invalid("pkcs12", "give the bytes of the .p12 file")
   })
 
 const endpointOf = (given: unknown): Eithers.Either<Endpoint.Endpoint, InvalidOptions> =>
@@ -396,11 +458,19 @@ const endpointOf = (given: unknown): Eithers.Either<Endpoint.Endpoint, InvalidOp
     : Eithers.left(invalid("endpoint", "give \"production\", \"development\", \"https://host[:port]\" or an Endpoint"))
 
 const proxyOf = (given: unknown): Eithers.Either<Proxy.Proxy | "env" | undefined, InvalidOptions> =>
-  given === undefined || given === "env" || Proxy.isProxy(given)
+  given === ""
+    ? Eithers.right(undefined)
+    : given === undefined || given === "env" || Proxy.isProxy(given)
     ? Eithers.right(given)
     : typeof given === "string"
     ? Eithers.mapLeft(Proxy.make(given), ({ message }) => invalid("proxy", message))
     : Eithers.left(invalid("proxy", "give the URL of the proxy, a Proxy, or \"env\""))
+
+const authoritiesOf = (given: unknown): Eithers.Either<ReadonlyArray<string> | undefined, InvalidOptions> => {
+  if (isNothing(given)) return Eithers.right(undefined)
+  const several: ReadonlyArray<unknown> = Array.isArray(given) ? given : [given]
+  return Eithers.all(several.map((one) => contentOf("ca", one, "the certificates of authorities as PEM")))
+}
 
 const resolve = (
   options: ClientOptions
@@ -412,94 +482,195 @@ const resolve = (
         ...options,
         endpoint: yield* endpointOf(options.endpoint),
         proxy: yield* proxyOf(options.proxy),
+        ca: yield* authoritiesOf(options.ca),
         credentials: yield* credentialsOf(options)
       }
     })
   )
 
-function* each<A>(items: Iterable<A>): Generator<A, void, undefined> {
-  yield* items
-}
+/** Items are read from an iterable in pieces, so that each costs little: of at most this size ... */
+const mostRead = 256
+/** ... and of this part of what can be under way. */
+const readAtOnce = (concurrency: unknown): number =>
+  Predicate.isNumber(concurrency) && concurrency >= 1
+    ? Math.max(1, Math.min(mostRead, Math.floor(concurrency / 16)))
+    : mostRead
 
-const streamOf = <A>(items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A, failures.Thrown | InvalidOptions> => {
+const streamOf = <A>(
+  items: Iterable<A> | AsyncIterable<A>,
+  concurrency: unknown,
+  stop: sources.Stop<Failure.PoolError>,
+  closing: sources.Closing
+): Stream.Stream<A, failures.Thrown | InvalidOptions | Failure.PoolError> => {
   try {
-    return itemsOf(items)
+    if (Predicate.isObject(items) && Symbol.asyncIterator in items) {
+      return sources.fromAsyncIterable(items, stop, closing)
+    }
+    // a string is an iterable too, but its characters are not tokens
+    return Predicate.isObject(items) && Symbol.iterator in items
+      ? sources.fromIterable(items, readAtOnce(concurrency), stop, closing)
+      : Stream.fail(invalid("tokens", "give an iterable or an async iterable, such as an array"))
   } catch (thrown) {
     return Stream.fail(invalid("tokens", `they cannot be read: ${Printable.thrown(thrown)}`))
   }
-}
-
-const itemsOf = <A>(items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A, failures.Thrown | InvalidOptions> => {
-  if (Predicate.isObject(items) && Symbol.asyncIterator in items) {
-    return Stream.fromAsyncIterable(items, (cause) => new failures.Thrown(cause))
-  }
-  // a string is an iterable too, but its characters are not tokens
-  return Predicate.isObject(items) && Symbol.iterator in items
-    ? Stream.suspend(() => Stream.fromIteratorSucceed(each(items), 256))
-    : Stream.fail(invalid("tokens", "give an iterable or an async iterable, such as an array"))
 }
 
 /** A getter of the caller's options has thrown. */
 const unreadable = (defect: unknown): Effect.Effect<never, InvalidOptions> =>
   Effect.fail(invalid("options", `they cannot be read: ${Printable.thrown(defect)}`))
 
-type Runtime<R> = ManagedRuntime.ManagedRuntime<R, CreateError>
+/** What runs effects: a ManagedRuntime, or the Runtime that it has made. */
+interface Runner<in R> {
+  readonly runFork: <A, E>(effect: Effect.Effect<A, E, R>) => Fiber.RuntimeFiber<A, E | CreateError>
+  readonly runPromiseExit: <A, E>(effect: Effect.Effect<A, E, R>) => Promise<Exit.Exit<A, E | CreateError>>
+}
 
-/** Runs an effect for a caller; a rejection has the stack of that caller. */
-const run = async <A, E, R>(
-  runtime: Runtime<R>,
+const runnerOf = <R>(runtime: Runtime.Runtime<R>): Runner<R> => ({
+  runFork: Runtime.runFork(runtime),
+  runPromiseExit: Runtime.runPromiseExit(runtime)
+})
+
+const aborted = (signals: ReadonlyArray<AbortSignal>): AbortSignal | undefined =>
+  signals.find((signal) => signal.aborted)
+
+const runUntil = <A, E, R>(
+  runner: Runner<R>,
   effect: Effect.Effect<A, E, R>,
-  signal: AbortSignal | undefined,
+  signals: ReadonlyArray<AbortSignal>
+): Promise<Exit.Exit<A, E | CreateError>> =>
+  new Promise((resolve) => {
+    const fiber = runner.runFork(effect)
+    const forget = signals.map((signal) => aborts.listen(signal, () => fiber.unsafeInterruptAsFork(FiberId.none)))
+    fiber.addObserver((exit) => {
+      for (const each of forget) each()
+      resolve(exit)
+    })
+  })
+
+/** Runs an effect for a caller, until one of the signals is aborted; a rejection has the stack of that caller. */
+const run = async <A, E, R>(
+  runner: Runner<R>,
+  effect: Effect.Effect<A, E, R>,
+  signals: ReadonlyArray<AbortSignal>,
   caller: failures.Caller
 ): Promise<A> => {
-  if (signal?.aborted === true) throw signal.reason
-  const exit = await runtime.runPromiseExit(effect, signal === undefined ? undefined : { signal })
+  const before = aborted(signals)
+  if (before !== undefined) throw before.reason
+  const exit = signals.length === 0
+    ? await runner.runPromiseExit(effect)
+    : await runUntil(runner, effect, signals)
   if (Exit.isSuccess(exit)) return exit.value
-  throw failures.of(exit.cause, signal, caller)
+  throw failures.of(exit.cause, aborted(signals), caller)
 }
+
+const noSignals: ReadonlyArray<AbortSignal> = []
 
 /** Recognized by its methods: a signal of another realm, such as a test runner's, works too. */
 const isSignal = (input: unknown): input is AbortSignal =>
   Predicate.hasProperty(input, "aborted") && Predicate.hasProperty(input, "addEventListener")
 
-const signalOf = (options: unknown): AbortSignal | undefined => {
+/** The signal of a call, as `fetch` takes it: `null` is none. `undefined`: it is no signal, and could never be aborted. */
+const signalsOf = (options: unknown): ReadonlyArray<AbortSignal> | undefined => {
   try {
     const signal: unknown = Predicate.isObject(options) && "signal" in options ? options.signal : undefined
-    return isSignal(signal) ? signal : undefined
+    return signal === undefined || signal === null ? noSignals : isSignal(signal) ? [signal] : undefined
   } catch {
     // options that throw when they are read are refused where they are checked
-    return undefined
+    return noSignals
   }
 }
+
+const noSignal = "give an AbortSignal, such as the `signal` of an AbortController"
+
+/** The error for an option `signal` that is no signal. */
+const signalError = (): ParseError =>
+  failures.unsent(ParseResult.parseError(
+    new ParseResult.Pointer("signal", undefined, new ParseResult.Type(Schema.Unknown.ast, undefined, noSignal))
+  ))
 
 /** The errors for a refused notification, of which nothing was sent. */
 const told = (result: Eithers.Either<Receipt.Receipt, Send.SendError>): Eithers.Either<Receipt.Receipt, SendError> =>
   Eithers.mapLeft(result, (error) => ParseResult.isParseError(error) ? failures.unsent(error) : error)
 
+/** What all calls of a client need. */
+interface Open {
+  readonly runner: Runner<ApnsPool.ApnsPool>
+  /** Is aborted when the client is closed. */
+  readonly closing: AbortSignal
+}
+
+/** Why a loop ends that is left while the next outcome is waited for. */
+const left = Symbol("left")
+
 /** The outcomes in chunks; leaving the loop closes the stream. */
-async function* iterate<A, B, E>(
-  runtime: Runtime<ApnsPool.ApnsPool>,
-  stream: () => Stream.Stream<A, E, ApnsPool.ApnsPool>,
+async function* outcomes<A, B, E>(
+  { closing, runner }: Open,
+  stream: (source: sources.Closing) => Stream.Stream<A, E, ApnsPool.ApnsPool>,
   tell: (outcome: A) => B,
-  signal: AbortSignal | undefined,
+  options: unknown,
+  leave: AbortSignal,
   caller: failures.Caller
 ): AsyncGenerator<B, void, undefined> {
+  if (closing.aborted) throw failures.withCaller(closed(), caller)
+  const given = signalsOf(options)
+  if (given === undefined) throw failures.withCaller(invalid("signal", noSignal), caller)
+  const signals = [...given, leave]
   const scope = Effect.runSync(Scope.make())
+  const source = new sources.Closing()
+  // a signal has its listener as long as the loop, and not anew for each chunk
+  const forget = signals.map((signal) => aborts.listen(signal, () => {}))
+  let isFailing = false
   try {
-    const pull = await run(runtime, Scope.extend(Stream.toPull(Stream.suspend(stream)), scope), signal, caller)
+    const opened = Stream.toPull(Stream.suspend(() => stream(source)))
+    const pull = await run(runner, Scope.extend(opened, scope), signals, caller)
     for (;;) {
       const chunk = await run(
-        runtime,
+        runner,
         Effect.catchAll(pull, Option.match({ onNone: () => Effect.succeed(Chunk.empty<A>()), onSome: Effect.fail })),
-        signal,
+        signals,
         caller
       )
       if (Chunk.isEmpty(chunk)) return
       for (const outcome of chunk) yield tell(outcome)
     }
+  } catch (error) {
+    isFailing = true
+    if (error !== left) throw error
   } finally {
-    await Effect.runPromise(Scope.close(scope, Exit.void))
+    for (const each of forget) each()
+    await close(scope, isFailing ? undefined : source)
   }
+}
+
+/** Is rejected with what the caller's iterator threw when it was closed, unless the loop has failed already. */
+const close = async (scope: Scope.CloseableScope, source: sources.Closing | undefined): Promise<void> => {
+  await Effect.runPromise(Scope.close(scope, Exit.void))
+  if (source?.thrown !== undefined) throw source.thrown.value
+}
+
+/** {@link outcomes} that can also be left while the next one is waited for: a generator would wait for it first. */
+const iterate = <A, B, E>(
+  open: Open,
+  stream: (source: sources.Closing) => Stream.Stream<A, E, ApnsPool.ApnsPool>,
+  tell: (outcome: A) => B,
+  options: unknown,
+  caller: failures.Caller
+): AsyncIterableIterator<B> => {
+  const leave = new AbortController()
+  const generator = outcomes(open, stream, tell, options, leave.signal, caller)
+  const iterator: AsyncIterableIterator<B> = {
+    next: () => generator.next(),
+    return: () => {
+      leave.abort(left)
+      return generator.return()
+    },
+    throw: (error) => {
+      leave.abort(left)
+      return generator.throw(error)
+    },
+    [Symbol.asyncIterator]: () => iterator
+  }
+  return iterator
 }
 
 const closed = (): Failure.PoolError => Failure.toError(Failure.closed("no", { _tag: "ScopeClosed" }), 0)
@@ -520,53 +691,81 @@ export const createClient = async (options: ClientOptions): Promise<Client> => {
   )
   if (Exit.isFailure(resolved)) throw failures.of(resolved.cause, undefined, caller)
   const settings = resolved.value
-  const runtime: Runtime<ApnsPool.ApnsPool> = ManagedRuntime.make(ApnsPool.layer(settings))
+  const runtime = ManagedRuntime.make(ApnsPool.layer(settings))
+  let runner: Runner<ApnsPool.ApnsPool>
   try {
-    await run(runtime, Effect.void, undefined, caller)
+    // this is used after the end, too: then the pool answers with typed errors, and the ManagedRuntime with a defect
+    runner = runnerOf(await run(runtime, runtime.runtimeEffect, noSignals, caller))
   } catch (error) {
     await runtime.dispose()
     throw error
   }
-  let management: Runtime<Channels.Channels> | undefined
+  let management: ManagedRuntime.ManagedRuntime<Channels.Channels, CreateError> | undefined
+  const ending = new AbortController()
   let closing: Promise<void> | undefined
+  const open: Open = { runner, closing: ending.signal }
+  const ended = new AbortController()
+  const stop: sources.Stop<Failure.PoolError> = { signal: ending.signal, giveUp: ended.signal, error: closed }
+
+  const start = <A, E, R>(
+    runner: () => Runner<R>,
+    effect: Effect.Effect<A, E, R>,
+    given: unknown,
+    caller: failures.Caller
+  ): Promise<A> => {
+    if (closing !== undefined) return Promise.reject(failures.withCaller(closed(), caller))
+    const signals = signalsOf(given)
+    return signals === undefined
+      ? Promise.reject(failures.withCaller(signalError(), caller))
+      : run(runner(), effect, signals, caller)
+  }
 
   const call = <A, E>(
     effect: () => Effect.Effect<A, E, ApnsPool.ApnsPool>,
     given: unknown,
     caller: failures.Caller
-  ): Promise<A> =>
-    // a disposed runtime would fail with a defect, not with a typed error
-    closing === undefined
-      ? run(runtime, Effect.suspend(effect), signalOf(given), caller)
-      : Promise.reject(failures.withCaller(closed(), caller))
+  ): Promise<A> => start(() => runner, Effect.suspend(effect), given, caller)
 
   const manage = <A, E>(
     ask: (channels: Channels.Channels) => Effect.Effect<A, E>,
     given: unknown,
     caller: failures.Caller
-  ): Promise<A> => {
-    if (closing !== undefined) return Promise.reject(failures.withCaller(closed(), caller))
-    const { topic, ...rest } = settings
-    management ??= ManagedRuntime.make(Channels.layer({ ...rest, size: 1, bundleId: topic }))
-    return run(management, Effect.flatMap(Channels.Channels, ask), signalOf(given), caller)
+  ): Promise<A> =>
+    start(
+      () => {
+        const { topic, ...rest } = settings
+        management ??= ManagedRuntime.make(Channels.layer({ ...rest, size: 1, bundleId: topic }))
+        return management
+      },
+      Effect.flatMap(Channels.Channels, ask),
+      given,
+      caller
+    )
+
+  const concurrencyOf = (options: unknown): unknown => {
+    try {
+      return Predicate.hasProperty(options, "concurrency") ? options.concurrency : undefined
+    } catch {
+      return undefined
+    }
   }
 
   const client: Client = {
     send: (options) => call(() => send(options), options, failures.callerOf(client.send)),
     sendAll: (tokens, options) =>
       iterate(
-        runtime,
-        () => sendAll(streamOf(tokens), options),
+        open,
+        (source) => sendAll(streamOf(tokens, concurrencyOf(options), stop, source), options),
         ({ result, token }) => ({ token, result: told(result) }),
-        signalOf(options),
+        options,
         failures.callerOf(client.sendAll)
       ),
     sendEach: (items, options = {}) =>
       iterate(
-        runtime,
-        () => sendEach(streamOf(items), options),
+        open,
+        (source) => sendEach(streamOf(items, concurrencyOf(options), stop, source), options),
         ({ item, result, token }) => ({ item, token, result: told(result) }),
-        signalOf(options),
+        options,
         failures.callerOf(client.sendEach)
       ),
     broadcast: (options) => call(() => Broadcast.send(options), options, failures.callerOf(client.broadcast)),
@@ -579,7 +778,11 @@ export const createClient = async (options: ClientOptions): Promise<Client> => {
     },
     stats: () =>
       call(() => Effect.flatMap(ApnsPool.ApnsPool, ({ stats }) => stats), undefined, failures.callerOf(client.stats)),
-    close: () => closing ??= Promise.all([runtime.dispose(), management?.dispose()]).then(() => undefined),
+    close: () => {
+      closing ??= Promise.all([runtime.dispose(), management?.dispose()]).then(() => ended.abort())
+      ending.abort()
+      return closing
+    },
     [Symbol.asyncDispose]: () => client.close()
   }
   return client

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Exit, ParseResult, Scope } from "effect"
 import type { Client, ClientOptions, Settings } from "effect-apns/client"
 import { createClient, Notification, Rejection } from "effect-apns/client"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -151,6 +151,51 @@ describe("send", () => {
       )
       assert.strictEqual(aborted, "at once")
     }))
+
+  it("one signal for 100 sends -> one listener, which is removed at the end: Node warns of more than 10", () =>
+    withClient(async (client, mock) => {
+      const { signal } = new AbortController()
+      let now = 0
+      let most = 0
+      const { addEventListener, removeEventListener } = signal
+      signal.addEventListener = (...given: Parameters<typeof addEventListener>) => {
+        most = Math.max(most, ++now)
+        addEventListener.apply(signal, given)
+      }
+      signal.removeEventListener = (...given: Parameters<typeof removeEventListener>) => {
+        now--
+        removeEventListener.apply(signal, given)
+      }
+      const send = () => client.send({ token, notification, signal })
+      await Promise.all(Array.from({ length: 100 }, send))
+      await send()
+      assert.deepStrictEqual([most, now], [1, 0])
+      assert.strictEqual(await Effect.runPromise(mock.acceptedCount), 101)
+    }))
+
+  it("a signal that is none, such as its controller -> a typed error, since it could never abort; null is none", () =>
+    withClient(async (client, mock) => {
+      for (const signal of [new AbortController(), "now", 7, {}]) {
+        const options = { token, notification, signal }
+        const calls: ReadonlyArray<(...given: ReadonlyArray<never>) => Promise<unknown>> = [
+          client.send,
+          client.broadcast,
+          client.channels.list
+        ]
+        for (const call of calls) {
+          const error = await rejection(untyped(call, options))
+          assert.strictEqual(error._tag, "ParseError")
+          assert.include(error.message, "AbortSignal")
+          assert.include(error.stack, "client.test.ts")
+        }
+        const loop: AsyncIterator<unknown> = Reflect.apply(client.sendAll, undefined, [["aa"], options])
+        const error = await rejection(loop.next())
+        assert.strictEqual(error._tag, "InvalidOptions")
+        assert.include(error.message, "AbortSignal")
+      }
+      await untyped(client.send, { token, notification, signal: null })
+      assert.strictEqual(await Effect.runPromise(mock.acceptedCount), 1)
+    }))
 })
 
 describe("sendAll and sendEach", () => {
@@ -270,7 +315,174 @@ describe("channels and broadcast", () => {
     }))
 })
 
+describe("what tokens are read from", () => {
+  const generator = (made: { count: number; closed: number }) => {
+    function* endless() {
+      try {
+        for (;;) yield (made.count++ % 256).toString(16).padStart(2, "0")
+      } finally {
+        made.closed++
+      }
+    }
+    return endless
+  }
+
+  it("a generator -> closed when the loop is left, aborted or thrown out of; little is read ahead", () =>
+    withClient(async (client) => {
+      const ways: ReadonlyArray<(abort: () => void) => boolean> = [
+        () => true,
+        () => {
+          throw new Error("thrown")
+        },
+        (abort) => {
+          abort()
+          return false
+        }
+      ]
+      for (const leave of ways) {
+        const made = { count: 0, closed: 0 }
+        const controller = new AbortController()
+        let seen = 0
+        const loop = async () => {
+          const options = { notification, concurrency: 8, signal: controller.signal }
+          for await (const _ of client.sendAll(generator(made)(), options)) {
+            if (++seen >= 20 && leave(() => controller.abort(new Error("aborted")))) break
+          }
+          return "left"
+        }
+        const ended = await loop().catch((error: unknown) => String(error))
+        assert.include(["left", "Error: thrown", "Error: aborted"], ended)
+        assert.strictEqual(made.closed, 1, ended)
+        assert.isAtMost(made.count, seen + 60)
+      }
+    }))
+
+  it("an async source that never gives its next token -> an abort, leaving and closing end the loop at once", () =>
+    withMock(async (_, options) => {
+      for (const way of ["abort", "return", "close"] as const) {
+        const client = await createClient(options)
+        let asked = () => {}
+        const isAsked = new Promise<void>((resolve) => {
+          asked = resolve
+        })
+        let closed = 0
+        const source: AsyncIterable<string> = {
+          [Symbol.asyncIterator]: () => ({
+            next: () => {
+              asked()
+              return new Promise(() => {})
+            },
+            return: () => {
+              closed++
+              return new Promise(() => {})
+            }
+          })
+        }
+        const controller = new AbortController()
+        const loop = client.sendAll(source, { notification, signal: controller.signal })
+        const next = loop.next().catch((error: unknown) => error)
+        await isAsked
+        if (way === "abort") controller.abort("aborted")
+        if (way === "return") assert.isTrue((await loop.return?.())?.done)
+        const closing = way === "close" ? client.close() : undefined
+        const ended = await next
+        if (way === "abort") assert.strictEqual(ended, "aborted")
+        if (way === "return") assert.deepInclude(ended, { done: true })
+        if (way === "close") assert.deepInclude(ended, { _tag: "Closed", processed: "no" })
+        assert.strictEqual(closed, 1, way)
+        await closing
+        await client.close()
+      }
+    }))
+
+  it("a source that throws when it is closed -> the loop throws that, as any for await does", () =>
+    withClient(async (client) => {
+      const sources: ReadonlyArray<Iterable<string> | AsyncIterable<string>> = [
+        (function*() {
+          try {
+            for (;;) yield "aa"
+          } finally {
+            // eslint-disable-next-line no-unsafe-finally
+            throw new Error("the cursor is gone")
+          }
+        })(),
+        (async function*() {
+          try {
+            for (;;) yield "aa"
+          } finally {
+            // eslint-disable-next-line no-unsafe-finally
+            throw new Error("the cursor is gone")
+          }
+        })()
+      ]
+      for (const source of sources) {
+        const loop = async () => {
+          for await (const _ of client.sendAll(source, { notification, concurrency: 4 })) break
+        }
+        const error: unknown = await loop().catch((error: unknown) => error)
+        assert.strictEqual(String(error), "Error: the cursor is gone")
+      }
+    }))
+})
+
 describe("close", () => {
+  it("a loop that begins after it -> rejected with Closed", () =>
+    withMock(async (_, options) => {
+      const client = await createClient(options)
+      await client.close()
+      const loops = [client.sendAll(["aa"], { notification }), client.sendEach([{ token, notification }])]
+      for (const loop of loops) {
+        const error = await rejection(loop.next())
+        assert.deepInclude(error, { _tag: "Closed", processed: "no" })
+        assert.include(error.stack, "client.test.ts")
+      }
+    }))
+
+  it("in the middle of a loop -> every token that was read has its outcome, then the loop is rejected with Closed", () =>
+    withMock(async (mock, options) => {
+      for (const isAsync of [false, true]) {
+        const client = await createClient(options)
+        const before = await Effect.runPromise(mock.acceptedCount)
+        let made = 0
+        let closed = 0
+        function* tokens() {
+          try {
+            for (;;) yield (made++).toString(16).padStart(8, "0")
+          } finally {
+            closed++
+          }
+        }
+        async function* asyncTokens() {
+          yield* tokens()
+        }
+        const seen = new Map<string, string>()
+        let closing: Promise<void> | undefined
+        const loop = async () => {
+          const given = { notification, concurrency: 50 }
+          for await (const { result, token } of client.sendAll(isAsync ? asyncTokens() : tokens(), given)) {
+            assert.isFalse(seen.has(token))
+            seen.set(token, Either.isRight(result) ? "accepted" : result.left._tag)
+            if (seen.size === 20) closing = client.close()
+          }
+        }
+        assert.deepInclude(await rejection(loop()), { _tag: "Closed", processed: "no" })
+        await closing
+        assert.strictEqual(seen.size, made)
+        assert.strictEqual(closed, 1)
+        const accepted = Array.from(seen.values()).filter((outcome) => outcome === "accepted").length
+        assert.strictEqual(await Effect.runPromise(mock.acceptedCount), before + accepted)
+        for (const outcome of seen.values()) assert.include(["accepted", "Closed"], outcome)
+      }
+    }))
+
+  it("while channel management is being opened -> every call has a typed answer", () =>
+    withMock(async (_, options) => {
+      const client = await createClient(options)
+      const listing = client.channels.list().then(() => "listed", (error: Rejected) => error._tag)
+      await client.close()
+      assert.include(["listed", "Closed"], await listing)
+    }))
+
   it("waits for the answers in flight; later sends are refused", () =>
     withMock(async (mock, options) => {
       const client = await createClient(options)
@@ -299,6 +511,70 @@ describe("close", () => {
 })
 
 describe("createClient", () => {
+  it("what is not given as undefined or as an empty text, as from the environment -> ignored", () =>
+    withMock(async (mock, good) => {
+      const { key, keyId, teamId, ...rest } = { key: "", keyId: "", teamId: "", ...good }
+      const none = {
+        keyFile: undefined,
+        certFile: "",
+        cert: "",
+        pkcs12File: undefined,
+        pkcs12: "",
+        proxy: "",
+        passphrase: undefined
+      }
+      const client: Client = await untyped(createClient, { ...none, ...rest, key, keyId, teamId })
+      await client.send({ token, notification })
+      await client.close()
+      const error = await rejection(untyped(createClient, { ...rest, ...none, keyId, teamId }))
+      assert.include(error.message, "exactly one")
+      assert.strictEqual(await Effect.runPromise(mock.acceptedCount), 1)
+    }))
+
+  it("keys and authorities as the bytes of a file: PEM, UTF-16, DER -> read", () =>
+    withMock(async (mock, good) => {
+      const { ca, key, keyId, teamId, ...rest } = { ca: "", key: "", keyId: "", teamId: "", ...good }
+      const der = (pem: string | Uint8Array) =>
+        Buffer.from(String(pem).replace(/-----.*?-----/g, "").replace(/\s/g, ""), "base64")
+      const shapes: ReadonlyArray<(pem: string) => Uint8Array> = [
+        (pem) => Buffer.from(pem),
+        (pem) => Buffer.from(`\ufeff${pem}`, "utf16le"),
+        der,
+        (pem) => new Uint8Array(der(pem))
+      ]
+      for (const shape of shapes) {
+        const authority = shape(String(ca))
+        const content = shape(String(key))
+        const client = await createClient({ ...rest, ca: [authority], key: content, keyId, teamId })
+        await client.send({ token, notification })
+        await client.close()
+      }
+      const client = await createClient({ ...rest, ca: Buffer.from(String(ca)), key, keyId, teamId })
+      await client.send({ token, notification })
+      await client.close()
+      assert.strictEqual(await Effect.runPromise(mock.acceptedCount), shapes.length + 1)
+    }))
+
+  it("a certificate and an archive as text or as bytes -> read", async () => {
+    const fixture = (name: string) => readFile(new URL(`../../core/test/fixtures/${name}`, import.meta.url))
+    const [cert, certKey, pkcs12] = await Promise.all([
+      fixture("client.pem"),
+      fixture("client.key.pem"),
+      fixture("client-open.p12")
+    ])
+    const senders: ReadonlyArray<ClientOptions> = [
+      { cert, certKey },
+      { cert: String(cert), certKey: String(certKey) },
+      { cert: Buffer.concat([cert, certKey]) },
+      { pkcs12 },
+      { pkcs12: pkcs12.toString("base64") }
+    ]
+    for (const sender of senders) {
+      const client = await createClient({ endpoint: "https://127.0.0.1:1", ...sender })
+      await client.close()
+    }
+  })
+
   it("any invalid options -> one typed error", () =>
     withMock(async (_, good) => {
       const { key, keyId, teamId } = { key: "", keyId: "", teamId: "", ...good }
@@ -316,6 +592,13 @@ describe("createClient", () => {
         [{ ...good, passphrase: 7 }, "InvalidOptions", "passphrase"],
         [{ credentials: "key.p8" }, "InvalidOptions", "credentials"],
         [{ pkcs12: "text" }, "InvalidOptions", "pkcs12"],
+        [{ pkcs12: 7 }, "InvalidOptions", "base64"],
+        [{ cert: 7 }, "InvalidOptions", "cert"],
+        [{ ...good, ca: 7 }, "InvalidOptions", "ca"],
+        [{ ...good, ca: ["", {}] }, "InvalidOptions", "ca"],
+        [{ ...good, ca: "ca.pem" }, "InvalidPoolOptions", "not the name of a file"],
+        [{ ...good, topic: "com example" }, "InvalidPoolOptions", "topic"],
+        [{ ...good, topic: "" }, "InvalidPoolOptions", "topic"],
         [{ ...good, keyId: "short" }, "CredentialsError", "key id"],
         [{ keyFile: "/nowhere/key.p8", keyId, teamId }, "CredentialsError", "/nowhere/key.p8"],
         [{ ...good, size: 0 }, "InvalidPoolOptions", "size"],

@@ -215,7 +215,12 @@ const check = <E, R>(tenant: Tenant<E, R>): Effect.Effect<Checked, E, R> =>
     const { credentials, endpoint, name, topic } = copied.right
     return Effect.flatMap(resolveOptions<E, R, never, never>({ credentials }), ({ credentials }) =>
       Effect.map(
-        Effect.either(pools.checkOptions({ credentials, endpoint }, ["endpoint", "credentials"])),
+        Effect.either(
+          Effect.zipLeft(
+            pools.checkOptions({ credentials, endpoint }, ["endpoint", "credentials"]),
+            pools.checkTopic(topic)
+          )
+        ),
         Either.map((checked): ResolvedTenant => ({ ...checked, topic, name }))
       ))
   })

@@ -2,10 +2,10 @@ import type { Failure } from "@effect-apns/core"
 import { ConnectError, Connection, Credentials, Endpoint, Request, Response } from "@effect-apns/core"
 import type { Parts } from "@effect-apns/core/unstable/Connection"
 import { Notification } from "@effect-apns/models"
-import { ApnsPool, ApnsPoolMap, send, sendAll } from "@effect-apns/pool"
+import { ApnsPool, ApnsPoolMap, Channels, send, sendAll } from "@effect-apns/pool"
 import * as UnstableApnsPool from "@effect-apns/pool/unstable/ApnsPool"
 import * as Delivery from "@effect-apns/pool/unstable/Delivery"
-import { ProviderKey } from "@effect-apns/testing"
+import { Certificates, ProviderKey } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Deferred,
@@ -73,6 +73,7 @@ describe("maxQueued and the other options of an engine", () => {
         ["maxQueued", [NaN, -1, 1.5, "4", null, {}]],
         ["maxRetransmits", [NaN, -1, 1.5, "4", null, {}]],
         ["drainTimeout", [NaN, 5, 5n, Infinity, "soon", null, {}, "10 parsecs"]],
+        ["topic", ["", " ", "com example", "com.example.app\n", 7, null, {}]],
         ["retransmit", ["sometimes", 1, null]],
         ["retrySchedule", ["1 second", null, 5, {}]],
         ["backoffSchedule", ["1 second", null, 5, {}]],
@@ -90,6 +91,25 @@ describe("maxQueued and the other options of an engine", () => {
           })
           assert.strictEqual(found, `InvalidPoolOptions ${field}`, String(value))
         }
+      }
+    }))
+
+  it.scoped("authorities that cannot be read -> refused, before anything connects", () =>
+    Effect.gen(function*() {
+      const credentials = yield* tokenOf(yield* ProviderKey.make())
+      const { ca } = yield* Certificates.makeAuthority()
+      for (const wrong of ["", "ca.pem", "/etc/ssl/ca.pem", Redacted.value(credentials.key), [], ["", ca]]) {
+        const given = { lookup: () => Effect.die("it connects"), ca: wrong }
+        const error = yield* Effect.flip(ApnsPool.make({ endpoint: Endpoint.development, credentials, ...given }))
+        assert.deepInclude(error, { _tag: "InvalidPoolOptions", field: "ca" })
+        assert.deepInclude(yield* Effect.flip(ApnsPoolMap.make(given)), { _tag: "InvalidPoolOptions", field: "ca" })
+        assert.deepInclude(
+          yield* Effect.flip(Channels.make({ ...given, endpoint: Endpoint.development, credentials })),
+          {
+            _tag: "InvalidPoolOptions",
+            field: "ca"
+          }
+        )
       }
     }))
 

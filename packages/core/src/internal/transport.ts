@@ -278,7 +278,7 @@ const contextsFor = (credentials: Credentials | undefined): Contexts => {
 const isDefined = (text: string | undefined): text is string => text !== undefined
 
 /** The certificates in a text as regular PEM, in any form that variables and files have; `undefined` if there is none. */
-const authority = (text: string): string | undefined => {
+export const authority = (text: string): string | undefined => {
   const blocks = pemBlocks(text).filter(isCertificate)
   try {
     return blocks.length > 0 && blocks.every((block) => new crypto.X509Certificate(block.text).raw.length > 0)

@@ -31,6 +31,7 @@ import type { CloseCause } from "../Failure.js"
 import * as internal from "../internal/connection.js"
 import * as given from "../internal/given.js"
 import * as checking from "../internal/options.js"
+import * as transport from "../internal/transport.js"
 import type { Proxy } from "../Proxy.js"
 import type { Deadlines } from "./Deadlines.js"
 import type { Exchange } from "./Exchange.js"
@@ -187,6 +188,17 @@ export const checkOptions = <O extends { readonly [K in keyof Resolved]?: Resolv
   options: O,
   required: ReadonlyArray<keyof Resolved>
 ): Either.Either<O, Refusal> => checking.check(options, required)
+
+/**
+ * Whether an option `ca` holds certificates in each of its texts, so that connections can trust them.
+ *
+ * @since 1.0.0
+ * @category guards
+ */
+export const isReadableCa = (ca: string | ReadonlyArray<string>): boolean => {
+  const texts = typeof ca === "string" ? [ca] : ca
+  return texts.length > 0 && texts.every((text) => transport.authority(text) !== undefined)
+}
 
 /**
  * The proxy of `Connection.Options` as a value: an Effect is run.

@@ -3,7 +3,7 @@ import { Connection, Failure, ProviderToken, Response } from "@effect-apns/core"
 import * as UnstableConnection from "@effect-apns/core/unstable/Connection"
 import * as Deadlines from "@effect-apns/core/unstable/Deadlines"
 import * as Exchange from "@effect-apns/core/unstable/Exchange"
-import { TimeSpan } from "@effect-apns/models"
+import { TimeSpan, Topic } from "@effect-apns/models"
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,6 +11,7 @@ import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import { NodeInspectSymbol } from "effect/Inspectable"
+import * as ParseResult from "effect/ParseResult"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
@@ -120,9 +121,12 @@ export const checkOptions = <O extends Connecting>(
 
 /** Checks what would make every connection of the pool fail. */
 export const checkConnecting = (
-  { connectTimeout, ping }: Pick<ApnsPool.Resolved, "connectTimeout" | "ping">
+  { ca, connectTimeout, ping }: Pick<ApnsPool.Resolved, "ca" | "connectTimeout" | "ping">
 ): Effect.Effect<void, ApnsPool.InvalidPoolOptions> =>
   Effect.all([
+    ca === undefined || UnstableConnection.isReadableCa(ca)
+      ? Effect.void
+      : invalid("ca", "it holds no readable certificate: give PEM text, not the name of a file"),
     checkDuration("connectTimeout", connectTimeout, Duration.zero),
     checkDuration("ping.interval", ping?.interval, Duration.zero),
     checkDuration("ping.deadline", ping?.deadline, Duration.zero),
@@ -143,6 +147,17 @@ const checkSchedule = <In>(
 
 const retransmits: ReadonlyArray<unknown> = ["collapsible", "always", "never"] satisfies Array<Request.Retransmit>
 
+/** A default topic that is none would make every notification fail that names no other. */
+export const checkTopic = (topic: unknown): Effect.Effect<void, ApnsPool.InvalidPoolOptions> =>
+  topic === undefined || Topic.is(topic)
+    ? Effect.void
+    : typeof topic !== "string"
+    ? invalid("topic", `it is a text, not ${shown(topic)}`)
+    : Either.match(ParseResult.decodeUnknownEither(Topic.Topic)(topic), {
+      onLeft: (issue) => invalid("topic", ParseResult.TreeFormatter.formatIssueSync(issue)),
+      onRight: () => Effect.void
+    })
+
 const checkPolicy = (
   options: ApnsPool.PoolOptions,
   endpoint: Endpoint.Endpoint | undefined
@@ -155,9 +170,7 @@ const checkPolicy = (
     if (options.spans !== undefined && typeof options.spans !== "boolean") {
       return yield* invalid("spans", `it is true or false, not ${shown(options.spans)}`)
     }
-    if (options.topic !== undefined && typeof options.topic !== "string") {
-      return yield* invalid("topic", `it is a text, not ${shown(options.topic)}`)
-    }
+    yield* checkTopic(options.topic)
     if (options.name !== undefined && typeof options.name !== "string") {
       return yield* invalid("name", `it is a text, not ${shown(options.name)}`)
     }
