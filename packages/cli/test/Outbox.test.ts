@@ -45,6 +45,22 @@ describe("apns outbox", () => {
       assert.strictEqual(unnamed.code, ExitCode.notPossible)
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  it.scopedLive("a campaign that was cancelled -> run counts it as cancelled, and not as failed", () =>
+    Effect.gen(function*() {
+      const mock = yield* MockApns.make()
+      const dir = yield* directory
+      const environment = yield* environmentOf(mock, dir)
+      const fs = yield* FileSystem.FileSystem
+      yield* fs.writeFileString(`${dir}/tokens`, `${token(1)}\n${token(2)}\n`)
+      const outbox = (...args: ReadonlyArray<string>) =>
+        apns(["outbox", ...args, "--database", `${dir}/outbox.db`], environment)
+      yield* outbox("enqueue", `${dir}/tokens`, "--id", "later", "--title", "News", "--at", "2 hours")
+      yield* outbox("cancel", "later")
+      const run = yield* outbox("run", "--until-idle")
+      assert.strictEqual(run.code, ExitCode.accepted, run.err)
+      assert.include(run.out, "0 accepted, 0 rejected, 0 failed, 2 cancelled\n")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
   it.scopedLive("refuses other tokens under an id that is taken, and names the lines that hold no device token", () =>
     Effect.gen(function*() {
       const dir = yield* directory

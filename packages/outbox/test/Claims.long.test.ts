@@ -151,6 +151,51 @@ T.onEachDatabase((name, database) => {
         }).pipe(Effect.scoped, Effect.provide(live)))
     }
 
+    for (const minutes of [-60, 60]) {
+      it.live(`the clock of the machine is ${minutes} minutes ahead -> a campaign lives as long by the database's`, () =>
+        Effect.gen(function*() {
+          const outbox = yield* Outbox.Outbox
+          const { clock, move } = yield* movable
+          move(minutes * 60_000)
+          const { pool } = yield* Effect.withClock(T.pool(), clock)
+          const now = yield* Clock.currentTimeMillis
+          yield* outbox.enqueue({
+            id: "a",
+            tokens: T.tokens(3),
+            notification: T.alert,
+            expiresAt: new Date(now + 10 * 60_000)
+          })
+          const { told } = yield* Effect.withClock(T.runner(pool), clock)
+          const outcomes = yield* T.hear(told, 3)
+          assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["Accepted", "Accepted", "Accepted"])
+        }).pipe(Effect.scoped, Effect.provide(live)))
+    }
+
+    it.live("the clock of the database is set forward by an hour -> no runner is taken for dead", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        const gate = yield* Queue.unbounded<void>()
+        const { asked, pool } = yield* T.pool(() => Effect.as(Queue.take(gate), T.accepted))
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(20), notification: T.alert })
+        const first = yield* T.runner(pool, { concurrency: 5, lock: "1 second" })
+        const second = yield* T.runner(pool, { concurrency: 5, lock: "1 second" })
+        while (asked.length < 5) yield* Effect.sleep("5 millis")
+        // each has heard of the other for longer than the lock
+        yield* Effect.sleep("1500 millis")
+        const ids = sql`SELECT id FROM apns_outbox_runners ORDER BY id`
+        const before = yield* ids
+        yield* T.moveTime(3_600_000)
+        while ((yield* sql`SELECT id FROM apns_outbox_runners WHERE beat_at < (SELECT ms FROM clock)`).length > 0) {
+          yield* Effect.sleep("5 millis")
+        }
+        assert.deepStrictEqual(yield* ids, before)
+        yield* Queue.offerAll(gate, Array.from({ length: 20 }, () => undefined))
+        while ((yield* outbox.progress("a")).accepted < 20) yield* Effect.sleep("5 millis")
+        assert.lengthOf(asked, 20)
+        assert.strictEqual((yield* first.runner.stats).lost + (yield* second.runner.stats).lost, 0)
+      }).pipe(Effect.scoped, Effect.provide(still)))
+
     it.live("the batches are lost to another runner -> no more is sent than was in flight", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox

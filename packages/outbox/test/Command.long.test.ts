@@ -37,7 +37,7 @@ describe.skipIf(!isHere)(
         Effect.gen(function*() {
           const server = yield* Postgres.make
           yield* server.createDatabase("shop")
-          const url = server.url("shop").replace("postgres@", "postgres:secret@")
+          const url = `${server.url("shop").replace("postgres@", "postgres:secret@1@")}?password=secret2`
           const mock = yield* MockApns.make()
           const folder = yield* T.folder
           const ca = join(folder, "ca.pem")

@@ -338,7 +338,7 @@ const run = Subcommand.make("outbox run", {
       const pool = yield* optionsOf(options, topic)
       const { make } = yield* Effect.promise(() => import("@effect-apns/outbox/OutboxRunner"))
       const OutboxMetrics = yield* Effect.promise(() => import("@effect-apns/outbox/OutboxMetrics"))
-      const counts = { accepted: 0, rejected: 0, failed: 0 }
+      const counts = { accepted: 0, rejected: 0, failed: 0, cancelled: 0 }
       const sending = withPool(
         topic === undefined ? pool : { ...pool, topic },
         Effect.scoped(Effect.gen(function*() {
@@ -349,6 +349,7 @@ const run = Subcommand.make("outbox run", {
               Effect.forEach(outcomes, (outcome) => {
                 if (outcome._tag === "Accepted") counts.accepted++
                 else if (outcome._tag === "Rejected") counts.rejected++
+                else if (outcome.reason === "Cancelled") counts.cancelled++
                 else counts.failed++
                 return options.json ? Console.log(jsonLine(outcome)) : Effect.void
               }, { discard: true })
@@ -366,7 +367,8 @@ const run = Subcommand.make("outbox run", {
       const stopped = (yield* Metric.value(OutboxMetrics.stopped)).count - stoppedBefore
       if (!options.json) {
         yield* Console.log(
-          `${number(counts.accepted)} accepted, ${number(counts.rejected)} rejected, ${number(counts.failed)} failed`
+          `${number(counts.accepted)} accepted, ${number(counts.rejected)} rejected, ${number(counts.failed)} failed` +
+            (counts.cancelled > 0 ? `, ${number(counts.cancelled)} cancelled` : "")
         )
       }
       // a campaign that is refused for all its tokens has rejections; refused credentials have none
@@ -387,8 +389,13 @@ const run = Subcommand.make("outbox run", {
   ]
 })
 
-/** Without a password. */
-const shown = (where: string): string => where.replace(/^(postgres(?:ql)?:\/\/[^:@/]*):[^@/]*@/, "$1:...@")
+/** Without a password, which may be a parameter of the URL, too. */
+const shown = (where: string): string => {
+  const url = /^(postgres(?:ql)?:\/\/)(?:([^:@/?#]*)(:?)[^/?#]*@)?([^?#]*)/.exec(where)
+  if (url === null) return where
+  const [, scheme = "", user, colon = "", rest = ""] = url
+  return scheme + (user === undefined ? "" : `${user}${colon === "" ? "" : ":..."}@`) + rest
+}
 
 export const outbox = Subcommand.group("outbox", [
   ["enqueue", "puts a notification for many devices into the outbox", enqueue],

@@ -222,7 +222,10 @@ const realPath = (path: string): Promise<string> =>
   realpath(path).catch(async (cause) => {
     if (!isMissing(cause)) throw cause
     // a link may lead to a file that is yet to be made
-    await (await openFile(path, "a")).close()
+    const made = await openFile(path, "a").catch((cause) => {
+      throw isMissing(cause) ? new Error("its folder does not exist") : cause
+    })
+    await made.close()
     return realpath(path)
   })
 

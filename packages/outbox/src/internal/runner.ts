@@ -198,6 +198,8 @@ class Engine {
   private leaseEnd = 0
   /** Since when the database was reachable, without a gap as long as the lock. */
   private reachableSince = 0
+  /** How far the clock of the database is ahead of the one of this machine, in milliseconds, at most. */
+  private databaseAhead = 0
   private readonly dirty = new Set<Batch>()
   private onDirty: (() => void) | undefined = undefined
   private onUnitEnd: (() => void) | undefined = undefined
@@ -791,7 +793,7 @@ class Engine {
         const { campaign } = taken.row
         let prepared = specs.get(request)
         if (prepared === undefined) {
-          prepared = prepare(request, Either.isRight(pool) ? pool.right.topic : undefined)
+          prepared = prepare(request, Either.isRight(pool) ? pool.right.topic : undefined, this.databaseAhead)
           specs.set(request, prepared)
         }
         const batch = new Batch(
@@ -930,10 +932,13 @@ class Engine {
     runnersOfThisProcess.add(this.id)
     const insert = db.run(
       `INSERT INTO @runners (id, host, pid, started_at, beat_at, lock_millis) VALUES ($1, $2, $3, @now, @now, $4)
-       ON CONFLICT (id) DO NOTHING`,
+       ON CONFLICT (id) DO NOTHING RETURNING beat_at AS now`,
       [this.id, cut(hostname(), 200), process.pid, this.settings.lockMillis]
     )
-    return Effect.map(db.isOfThisProcess ? registering.withPermits(1)(insert) : insert, () => this.renewed(now))
+    return Effect.map(
+      db.isOfThisProcess ? registering.withPermits(1)(insert) : insert,
+      ([row]) => this.renewed(now, row?.["now"])
+    )
   })
 
   readonly beats: Effect.Effect<void> = Effect.gen(this, function*() {
@@ -944,11 +949,17 @@ class Engine {
     }
   })
 
-  /** The database has taken a sign of life that was sent at this time. */
-  private renewed(millis: number): void {
+  /** The database has taken a sign of life that was sent at this time, and what its own clock says. */
+  private renewed(millis: number, databaseNow: unknown): void {
     const { lockMillis } = this.settings
-    // a gap: the database was away, or this process or its machine stood still, or its clock was set
-    if (millis > this.leaseEnd || millis < this.leaseEnd - lockMillis) this.reachableSince = millis
+    const ahead = databaseNow === undefined
+      ? this.databaseAhead
+      : numberOf(databaseNow) - this.clock.unsafeCurrentTimeMillis()
+    // a gap: the database was away, or this process or its machine stood still, or a clock was set, here or there
+    if (
+      millis > this.leaseEnd || millis < this.leaseEnd - lockMillis || ahead - this.databaseAhead > lockMillis / 2
+    ) this.reachableSince = millis
+    this.databaseAhead = ahead
     this.leaseEnd = millis + lockMillis
     this.pump()
   }
@@ -956,7 +967,9 @@ class Engine {
   private readonly beat: Effect.Effect<void, SqlError> = Effect.gen(this, function*() {
     const { db } = this
     const now = this.clock.unsafeCurrentTimeMillis()
-    const alive = yield* db.run(`UPDATE @runners SET beat_at = @now WHERE id = $1 RETURNING id`, [this.id])
+    const alive = yield* db.run(`UPDATE @runners SET beat_at = @now WHERE id = $1 RETURNING beat_at AS now`, [
+      this.id
+    ])
     if (alive.length === 0) {
       // other runners treat it as dead: its batches belong to them now
       for (const batch of Array.from(this.unitOf.keys())) this.lose(batch)
@@ -966,7 +979,7 @@ class Engine {
       runnersOfThisProcess.delete(this.id)
       this.id = ids.unique()
       yield* this.register
-    } else this.renewed(now)
+    } else this.renewed(now, alive[0]?.["now"])
     yield* this.forgetDead
     if (this.isUncertain || this.beating % 30 === 29) yield* this.compare
     yield* this.refresh
@@ -1207,8 +1220,8 @@ interface Prepared {
   readonly problem: string | undefined
 }
 
-/** The request of a campaign for a pool. */
-const prepare = (request: string, topic: string | undefined): Prepared => {
+/** The request of a campaign for a pool, which looks at the clock of this machine to see whether it has expired. */
+const prepare = (request: string, topic: string | undefined, databaseAhead: number): Prepared => {
   const content = Campaigns.content(request)
   if (content === undefined) {
     return { spec: undefined, collapsesAlone: false, problem: "The notification in the database cannot be read" }
@@ -1216,7 +1229,11 @@ const prepare = (request: string, topic: string | undefined): Prepared => {
   const { collapsesAlone, ...options } = content
   const spec = Parts.specOf({ ...options, retransmit: options.retransmit ?? "collapsible" }, topic)
   return Either.isRight(spec)
-    ? { spec: spec.right, collapsesAlone, problem: undefined }
+    ? {
+      spec: { ...spec.right, expirationMillis: spec.right.expirationMillis - databaseAhead },
+      collapsesAlone,
+      problem: undefined
+    }
     : { spec: undefined, collapsesAlone, problem: spec.left.message }
 }
 
