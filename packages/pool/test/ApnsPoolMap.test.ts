@@ -6,6 +6,7 @@ import * as UnstableApnsPoolMap from "@effect-apns/pool/unstable/ApnsPoolMap"
 import { MockApns, ProviderKey } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Either, Exit, Fiber, Layer, Redacted, Scope, Stream, TestClock } from "effect"
+import { VirtualClock } from "./scenarios/VirtualClock.js"
 
 const token = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 const notification = Notification.alert({ alert: "Hello" })
@@ -371,6 +372,42 @@ describe("ApnsPoolMap", () => {
       assert.isAtMost(seen.most, 2)
     }).pipe(Effect.provide(layer))
   })
+
+  for (const [count, maxConnections, opening] of [[15, 1, 100], [36, 2, 50]] as const) {
+    it.scopedLive(`${count} tenants that never stop sending share maxConnections: ${maxConnections}, each opened in ${opening} ms -> all are served within the default timeout`, () =>
+      Effect.gen(function*() {
+        const tenants = yield* tenantsOf(count)
+        const clock = new VirtualClock(1_800_000_000_000)
+        const pools = yield* Effect.withClock(
+          UnstableApnsPoolMap.makeWith((_, parts) =>
+            Effect.zipRight(
+              Effect.sleep(opening),
+              Connection.fromHandler(() => Effect.as(Effect.sleep("50 millis"), Response.make()), {}, parts)
+            ), { maxConnections, drainTimeout: "0 seconds" }),
+          clock
+        )
+        const heard = tenants.map(() => ({ accepted: 0, failed: 0 }))
+        // two at a time: there is no moment in which nobody uses the pool
+        for (const i of tenants.flatMap((_, i) => [i, i])) {
+          const outcome = Effect.either(hello.pipe(ApnsPoolMap.provide(tenantAt(tenants, i))))
+          const loop = Effect.forever(Effect.tap(outcome, (result) =>
+            Effect.sync(() => {
+              const counts = heard[i]
+              if (counts !== undefined) counts[Either.isRight(result) ? "accepted" : "failed"]++
+            })))
+          yield* Effect.forkScoped(loop.pipe(
+            Effect.provideService(ApnsPoolMap.ApnsPoolMap, pools),
+            Effect.withClock(clock)
+          ))
+        }
+        yield* Effect.promise(() => clock.advance(30_000))
+        for (const { accepted, failed } of heard) {
+          assert.strictEqual(failed, 0)
+          // at least two turns
+          assert.isAtLeast(accepted, 4)
+        }
+      }))
+  }
 
   it.effect("the timeout or the deadline passes while waiting for a free connection -> Timeout, not processed", () => {
     const { layer } = counted({ maxConnections: 1, drainTimeout: "0 seconds" }, Effect.sleep("1 hour"))

@@ -35,8 +35,21 @@ export interface Policy {
   readonly idleMillis: number
 }
 
-/** If others wait, a tenant keeps its last connection at least this long. */
-const turnMillis = 1000
+/** If others wait, a tenant keeps its last connection at least this long after it was opened. */
+const turnMillis = 1_000
+
+/**
+ * If very many wait, turns are shorter, so that all of them together take no more than half of the default timeout of a request.
+ * But a turn must be long enough for a connection to be of use.
+ */
+const roundMillis = 5_000
+const shortestTurnMillis = 250
+
+/**
+ * If others wait, a tenant keeps its share this long while it has not opened a connection yet: the connection that it replaces
+ * may take {@link handOver} to close.
+ */
+const openingMillis = 2_000
 
 /**
  * How long a connection that another tenant is to get may wait for answers. What has no answer by then fails with `Closed`, or
@@ -54,6 +67,8 @@ class Entry {
   size = 0
   /** Since when it has a share. */
   heldSince = 0
+  /** When it opened the first connection with it, or an earlier time. */
+  openedAt = -Infinity
   leaving = false
 
   constructor(
@@ -190,7 +205,7 @@ export class Tenants {
 
   /** For those who come too late: a pool that was closed before it had a connection, so that they get the error that says so. */
   private closedPool(tenant: ResolvedTenant): Effect.Effect<Exit.Exit<ApnsPool.ApnsPool, OpenError>> {
-    return Effect.exit(Effect.scoped(Effect.map(this.openPool(tenant, this.around), ({ pool }) => pool)))
+    return Effect.exit(Effect.scoped(Effect.map(this.openPool(tenant, (opening) => opening), ({ pool }) => pool)))
   }
 
   // --- open ---
@@ -198,7 +213,7 @@ export class Tenants {
   private start(entry: Entry): Effect.Effect<void> {
     return Effect.uninterruptibleMask((restore: Restore) =>
       Effect.flatMap(
-        Effect.exit(restore(Scope.extend(this.openPool(entry.tenant, this.around), entry.scope))),
+        Effect.exit(restore(Scope.extend(this.openPool(entry.tenant, this.around(entry)), entry.scope))),
         (exit) => this.started(entry, exit)
       )
     )
@@ -226,13 +241,21 @@ export class Tenants {
     })
   }
 
-  private readonly around: Around = (opening) =>
+  private readonly around = (entry: Entry): Around => (opening) =>
     Effect.uninterruptibleMask((restore) =>
       this.sockets.take(restore).pipe(
         Effect.zipRight(Effect.addFinalizer(() => Effect.sync(() => this.sockets.release()))),
-        Effect.zipRight(restore(opening))
+        Effect.zipRight(restore(opening)),
+        Effect.tap(() => Effect.sync(() => this.onOpened(entry)))
       )
     )
+
+  private onOpened(entry: Entry): void {
+    if (entry.openedAt >= entry.heldSince) return
+    entry.openedAt = this.now
+    // its turn has begun, and may be over earlier than was known
+    if (this.waiting.size > 0 && this.open) this.waitForTurn()
+  }
 
   // --- who gets which share ---
 
@@ -310,22 +333,36 @@ export class Tenants {
     return largest
   }
 
-  /** The one that has had its only connection for the longest time, when its turn is over. */
-  private longestHeld(): Entry | undefined {
-    let longest: Entry | undefined
+  /** When the tenant has had its only connection for long enough. */
+  private turnEnd(entry: Entry): number {
+    if (entry.openedAt < entry.heldSince) return entry.heldSince + openingMillis
+    const { maxConnections } = this.policy
+    const turn = roundMillis * maxConnections / (maxConnections + this.waiting.size)
+    return entry.openedAt + Math.min(turnMillis, Math.max(shortestTurnMillis, turn))
+  }
+
+  /** The tenant with a share whose turn ends first. */
+  private firstToEnd(): Entry | undefined {
+    let first: Entry | undefined
     for (const entry of this.entries.values()) {
       if (entry.size === 0) continue
-      if (longest === undefined || entry.heldSince < longest.heldSince) longest = entry
+      if (first === undefined || this.turnEnd(entry) < this.turnEnd(first)) first = entry
     }
-    return longest !== undefined && longest.heldSince + turnMillis <= this.now ? longest : undefined
+    return first
+  }
+
+  /** The one that has had its only connection for the longest time, when its turn is over. */
+  private longestHeld(): Entry | undefined {
+    const first = this.firstToEnd()
+    return first !== undefined && this.turnEnd(first) <= this.now ? first : undefined
   }
 
   /** Runs again when the next turn is over. */
   private waitForTurn(): void {
-    let first = Infinity
-    for (const { heldSince, size } of this.entries.values()) if (size > 0) first = Math.min(first, heldSince)
-    const ends = first + turnMillis
-    if (ends >= this.turnEnds || first === Infinity) return
+    const first = this.firstToEnd()
+    if (first === undefined) return
+    const ends = this.turnEnd(first)
+    if (ends >= this.turnEnds) return
     this.turnEnds = ends
     this.fork(Effect.zipRight(
       Effect.interruptible(Effect.sleep(Math.max(1, Math.ceil(ends - this.now)))),
