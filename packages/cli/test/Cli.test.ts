@@ -254,6 +254,20 @@ describe("apns send", () => {
       assert.strictEqual(received?.apnsId, "123e4567-e89b-12d3-a456-426655440000")
     }).pipe(Effect.provide(NodeContext.layer)))
 
+  it.scopedLive("a number in a payload that would change -> named, with the options of this command alone", () =>
+    Effect.gen(function*() {
+      const { dir, environment } = yield* rig
+      const fs = yield* FileSystem.FileSystem
+      yield* fs.writeFileString(
+        `${dir}/payload.json`,
+        "{\"aps\":{\"alert\":\"x\"},\"order\":{\"id\":9007199254740993}}"
+      )
+      const { code, err } = yield* apns(["send", token(1), "--payload", `${dir}/payload.json`], environment)
+      assert.strictEqual(code, ExitCode.notPossible)
+      for (const hint of ["order.id", "9007199254740993", "as a string", "--raw"]) assert.include(err, hint)
+      assert.notInclude(err, "Notification.raw")
+    }).pipe(Effect.provide(NodeContext.layer)))
+
   it.scopedLive("sends a payload from a file, with the topic of the environment and the suffix of the push type", () =>
     Effect.gen(function*() {
       const { dir, environment, mock } = yield* rig

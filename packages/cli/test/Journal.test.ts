@@ -44,12 +44,13 @@ describe("Known and Counts at their limits", () => {
   it("lines beyond any before -> there is room for them, and what was there stays", () => {
     const known = new Known()
     const kind = { outcome: "accepted", reason: "", final: true } as const
-    for (const line of [1, 1023, 1024, 1025, 5000]) {
+    const lines = [1, 1023, 1024, 1025, 5000, 2 ** 32, 99_999_999_999, Number.MAX_SAFE_INTEGER - 1]
+    for (const line of lines) {
       known.set(line, `t${line}`, kind)
       assert.isUndefined(known.get(line + 1))
       assert.isTrue(known.matches(line, `t${line}`))
     }
-    for (const line of [1, 1023, 1024, 1025, 5000]) assert.deepStrictEqual(known.get(line), kind)
+    for (const line of lines) assert.deepStrictEqual(known.get(line), kind)
     assert.strictEqual(known.kinds.length, 1)
   })
 

@@ -359,6 +359,10 @@ const whyUnreadable = (path: string, error: PlatformError): string => {
         ? "only a shell knows what ~ is, write the path in full"
         : /^file:/i.test(path)
         ? "give a path, and no URL"
+        : path.trim() === ""
+        ? "the path is empty"
+        : /^["']|["']$|^\s|\s$/.test(path)
+        ? "remove the quotes or the white space around its path"
         : "give the path of an existing file, absolute or from the working directory"
     }`
   }
@@ -543,11 +547,13 @@ const pkcs12Of = (
     Effect.promise(() => internal.pkcs12(content, secret(options.passphrase), source, names.file)).pipe(
       Effect.flatMap(Either.mapBoth({
         onLeft: failed,
-        onRight: ({ data, info, opened }): Pkcs12 => ({
+        onRight: ({ data, info, opened, passphrase }): Pkcs12 => ({
           [TypeId]: TypeId,
           _tag: "Pkcs12",
           data: Redacted.make(data),
-          passphrase: options.passphrase,
+          passphrase: passphrase === undefined || passphrase === secret(options.passphrase)
+            ? options.passphrase
+            : Redacted.make(passphrase),
           ...info,
           ...(opened === undefined
             ? undefined

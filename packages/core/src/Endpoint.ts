@@ -297,8 +297,18 @@ const named: ReadonlyMap<string, Endpoint> = new Map([
  * @category constructors
  */
 export const parse = (text: string): Either.Either<Endpoint, InvalidEndpoint> => {
-  const found = named.get(text.trim())
-  return found === undefined ? make(text.trim()) : Either.right(found)
+  const word = text.trim()
+  const found = named.get(word)
+  if (found !== undefined) return Either.right(found)
+  return !printable.test(word) || word.includes("://")
+    ? make(word)
+    : invalid(
+      "Scheme",
+      word,
+      word.includes(".")
+        ? `write it as https://${withoutUserInfo(word.replace(/^(?:https?:)?\/*/i, ""))}`
+        : "write production, development or https://host[:port]"
+    )
 }
 
 /**

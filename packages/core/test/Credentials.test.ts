@@ -221,6 +221,22 @@ describe("Credentials", () => {
         )
         assert.deepStrictEqual([key.reason, key.source], ["FileNotReadable", "/no/key.pem"])
       }))
+
+    it.effect("a path with quotes or white space around it, or none -> the message says so", () =>
+      Effect.gen(function*() {
+        for (
+          const [certFile, hint] of [
+            ["\"/no/cert.pem\"", "remove the quotes"],
+            ["'/no/cert.pem'", "remove the quotes"],
+            ["/no/cert.pem ", "white space"],
+            ["", "empty"]
+          ] as const
+        ) {
+          const { message } = yield* Effect.flip(withFiles(Credentials.certificate({ certFile })))
+          assert.include(message, hint)
+          assert.notInclude(message, "looks like")
+        }
+      }))
   })
 
   describe("pkcs12", () => {

@@ -77,6 +77,24 @@ describe("Endpoint", () => {
     assert.strictEqual(Either.getOrThrow(Endpoint.fromHostPort("::1", 2197)).authority, "[::1]:2197")
   })
 
+  it("a word or a host in a configuration -> the message says what to write", () => {
+    const hints = {
+      Production: "write production, development or https://host[:port]",
+      prod: "write production, development or https://host[:port]",
+      "": "write production, development or https://host[:port]",
+      "api.push.apple.com": "write it as https://api.push.apple.com",
+      "api.push.apple.com:2197": "write it as https://api.push.apple.com:2197",
+      "https:api.push.apple.com": "write it as https://api.push.apple.com",
+      "//api.push.apple.com": "write it as https://api.push.apple.com",
+      "http://localhost": "write it as https://host[:port]"
+    }
+    for (const [text, hint] of Object.entries(hints)) {
+      const { message, reason } = Either.getOrThrow(Either.flip(Endpoint.parse(text)))
+      assert.strictEqual(reason, "Scheme")
+      assert.isTrue(message.endsWith(`: ${hint}`), message)
+    }
+  })
+
   it("anything that is not just an origin -> refused, with the part that is wrong", () => {
     const refused: ReadonlyArray<readonly [string, Endpoint.InvalidEndpoint["reason"]]> = [
       ["", "Scheme"],

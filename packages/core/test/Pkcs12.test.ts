@@ -126,6 +126,21 @@ describe.skipIf(!hasLegacy)("an archive as Keychain Access exports it (RC2-40 an
     }
   }
 
+  for (const [name, ciphers] of [["old", keychain], ["modern", []]] as const) {
+    it.effect(`with ${name} ciphers and a passphrase whose accents are written the other way -> opened`, () =>
+      Effect.gen(function*() {
+        for (const [made, given] of [["p\u00e4ss", "pa\u0308ss"], ["pa\u0308ss", "p\u00e4ss"]] as const) {
+          const data = archive(client, made, ...ciphers)
+          const opened = yield* Credentials.pkcs12({ data, passphrase: Redacted.make(given) })
+          assert.strictEqual(opened.identity, identityOf(fixtures.text("client.pem")))
+          // the connection opens it once more
+          if (opened.passphrase !== undefined) assert.strictEqual(Redacted.value(opened.passphrase), made)
+          const wrong = yield* Effect.flip(Credentials.pkcs12({ data, passphrase: Redacted.make("pa\u0308s") }))
+          assert.strictEqual(wrong.reason, "WrongPassphrase")
+        }
+      }))
+  }
+
   it.effect("with an empty passphrase -> opened without one", () =>
     Effect.gen(function*() {
       const data = archive(client, "", ...keychain)

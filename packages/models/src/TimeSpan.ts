@@ -42,6 +42,7 @@ const isDuration = (input: unknown): input is Duration.Duration => {
  */
 export const decode = (input: unknown): Either.Either<Duration.Duration, string> => {
   if (isDuration(input)) return Either.right(input)
-  const duration = typeof input === "string" ? Duration.decodeUnknown(input) : Option.none()
+  // a Duration is never negative: of "-5 seconds" it would make no time at all
+  const duration = typeof input === "string" && !input.startsWith("-") ? Duration.decodeUnknown(input) : Option.none()
   return Either.fromOption(duration, () => "give a Duration, or a number with its unit such as \"10 seconds\"")
 }

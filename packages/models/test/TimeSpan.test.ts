@@ -14,7 +14,24 @@ describe("TimeSpan", () => {
 
   it("refuses a bare number, text without a unit, and everything else", () => {
     for (
-      const input of [5, 0, 5n, "5", "30s", "soon", "", null, undefined, {}, [1, 2], Number.NaN, new Date(), () => 5]
+      const input of [
+        5,
+        0,
+        5n,
+        "5",
+        "30s",
+        "soon",
+        "",
+        "-5 seconds",
+        "-0.5 millis",
+        null,
+        undefined,
+        {},
+        [1, 2],
+        Number.NaN,
+        new Date(),
+        () => 5
+      ]
     ) {
       const decoded = TimeSpan.decode(input)
       assert.isTrue(Either.isLeft(decoded), String(input))

@@ -9,6 +9,7 @@ import { Certificates, ProviderKey } from "@effect-apns/testing"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Deferred,
+  Duration,
   Effect,
   Either,
   Exit,
@@ -117,7 +118,8 @@ describe("maxQueued and the other options of an engine", () => {
     Effect.gen(function*() {
       const credentials = yield* tokenOf(yield* ProviderKey.make())
       for (const name of ["connectTimeout", "drainTimeout", "ping.interval", "ping.deadline", "ping.busyDeadline"]) {
-        for (const value of [5, NaN, 5n, "soon", null, {}]) {
+        const wrong = [5, NaN, 5n, "soon", null, {}, "-5 seconds"]
+        for (const value of name === "drainTimeout" ? wrong : [...wrong, "0 seconds", Duration.zero]) {
           const [first = "", second] = name.split(".")
           const option: object = { [first]: second === undefined ? value : { [second]: value } }
           const given = { lookup: () => Effect.die("it connects"), ...option }

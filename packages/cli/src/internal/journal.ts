@@ -83,6 +83,14 @@ interface Kind {
   readonly final: boolean
 }
 
+const pageSize = 1024
+
+/** What is known of so many lines of the input in a row. */
+class Page {
+  readonly prints = new Uint32Array(pageSize)
+  readonly codes = new Uint16Array(pageSize)
+}
+
 /**
  * The outcomes in the output by lines of the input: six bytes a line, with a fingerprint of the token, so that an input
  * that was changed between two runs is noticed. Otherwise the wrong lines would be skipped.
@@ -90,8 +98,8 @@ interface Kind {
 export class Known {
   readonly kinds: Array<Kind> = []
   private readonly byName = new Map<string, number>()
-  private prints = new Uint32Array(1024)
-  private codes = new Uint16Array(1024)
+  /** By their numbers: a line of the output may name any line of the input, and most inputs fill their pages. */
+  private readonly pages = new Map<number, Page>()
 
   /** The number of a kind, from 1. */
   codeOf(kind: Kind): number {
@@ -106,28 +114,29 @@ export class Known {
   }
 
   set(line: number, token: string, kind: Kind): void {
-    if (line >= this.prints.length) {
-      const length = Math.max(line + 1, this.prints.length * 2)
-      const prints = new Uint32Array(length)
-      const codes = new Uint16Array(length)
-      prints.set(this.prints)
-      codes.set(this.codes)
-      this.prints = prints
-      this.codes = codes
+    const number = Math.floor(line / pageSize)
+    let page = this.pages.get(number)
+    if (page === undefined) {
+      page = new Page()
+      this.pages.set(number, page)
     }
-    this.prints[line] = fingerprint(token)
-    this.codes[line] = this.codeOf(kind)
+    page.prints[line % pageSize] = fingerprint(token)
+    page.codes[line % pageSize] = this.codeOf(kind)
+  }
+
+  private page(line: number): Page | undefined {
+    return this.pages.get(Math.floor(line / pageSize))
   }
 
   /** The newest outcome of a line. */
   get(line: number): Kind | undefined {
-    const code = this.codes[line]
+    const code = this.page(line)?.codes[line % pageSize]
     return code === undefined || code === 0 ? undefined : this.kinds[code - 1]
   }
 
   /** Whether the line had this token. */
   matches(line: number, token: string): boolean {
-    return this.prints[line] === fingerprint(token)
+    return this.page(line)?.prints[line % pageSize] === fingerprint(token)
   }
 }
 

@@ -154,8 +154,11 @@ const fromFile = (
       (error) =>
         notPossible(
           `${file} is no payload of a push of type ${pushType}: ${
-            formatted(error)
-          } (--push-type names another type, --raw sends the file as it is)`
+            // this command does that with an option, which is named behind
+            formatted(error).replace(
+              ", or send the text as it is with Notification.raw",
+              ""
+            )} (--push-type names another type, --raw sends the file as it is)`
         )
     )
   })

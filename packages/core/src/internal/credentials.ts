@@ -135,7 +135,31 @@ const privateKeys = (
   return key === undefined ? Either.map(open(first), (key) => [key]) : Either.right([key, ...more])
 }
 
+/**
+ * A passphrase as it is, and composed and decomposed (Unicode normalization): systems differ in how they write ä, and the
+ * same letters must open the same file.
+ */
+const spellings = (passphrase: string | undefined): readonly [string | undefined, ...ReadonlyArray<string>] =>
+  passphrase === undefined
+    ? [undefined]
+    : [passphrase, ...["NFC", "NFD"].map((form) => passphrase.normalize(form)).filter((_) => _ !== passphrase)]
+
+const isWrongPassphrase = (result: Either.Either<unknown, Problem>): boolean =>
+  Either.isLeft(result) && result.left.reason === "WrongPassphrase"
+
 const openKey = (
+  block: PemBlock,
+  source: string,
+  passphrase: string | undefined,
+  encrypted: string
+): Either.Either<crypto.KeyObject, Problem> => {
+  const [first, ...others] = spellings(passphrase)
+  const result = openKeyWith(block, source, first, encrypted)
+  if (!isWrongPassphrase(result)) return result
+  return others.map((other) => openKeyWith(block, source, other, encrypted)).find(Either.isRight) ?? result
+}
+
+const openKeyWith = (
   block: PemBlock,
   source: string,
   passphrase: string | undefined,
@@ -399,6 +423,8 @@ export interface Opened {
 }
 
 export interface Archive {
+  /** The passphrase that opened it. */
+  readonly passphrase: string | undefined
   readonly info: CertificateInfo
   readonly data: Uint8Array
   readonly opened: Opened | undefined
@@ -414,6 +440,22 @@ export const pkcs12 = async (
   source: string,
   file: string
 ): Promise<Either.Either<Archive, Problem>> => {
+  const [first, ...others] = spellings(passphrase)
+  const result = await archive(text, first, source, file)
+  if (!isWrongPassphrase(result)) return result
+  for (const other of others) {
+    const opened = await archive(text, other, source, file)
+    if (Either.isRight(opened)) return opened
+  }
+  return result
+}
+
+const archive = async (
+  text: string | Uint8Array,
+  passphrase: string | undefined,
+  source: string,
+  file: string
+): Promise<Either.Either<Archive, Problem>> => {
   const bytes = archiveBytes(text)
   if (bytes === undefined || kindOf(bytes) !== "PKCS12") return notPkcs12(text, source, file)
   const data = withoutTail(bytes)
@@ -422,7 +464,7 @@ export const pkcs12 = async (
     const { leaf, secureContext } = native
     if (leaf === undefined) return noCertificate(source)
     return await convinces(secureContext)
-      ? Either.right({ info: info(leaf), data, opened: undefined })
+      ? Either.right({ info: info(leaf), data, opened: undefined, passphrase })
       : inconsistentArchive(source)
   }
   // OpenSSL checks the passphrase first, and knows the algorithms in use today: another reader would find the same.
@@ -461,6 +503,7 @@ export const pkcs12 = async (
       return Either.right({
         info: info(leaf),
         data,
+        passphrase,
         opened: { cert: chain.map(String).join(""), keyPem: pkcs8(key) }
       })
     }

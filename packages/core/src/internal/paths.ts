@@ -1,18 +1,21 @@
 import { pemBlocks } from "./pem.js"
+import { unquoted } from "./quotes.js"
 
 /**
  * Whether text that was given as the path of a file may be a secret: the content of a file in the wrong place. Then it is
  * not repeated in a message or a cause. Some paths look like secrets too, so this is used only after reading failed.
  */
-export const mayBeSecret = (path: string): boolean =>
-  path.length > 255 ||
-  /[\r\n\0]/.test(path) ||
-  /-----|BEGIN|PRIVATE ?KEY|["{}]/.test(path) ||
-  pemBlocks(path).length > 0 ||
-  // base64 that does not begin as a path does
-  (path.length >= 60 && /^(?![./~]|[A-Za-z]:[\\/])[\w+/=\s"'\\-]+$/.test(path)) ||
-  // longer than the name of a file or folder usually is, without a dot
-  path.split(/[\\/]/).some((name) => /[A-Za-z0-9+_=-]{50,}/.test(name))
+export const mayBeSecret = (given: string): boolean => {
+  const path = unquoted(given)
+  return path.length > 255 ||
+    /[\r\n\0]/.test(path) ||
+    /-----|BEGIN|PRIVATE ?KEY|["{}]/.test(path) ||
+    pemBlocks(path).length > 0 ||
+    // base64 that does not begin as a path does
+    (path.length >= 60 && /^(?![./~]|[A-Za-z]:[\\/])[\w+/=\s"'\\-]+$/.test(path)) ||
+    // longer than the name of a file or folder usually is, without a dot
+    path.split(/[\\/]/).some((name) => /[A-Za-z0-9+_=-]{50,}/.test(name))
+}
 
 /** Whether text that is given as the content of a file is the path of one: a line that names a file, or begins as a path does. */
 export const looksLikePath = (content: string): boolean =>

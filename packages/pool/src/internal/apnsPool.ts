@@ -99,6 +99,18 @@ export const checkDuration = (
     onRight: Effect.succeed
   })
 
+/** No time at all would make every connection fail. */
+const checkTime = (
+  field: Field,
+  value: TimeSpan.TimeSpan | undefined
+): Effect.Effect<void, ApnsPool.InvalidPoolOptions> =>
+  value === undefined
+    ? Effect.void
+    : Effect.flatMap(checkDuration(field, value, Duration.zero), (time) =>
+      Duration.toMillis(time) > 0
+        ? Effect.void
+        : invalid(field, `give a time longer than 0, not ${shown(value)}`))
+
 /** Reads each option once: getters may throw. */
 export const copyOptions = <O extends object>(options: O): Effect.Effect<O, ApnsPool.InvalidPoolOptions> =>
   Effect.suspend(() =>
@@ -127,11 +139,11 @@ export const checkConnecting = (
     ca === undefined || UnstableConnection.isReadableCa(ca)
       ? Effect.void
       : invalid("ca", "it holds no readable certificate: give PEM text, not the name of a file"),
-    checkDuration("connectTimeout", connectTimeout, Duration.zero),
-    checkDuration("ping.interval", ping?.interval, Duration.zero),
-    checkDuration("ping.deadline", ping?.deadline, Duration.zero),
-    checkDuration("ping.busyInterval", ping?.busyInterval, Duration.zero),
-    checkDuration("ping.busyDeadline", ping?.busyDeadline, Duration.zero)
+    checkTime("connectTimeout", connectTimeout),
+    checkTime("ping.interval", ping?.interval),
+    checkTime("ping.deadline", ping?.deadline),
+    checkTime("ping.busyInterval", ping?.busyInterval),
+    checkTime("ping.busyDeadline", ping?.busyDeadline)
   ], { discard: true })
 
 const checkSchedule = <In>(
