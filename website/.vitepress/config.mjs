@@ -19,6 +19,15 @@ const reference = () => {
   }))
 }
 
+/** As GitHub names headings: one link to a heading works there and here. */
+const slugify = (text) => text.trim().toLowerCase().replace(/[^\p{L}\p{M}\p{N}_ -]/gu, "").replaceAll(" ", "-")
+
+/** Guides come before the reference, which has more pages and says less on each; short words are not taken for similar ones. */
+const searchOptions = {
+  boostDocument: (id) => id.includes("/reference/") ? 1 : 3,
+  fuzzy: (term) => term.length > 6 ? 0.2 : false
+}
+
 export default defineConfig({
   title: "effect-apns",
   description: "Apple push notifications for Effect and for Node: one honest outcome for each, microseconds of CPU",
@@ -33,9 +42,9 @@ export default defineConfig({
     ["meta", { name: "color-scheme", content: "light dark" }],
     ["link", { rel: "icon", type: "image/svg+xml", href: `${process.env.SITE_BASE ?? "/"}icon.svg` }]
   ],
-  markdown: { theme: { light: "github-light", dark: "github-dark" } },
+  markdown: { anchor: { slugify }, theme: { light: "github-light", dark: "github-dark" } },
   themeConfig: {
-    search: { provider: "local", options: { detailedView: true } },
+    search: { provider: "local", options: { detailedView: true, miniSearch: { searchOptions } } },
     nav: [
       { text: "Start", link: "/start" },
       { text: "Guides", link: "/sending" },

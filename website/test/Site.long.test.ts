@@ -107,6 +107,28 @@ describe.skipIf(missing !== undefined)(`the website${missing === undefined ? "" 
       assert.deepStrictEqual(errors, [])
     }))
 
+  it.scopedLive("search finds the guide to a thing before its reference, and no words that are only similar", () =>
+    Effect.gen(function*() {
+      const url = yield* server
+      const { page } = yield* open(yield* browser, 1280, 900, `${url}/start.html`)
+      yield* Effect.promise(() => page.locator("#local-search button").click())
+      for (
+        const [words, guide] of [["outbox", "/outbox.html"], ["pause", "/outbox.html"], ["sendAll", ".html"]] as const
+      ) {
+        yield* Effect.promise(async () => {
+          await page.locator("#localsearch-input").fill(words)
+          await page.locator("#localsearch-list a.result mark").getByText(words, { exact: true }).first().waitFor()
+        })
+        const [first = ""] = yield* Effect.promise(() =>
+          page.evaluate<Array<string>>(
+            "[...document.querySelectorAll('#localsearch-list a.result')].map((a) => a.getAttribute('href'))"
+          )
+        )
+        assert.include(first, guide)
+        assert.notInclude(first, "/reference/")
+      }
+    }))
+
   for (const path of ["/", "/start.html", "/outcomes.html", "/benchmarks.html", "/reference/"]) {
     it.scopedLive(`${path} fits the width of a phone`, () =>
       Effect.gen(function*() {
@@ -157,15 +179,27 @@ describe.skipIf(missing !== undefined)(`the website${missing === undefined ? "" 
       }
     }))
 
-  it("no link, picture or script of any page leads to a file that is not there", () => {
+  it("no link, picture or script of any page leads to a file or a heading that is not there", () => {
     const pages = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".html"))
     assert.isAbove(pages.length, 60)
+    const htmlOf = new Map(pages.map((page) => [join(dist, page), readFileSync(join(dist, page), "utf8")]))
+    const text = (attribute: string) =>
+      attribute.replaceAll("&#39;", "'").replaceAll("&quot;", "\"").replaceAll("&amp;", "&")
+    const idsOf = new Map(
+      Array.from(htmlOf, ([file, html]) => [
+        file,
+        new Set(Array.from(html.matchAll(/\sid="([^"]+)"/g), ([, id = ""]) => text(id)))
+      ])
+    )
     const dead = pages.flatMap((page) => {
-      const html = readFileSync(join(dist, page), "utf8")
-      const targets = Array.from(html.matchAll(/\s(?:href|src)="([^"]+)"/g), ([, target = ""]) => target)
+      const html = htmlOf.get(join(dist, page)) ?? ""
+      const targets = Array.from(html.matchAll(/\s(?:href|src)="([^"]+)"/g), ([, target = ""]) => text(target))
       return targets.filter((target) => {
-        const { origin, pathname } = new URL(target, `http://site/${page}`)
-        return origin === "http://site" && fileOf(decodeURIComponent(pathname)) === undefined
+        const { hash, origin, pathname } = new URL(target, `http://site/${page}`)
+        if (origin !== "http://site") return false
+        const file = fileOf(decodeURIComponent(pathname))
+        if (file === undefined) return true
+        return hash.length > 1 && idsOf.get(file)?.has(decodeURIComponent(hash.slice(1))) === false
       }).map((target) => `${page}: ${target}`)
     })
     assert.deepStrictEqual(dead, [])
