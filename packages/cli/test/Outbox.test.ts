@@ -84,7 +84,7 @@ describe("apns outbox", () => {
       const dir = yield* directory
       const environment = { ...(yield* environmentOf(mock, dir)), APNS_KEY_ID: "ZZZZZZZZZZ" }
       const fs = yield* FileSystem.FileSystem
-      yield* fs.writeFileString(`${dir}/tokens`, `${token(1)}\n${token(2)}\n`)
+      yield* fs.writeFileString(`${dir}/tokens`, `${token(1)}\n${token(2)}\nno token\n`)
       const outbox = (...args: ReadonlyArray<string>) =>
         apns(["outbox", ...args, "--database", `${dir}/outbox.db`], environment)
       yield* outbox("enqueue", `${dir}/tokens`, "--id", "a", "--title", "A")

@@ -1,5 +1,6 @@
 import * as DeviceToken from "@effect-apns/models/DeviceToken"
 import * as Printable from "@effect-apns/models/Printable"
+import * as Reason from "@effect-apns/models/Reason"
 import type { Outbox, OutboxError } from "@effect-apns/outbox"
 import { ApnsPool } from "@effect-apns/pool"
 import * as NodeStream from "@effect/platform-node/NodeStream"
@@ -339,6 +340,7 @@ const run = Subcommand.make("outbox run", {
       const { make } = yield* Effect.promise(() => import("@effect-apns/outbox/OutboxRunner"))
       const OutboxMetrics = yield* Effect.promise(() => import("@effect-apns/outbox/OutboxMetrics"))
       const counts = { accepted: 0, rejected: 0, failed: 0, cancelled: 0 }
+      let refusals = 0
       const sending = withPool(
         topic === undefined ? pool : { ...pool, topic },
         Effect.scoped(Effect.gen(function*() {
@@ -348,8 +350,10 @@ const run = Subcommand.make("outbox run", {
             onOutcomes: (outcomes) =>
               Effect.forEach(outcomes, (outcome) => {
                 if (outcome._tag === "Accepted") counts.accepted++
-                else if (outcome._tag === "Rejected") counts.rejected++
-                else if (outcome.reason === "Cancelled") counts.cancelled++
+                else if (outcome._tag === "Rejected") {
+                  counts.rejected++
+                  if (Reason.info(outcome.reason, outcome.status).token === "keep") refusals++
+                } else if (outcome.reason === "Cancelled") counts.cancelled++
                 else counts.failed++
                 return options.json ? Console.log(jsonLine(outcome)) : Effect.void
               }, { discard: true })
@@ -371,8 +375,8 @@ const run = Subcommand.make("outbox run", {
             (counts.cancelled > 0 ? `, ${number(counts.cancelled)} cancelled` : "")
         )
       }
-      // a campaign that is refused for all its tokens has rejections; refused credentials have none
-      if (options.untilIdle && stopped > 0 && counts.rejected === 0) {
+      // a campaign that is refused for all its tokens has refusals that are not the fault of a token; refused credentials have none
+      if (options.untilIdle && stopped > 0 && refusals === 0) {
         return yield* notPossible(
           `${number(stopped)} ${
             stopped === 1 ? "campaign was" : "campaigns were"
