@@ -255,6 +255,27 @@ describe("Terminal.print", () => {
   })
 })
 
+describe("a message on a screen", () => {
+  const message =
+    "Stopping: there is no connection to wait for.\n  4 accepted of those that there are, and so on and on\nshort\n"
+
+  it.each([20, 30, 40, 44, 60])("is broken between words at %i columns, and keeps its indentation", (columns) => {
+    const texts: Array<string> = []
+    const stream = { isTTY: true, columns, write: (text: string) => texts.push(text) }
+    Terminal.make({ stdout: stream, stderr: stream, environment: {} }).print(message)
+    const lines = texts.join("").split("\n")
+    for (const line of lines) {
+      assert.isAtMost(line.length, columns)
+      assert.match(line, /^(?: {2})?\S|^$/)
+      assert.notMatch(line, /\s$/)
+    }
+    assert.strictEqual(lines.join(" ").replace(/\s+/g, " "), message.replace(/\s+/g, " "))
+    const second = lines.findIndex((line) => line.startsWith("  4 accepted"))
+    const end = lines.indexOf("short")
+    for (const line of lines.slice(second, end)) assert.match(line, /^ {2}\S/)
+  })
+})
+
 describe("Terminal.hasColors", () => {
   const terminal = { isTTY: true, write: () => undefined }
   const pipe = { isTTY: false, write: () => undefined }

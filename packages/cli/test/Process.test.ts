@@ -4,8 +4,9 @@ import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { execFile } from "node:child_process"
 import { apns, directory, environmentOf, readOutput, token, writeTokens } from "./utils/harness.js"
-import { start } from "./utils/process.js"
+import { source, start } from "./utils/process.js"
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => token(i + 1))
 
@@ -27,6 +28,26 @@ describe("the apns process", { concurrent: true, timeout: 120_000 }, () => {
       }
       assert.notInclude(out, String.fromCharCode(27))
     }))
+
+  it.scopedLive("bulk, where no file can be written -> says so, and leaves no file behind", () =>
+    Effect.gen(function*() {
+      const mock = yield* MockApns.make()
+      const dir = yield* directory
+      const fs = yield* FileSystem.FileSystem
+      const environment = yield* environmentOf(mock, dir)
+      yield* writeTokens(`${dir}/tokens`, range(1))
+      yield* fs.makeDirectory(`${dir}/full`)
+      const args = ["bulk", `${dir}/tokens`, "--out", `${dir}/full/out`, "--title", "Hello"]
+      // files of no byte at all, as on a disk that is full
+      const limited = ["-c", "ulimit -f 0; exec \"$@\"", "sh", process.execPath, ...source, ...args]
+      const ended = yield* Effect.async<{ readonly code: unknown; readonly err: string }>((resume) => {
+        const env = { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment }
+        execFile("sh", limited, { env }, (error, _, err) => resume(Effect.succeed({ code: error?.code, err })))
+      })
+      assert.strictEqual(ended.code, ExitCode.notPossible, ended.err)
+      assert.include(ended.err, "cannot be written")
+      assert.deepStrictEqual(yield* fs.readDirectory(`${dir}/full`), [])
+    }).pipe(Effect.provide(NodeContext.layer)))
 
   it.scopedLive("reads tokens from standard input", () =>
     Effect.gen(function*() {

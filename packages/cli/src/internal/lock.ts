@@ -76,21 +76,29 @@ const beat = Duration.seconds(2)
 /** ... and a holder that has not done so for this long counts as dead. */
 const deadAfter = Duration.seconds(12)
 
-/** Makes a file that is complete as soon as it exists; false if there is one already. */
-const create = async (file: string, holder: Holder): Promise<boolean> => {
-  const text = JSON.stringify(holder) + "\n"
-  const draft = `${file}.${holder.nonce}`
-  await fs.writeFile(draft, text, { flag: "wx", mode: 0o600 })
+/** Gives a draft its name; false if there is a file of that name already. */
+const linked = async (draft: string, file: string, text: string): Promise<boolean> => {
   try {
     await fs.link(draft, file)
     return true
   } catch (error) {
     if (code(error) === "EEXIST") return false
     // a file system without hard links
-    return await fs.writeFile(file, text, { flag: "wx", mode: 0o600 }).then(() => true, (error: unknown) => {
+    return await fs.writeFile(file, text, { flag: "wx", mode: 0o600 }).then(() => true, async (error: unknown) => {
       if (code(error) === "EEXIST") return false
+      await fs.rm(file, { force: true })
       throw error
     })
+  }
+}
+
+/** Makes a file that is complete as soon as it exists; false if there is one already. Nothing is left where that fails. */
+const create = async (file: string, holder: Holder): Promise<boolean> => {
+  const text = JSON.stringify(holder) + "\n"
+  const draft = `${file}.${holder.nonce}`
+  try {
+    await fs.writeFile(draft, text, { flag: "wx", mode: 0o600 })
+    return await linked(draft, file, text)
   } finally {
     await fs.rm(draft, { force: true })
   }

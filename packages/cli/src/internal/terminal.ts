@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util"
+import stringWidth from "string-width"
 import wrapAnsi from "wrap-ansi"
 
 /** Where the command speaks to a person: standard error, and whatever shares its screen. */
@@ -59,6 +60,13 @@ const harmless = (text: string): string =>
     (found) => found.length > 1 ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`
   )
 
+/** A line that is too long is broken between words; what follows is indented as the line is. */
+const fitLine = (line: string, columns: number): string => {
+  if (stringWidth(line) <= columns) return line
+  const indent = /^ */.exec(line)?.[0] ?? ""
+  return indent + wrapAnsi(line.slice(indent.length), columns - indent.length).replaceAll("\n", `\n${indent}`)
+}
+
 export const make = (options: {
   readonly stdout: Stream
   readonly stderr: Stream
@@ -68,7 +76,9 @@ export const make = (options: {
   const isLive = stderr.isTTY === true && environment["TERM"] !== "dumb"
   let shown: string | undefined = undefined
   const fit = (stream: Stream, text: string): string =>
-    stream.isTTY === true ? wrapAnsi(text, columnsOf(stream), { trim: false }) : text
+    stream.isTTY === true
+      ? text.split("\n").map((line) => fitLine(line, columnsOf(stream))).join("\n")
+      : text
   const writer = (stream: Stream, fitted: (text: string) => string) => {
     const colors = hasColors(stream, environment)
     return (given: string) => {
