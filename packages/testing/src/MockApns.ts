@@ -24,6 +24,7 @@ import { ErrorCode } from "@effect-apns/http2/ErrorCode"
 import type * as TimeSpan from "@effect-apns/models/TimeSpan"
 import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import * as ApnsPool from "@effect-apns/pool/ApnsPool"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
@@ -40,6 +41,7 @@ import { type Behavior, internalServerError } from "./Behavior.js"
 import * as Certificates from "./Certificates.js"
 import type { ConnectionInfo } from "./ConnectionInfo.js"
 import { Authority } from "./internal/authority.js"
+import { behaviorOf } from "./internal/callbacks.js"
 import { Channels } from "./internal/channels.js"
 import type { DeadToken } from "./internal/checks.js"
 import * as inboxes from "./internal/inbox.js"
@@ -265,14 +267,17 @@ export interface MockApns {
   readonly connections: Effect.Effect<ReadonlyArray<ConnectionInfo>>
   /** Forgets what was received, and starts counting requests from zero. */
   readonly clear: Effect.Effect<void>
-  /** Waits until this holds; looked at after each event, without polling. */
+  /** Waits until this holds; looked at after each event, without polling. Dies if `ready` throws. */
   readonly until: (ready: (stats: Stats) => boolean) => Effect.Effect<void>
 
-  /** The next requests are treated so, one each, in the order their headers arrive; then it behaves as APNs does. */
+  /**
+   * The next requests are treated so, one each, in the order their headers arrive; then it behaves as APNs does. A behavior of
+   * your own making that cannot be done is logged, and the request gets `InternalServerError`.
+   */
   readonly next: (...behaviors: ReadonlyArray<Behavior>) => Effect.Effect<void>
   /**
-   * Decides for each request that `next` says nothing about; `undefined` is "as APNs does". A script that throws or
-   * dies is logged, and the request gets `InternalServerError`.
+   * Decides for each request that `next` says nothing about; `undefined` is "as APNs does". A script that throws, dies or
+   * returns no behavior is logged, and the request gets `InternalServerError`.
    */
   readonly script: (
     decide: ((request: Received) => Behavior | undefined | Effect.Effect<Behavior | undefined>) | undefined
@@ -414,19 +419,20 @@ export interface Options {
   readonly record?: boolean | undefined
   /** How many requests are kept. Defaults to 100,000, the latest. */
   readonly maxReceived?: number | undefined
-  /** Called with each request when it was processed, before its answer leaves; it must be quick and must not throw. */
+  /** Called with each request when it was processed, before its answer leaves; it must be quick. What it throws is logged. */
   readonly onReceived?: ((received: Received) => void) | undefined
   /**
    * Called with each request as soon as its headers arrived, with the behavior that `next` planned for it; the request's
-   * body, outcome and `time` come later, in the same object. It must be quick and must not throw. What it returns
-   * decides where `next` planned nothing; `undefined` leaves the decision to `script`.
+   * body, outcome and `time` come later, in the same object. It must be quick. What it returns
+   * decides where `next` planned nothing; `undefined` leaves the decision to `script`. If it throws, that is logged, and the
+   * request gets `InternalServerError`.
    *
    * @since 1.0.0
    */
   readonly onRequest?: ((request: Received, planned: Behavior | undefined) => Behavior | undefined) | undefined
   /**
    * Called with each request whose stream ended before the request was processed: the client cancelled it, the connection
-   * is gone, or a fault took it. It must be quick and must not throw.
+   * is gone, or a fault took it. It must be quick. What it throws is logged.
    *
    * @since 1.0.0
    */
@@ -479,6 +485,10 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
     const runtime = yield* Effect.runtime<never>()
     const clock = options.clock === "current" ? yield* Effect.clock : Clock.make()
     const timeline = new Timeline(clock)
+    // a logger may throw
+    const report = (message: string, cause: Cause.Cause<unknown>): void => {
+      Runtime.runFork(runtime)(Effect.catchAllCause(Effect.logError(message, cause), () => Effect.void))
+    }
     const authority = yield* Certificates.makeAuthority()
     const untrusted = yield* Certificates.makeAuthority({ commonName: "an authority that nobody trusts" })
     const credentials = options.key ?? (yield* ProviderKey.make())
@@ -549,7 +559,8 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
             return { cert: usual.cert, key: usual.key }
         }
       },
-      timeline
+      timeline,
+      report: (message, defect) => report(message, Cause.die(defect))
     })
     server.delayMillis = millisOfSpan("delay", options.delay ?? Duration.zero)
     const listen = (port: number): Effect.Effect<void, MockApnsError> =>
@@ -604,11 +615,12 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
       clear: Effect.sync(() => server.clear()),
       until: (ready) =>
         Effect.async<void>((resume) => {
-          const giveUp = server.wait(ready, () => resume(Effect.void))
+          const giveUp = server.wait(ready, () => resume(Effect.void), (defect) => resume(Effect.die(defect)))
           return Effect.sync(giveUp)
         }),
       next: (...behaviors) =>
         Effect.sync(() => {
+          for (const behavior of behaviors) behaviorOf(behavior, "What MockApns.next was given")
           server.queue.push(...behaviors)
         }),
       script: (decide) =>
@@ -618,11 +630,11 @@ export const make = (options: Options = {}): Effect.Effect<MockApns, MockApnsErr
               Effect.suspend(() => {
                 const decision = decide(request)
                 return Effect.isEffect(decision) ? decision : Effect.succeed(decision)
-              }),
+              }).pipe(Effect.map((decision) => behaviorOf(decision, "What the script has returned"))),
               {
                 onExit: (exit) => {
                   if (Exit.isSuccess(exit)) return decided(exit.value)
-                  Runtime.runFork(runtime)(Effect.logError("The script of the mock APNs failed", exit.cause))
+                  report("The script of the mock APNs failed", exit.cause)
                   decided(internalServerError)
                 }
               }

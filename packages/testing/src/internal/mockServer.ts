@@ -10,9 +10,10 @@ import * as http2 from "node:http2"
 import * as net from "node:net"
 import { setImmediate as nextTurn } from "node:timers/promises"
 import * as tls from "node:tls"
-import type { Behavior } from "../Behavior.js"
+import { type Behavior, internalServerError } from "../Behavior.js"
 import type { ConnectionInfo } from "../ConnectionInfo.js"
 import type { Received } from "../Received.js"
+import { behaviorOf, bytesOf, guarded, holds, type Report } from "./callbacks.js"
 import { check, hasDuplicates, type Rules, type Verdict } from "./checks.js"
 import type { Pace } from "./faultDuplex.js"
 import * as frames from "./frames.js"
@@ -55,6 +56,8 @@ export interface ServerOptions {
   readonly certificateFor: (fault: TlsFault | undefined) => { readonly cert: string; readonly key: string }
   readonly clientCa: string
   readonly timeline: Timeline
+  /** Says that a callback of the program has failed. */
+  readonly report: Report
 }
 
 /** @internal */
@@ -80,6 +83,7 @@ export type Script = (request: Received, decided: (behavior: Behavior | undefine
 interface Waiter {
   readonly ready: (totals: Totals) => boolean
   readonly resume: () => void
+  readonly fail: (defect: unknown) => void
 }
 
 const maxClosedRemembered = 1000
@@ -298,7 +302,10 @@ export class MockServer {
   private serve(socket: tls.TLSSocket, raw: net.Socket, closeAfterSettings: boolean): void {
     const connection = new MockConnection(this.nextConnection++, socket, raw, this.options.timeline, {
       onHeaders: (exchange, rawHeaders) => this.onHeaders(exchange, rawHeaders),
-      onLost: (exchange) => this.options.onLost?.(exchange.request),
+      onLost: (exchange) => {
+        const { onLost, report } = this.options
+        if (onLost !== undefined) guarded("onLost", report, () => onLost(exchange.request))
+      },
       onChange: () => this.changed(),
       onClose: () => this.onClosed(connection),
       onSession: (on) => (this.sessions += on ? 1 : -1)
@@ -394,7 +401,7 @@ export class MockServer {
     exchange.behavior = this.queue.shift()
     const { onRequest } = this.options
     if (onRequest !== undefined) {
-      const decided = onRequest(exchange.request, exchange.behavior)
+      const decided = this.decidedBy(onRequest, exchange)
       exchange.behavior ??= decided
     }
     if (exchange.behavior !== undefined && immediate(exchange.behavior)) {
@@ -408,6 +415,15 @@ export class MockServer {
       exchange.size += piece.length
     })
     stream.once("end", () => this.onBody(exchange))
+  }
+
+  private decidedBy(onRequest: NonNullable<ServerOptions["onRequest"]>, exchange: Exchange): Behavior | undefined {
+    try {
+      return behaviorOf(onRequest(exchange.request, exchange.behavior), "What onRequest has returned")
+    } catch (defect) {
+      this.options.report("The callback onRequest of the mock APNs has failed", defect)
+      return internalServerError
+    }
   }
 
   private onBody(exchange: Exchange): void {
@@ -428,15 +444,38 @@ export class MockServer {
   }
 
   private later(exchange: Exchange, behavior: Behavior | undefined): void {
-    const slow = behavior?._tag === "Slow" ? behavior : undefined
-    const wait = slow === undefined ? this.delayMillis : Duration.toMillis(slow.delay)
-    const next = slow === undefined ? behavior : slow.then
-    if (wait > 0) this.options.timeline.schedule(wait, () => this.perform(exchange, next))
-    else this.perform(exchange, next)
+    this.attempt(exchange, () => {
+      const slow = behavior?._tag === "Slow" ? behavior : undefined
+      const wait = slow === undefined ? this.delayMillis : Duration.toMillis(slow.delay)
+      const next = slow === undefined ? behavior : slow.then
+      if (wait > 0) this.options.timeline.schedule(wait, () => this.perform(exchange, next))
+      else this.perform(exchange, next)
+    })
   }
 
   private perform(exchange: Exchange, behavior: Behavior | undefined): void {
-    if (exchange.gone) return
+    if (!exchange.gone) this.attempt(exchange, () => this.behave(exchange, behavior))
+  }
+
+  /** A behavior may be of the program's own making: a request for which it cannot be done gets InternalServerError. */
+  private attempt(exchange: Exchange, act: () => void): void {
+    try {
+      act()
+    } catch (defect) {
+      this.options.report("A behavior of the mock APNs is not valid", defect)
+      const { connection, request, stream } = exchange
+      if (!exchange.processed) this.record(exchange, 500, "InternalServerError", false)
+      exchange.gone = true
+      connection.exchanges.delete(request.streamId)
+      if (!stream.headersSent && !stream.destroyed && !stream.closed) {
+        stream.respond({ ":status": 500, ...idOf(request), "content-type": "application/json" })
+        stream.end(JSON.stringify({ reason: "InternalServerError" }))
+      }
+      this.changed()
+    }
+  }
+
+  private behave(exchange: Exchange, behavior: Behavior | undefined): void {
     const { connection, request } = exchange
     if (behavior === undefined) return this.decide(exchange, (verdict) => this.answer(exchange, verdict))
     switch (behavior._tag) {
@@ -494,7 +533,7 @@ export class MockServer {
         return last >= request.streamId ? this.process(exchange, leave) : leave()
       }
       case "Written": {
-        const write = (): void => connection.finish(exchange, behavior.bytes(request.streamId, request.apnsId))
+        const write = (): void => connection.finish(exchange, bytesOf(behavior.bytes(request.streamId, request.apnsId)))
         if (behavior.status !== undefined) {
           this.record(exchange, behavior.status, behavior.reason, behavior.reason === undefined)
           return write()
@@ -520,7 +559,7 @@ export class MockServer {
     const verdict = check(this.options.rules, exchange.connection.principal, exchange.request, exchange.duplicates)
     if (!(verdict instanceof Promise)) return then(verdict)
     void verdict.then((settled) => {
-      if (!exchange.gone) then(settled)
+      if (!exchange.gone) this.attempt(exchange, () => then(settled))
     })
   }
 
@@ -588,7 +627,7 @@ export class MockServer {
     request.accepted = accepted
     this.receivedCount++
     if (accepted) this.acceptedCount++
-    const { maxRecorded, onReceived } = this.options
+    const { maxRecorded, onReceived, report } = this.options
     if (maxRecorded > 0) {
       request.settle(this.intern)
       this.received.push(request)
@@ -597,7 +636,7 @@ export class MockServer {
         this.received = this.received.slice(-maxRecorded)
       }
     }
-    onReceived?.(request)
+    if (onReceived !== undefined) guarded("onReceived", report, () => onReceived(request))
     this.changed()
   }
 
@@ -647,13 +686,13 @@ export class MockServer {
     this.requests = 0
   }
 
-  /** Calls `resume` as soon as `ready` returns true; the result stops waiting. */
-  wait(ready: (totals: Totals) => boolean, resume: () => void): () => void {
-    if (ready(this.totals())) {
+  /** Calls `resume` as soon as `ready` returns true, or `fail` with what it throws; the result stops waiting. */
+  wait(ready: (totals: Totals) => boolean, resume: () => void, fail: (defect: unknown) => void): () => void {
+    if (holds(ready(this.totals()))) {
       resume()
       return () => {}
     }
-    const waiter: Waiter = { ready, resume }
+    const waiter: Waiter = { ready, resume, fail }
     this.waiters.add(waiter)
     return () => this.waiters.delete(waiter)
   }
@@ -662,9 +701,14 @@ export class MockServer {
     if (this.waiters.size === 0) return
     const totals = this.totals()
     for (const waiter of this.waiters) {
-      if (!waiter.ready(totals)) continue
-      this.waiters.delete(waiter)
-      waiter.resume()
+      try {
+        if (!holds(waiter.ready(totals))) continue
+        this.waiters.delete(waiter)
+        waiter.resume()
+      } catch (defect) {
+        this.waiters.delete(waiter)
+        waiter.fail(defect)
+      }
     }
   }
 }
