@@ -58,6 +58,8 @@ for (const way of ways) {
         yield* apns.script(({ token: to }) => to === token(1) ? undefined : MockApns.stall)
         const sending = yield* Effect.fork(Effect.provideService(way.run(tokens(10)), ApnsPool.ApnsPool, pool))
         yield* apns.until(({ arrived }) => arrived === 10)
+        // the answer to the first one, which the server has sent, has arrived too
+        yield* Effect.repeat(Effect.zipRight(tick, pool.stats), { until: ({ completed }) => completed === 1 })
         yield* Scope.close(scope, Exit.void)
         const results = (yield* Fiber.join(sending)).map(brief)
         assert.deepStrictEqual(results, ["ok", ...Array.from({ length: 9 }, () => "Closed unknown")])
