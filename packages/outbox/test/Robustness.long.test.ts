@@ -322,6 +322,107 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual(asked.length, 2)
       }).pipe(Effect.scoped, Effect.provide(still)))
 
+    it.live("dead letters are sent again by several callers at once -> each of them once", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const answers = { accept: false }
+        const { asked, pool } = yield* T.pool(() => answers.accept ? T.accepted : T.rejected(403, "Forbidden"))
+        yield* outbox.enqueueAll({
+          id: "a",
+          tokens: Stream.fromIterable(T.tokens(60)),
+          notification: T.alert,
+          batchSize: 10
+        })
+        const scope = yield* Scope.make()
+        yield* Scope.extend(T.runner(pool), scope)
+        while ((yield* outbox.progress("a")).rejected < 60) yield* Effect.sleep("10 millis")
+        yield* Scope.close(scope, Exit.void)
+        asked.length = 0
+        answers.accept = true
+        const counts = yield* Effect.all(Array.from({ length: 5 }, () => outbox.sendAgain("a")), {
+          concurrency: "unbounded"
+        })
+        assert.strictEqual(counts.reduce((sum, count) => sum + count, 0), 60)
+        const { left, rejected } = yield* outbox.progress("a")
+        assert.deepStrictEqual([left, rejected], [60, 0])
+        const { told } = yield* T.runner(pool)
+        while ((yield* outbox.progress("a")).accepted < 60) yield* Effect.sleep("10 millis")
+        assert.lengthOf(asked, 60)
+        assert.strictEqual((yield* outbox.progress("a")).state, "done")
+        yield* Queue.takeAll(told)
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("dead letters are sent again while the last batch ends -> the campaign is not taken for done", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        const gate = yield* Deferred.make<void>()
+        const answers = { accept: false }
+        const { pool } = yield* T.pool(({ token }) =>
+          token === T.token(9)
+            ? Effect.as(Deferred.await(gate), T.accepted)
+            : answers.accept
+            ? T.accepted
+            : T.rejected(403, "Forbidden")
+        )
+        yield* outbox.enqueueAll({
+          id: "a",
+          tokens: Stream.fromIterable(T.tokens(10)),
+          notification: T.alert,
+          batchSize: 9
+        })
+        const { runner } = yield* T.runner(pool)
+        while ((yield* outbox.progress("a")).rejected < 9) yield* Effect.sleep("10 millis")
+        answers.accept = true
+        const ended = sql`SELECT id FROM apns_outbox_batches WHERE number = 1 AND state = 2`
+        yield* sql.withTransaction(Effect.gen(function*() {
+          assert.strictEqual(yield* outbox.sendAgain("a"), 9)
+          yield* Deferred.succeed(gate, undefined)
+          if (name !== "PostgreSQL") return
+          // the last batch has ended, and the runner waits for this transaction
+          while ((yield* ended).length === 0) yield* Effect.sleep("10 millis")
+          while ((yield* sql`SELECT pid FROM pg_locks WHERE NOT granted`).length === 0) yield* Effect.sleep("10 millis")
+        }))
+        while ((yield* outbox.progress("a")).left > 0) yield* Effect.sleep("10 millis")
+        yield* runner.idle
+        const { accepted, rejected, state } = yield* outbox.progress("a")
+        assert.deepStrictEqual([state, accepted, rejected], ["done", 10, 0])
+      }).pipe(Effect.scoped, Effect.provide(live)))
+
+    it.live("dead letters are sent again while a runner deletes what was kept long enough -> they are sent", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const sql = yield* SqlClient.SqlClient
+        const answers = { accept: false }
+        const { pool } = yield* T.pool(() => answers.accept ? T.accepted : T.rejected(403, "Forbidden"))
+        yield* outbox.enqueue({ id: "a", tokens: T.tokens(3), notification: T.alert })
+        const scope = yield* Scope.make()
+        const first = yield* Scope.extend(T.runner(pool), scope)
+        yield* T.hear(first.told, 3)
+        yield* first.runner.idle
+        yield* Scope.close(scope, Exit.void)
+        answers.accept = true
+        yield* T.moveTime(25 * 3_600_000)
+        const again = yield* Deferred.make<void>()
+        const commit = yield* Deferred.make<void>()
+        const sending = yield* Effect.fork(sql.withTransaction(Effect.gen(function*() {
+          assert.strictEqual(yield* outbox.sendAgain("a"), 3)
+          yield* Deferred.succeed(again, undefined)
+          yield* Deferred.await(commit)
+        })))
+        yield* Deferred.await(again)
+        const starting = yield* Effect.forkScoped(T.runner(pool, { retention: { details: "1 day" } }))
+        if (name === "PostgreSQL") {
+          // the runner has found the campaign, and waits for the transaction
+          while ((yield* sql`SELECT pid FROM pg_locks WHERE NOT granted`).length === 0) yield* Effect.sleep("10 millis")
+        }
+        yield* Deferred.succeed(commit, undefined)
+        yield* Fiber.join(sending)
+        yield* Fiber.join(starting)
+        while ((yield* outbox.progress("a")).accepted < 3) yield* Effect.sleep("10 millis")
+        assert.strictEqual((yield* outbox.progress("a")).state, "done")
+      }).pipe(Effect.scoped, Effect.provide(still)))
+
     it.live("deletes what is done when it was kept long enough, and then the campaign", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox

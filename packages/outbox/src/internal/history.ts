@@ -46,6 +46,17 @@ const parts = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<Readonly
   return out
 }
 
+/**
+ * Keeps others from changing these campaigns until the transaction ends: before their batches, as everybody does, since in
+ * the other order there would be a deadlock. On SQLite a transaction that writes is the only one.
+ */
+export const lockCampaigns = (db: Database, campaigns: ReadonlyArray<string>): Effect.Effect<void, SqlError> =>
+  db.dialect === "pg"
+    ? Effect.asVoid(
+      db.run(`SELECT id FROM @campaigns WHERE id IN (${places(campaigns.length)}) ORDER BY id FOR UPDATE`, campaigns)
+    )
+    : Effect.void
+
 /** Writes the final outcome of the part of a campaign that no runner holds. Within a transaction. */
 export const giveUp = (
   db: Database,
@@ -74,8 +85,8 @@ export const giveUp = (
 
 /** Marks those of these campaigns that have ended. */
 export const finish = (db: Database, campaigns: ReadonlyArray<string>): Effect.Effect<void, SqlError> =>
-  Effect.forEach(parts(campaigns, 500), (part) =>
-    db.run(
+  Effect.forEach(parts(campaigns, 500), (part) => {
+    const update = db.run(
       `UPDATE @campaigns AS c SET finished_at = @now,
          accepted = s.accepted, rejected = s.rejected, failed = s.failed, cancelled = s.cancelled
        FROM (
@@ -86,7 +97,10 @@ export const finish = (db: Database, campaigns: ReadonlyArray<string>): Effect.E
        ) AS s
        WHERE c.id = s.campaign AND c.finished_at IS NULL AND c.status <> 'filling'`,
       part
-    ), { discard: true })
+    )
+    // PostgreSQL would wait for a transaction that sends dead letters again, and then count the batches as they were before
+    return db.dialect === "pg" ? db.transaction(Effect.zipRight(lockCampaigns(db, part), update)) : update
+  }, { discard: true })
 
 /** The tokens of the batches that were read last: chunks of one batch come one after the other. */
 export class TokenCache {
@@ -316,6 +330,8 @@ export const sendAgain = (db: Database, campaign: string): Effect.Effect<number,
     let sent = 0
     while (true) {
       const next = yield* db.transaction(Effect.gen(function*() {
+        // a second call at the same time waits here, and finds what this one has left
+        yield* lockCampaigns(db, [campaign])
         const found = yield* nextDead(db, cache, campaign, after)
         if (Option.isNone(found)) return undefined
         const { batch, indexes, outcomes, row } = found.value

@@ -501,13 +501,7 @@ class Engine {
       new Set(snapshots.filter(({ refusals }) => refusals !== undefined).map(({ batch }) => batch.row.campaign))
     )
     return db.transaction(Effect.gen(function*() {
-      // locks a campaign before its batches, like pause and cancel: in the other order there would be a deadlock
-      if (db.dialect === "pg" && refused.length > 0) {
-        yield* db.run(
-          `SELECT id FROM @campaigns WHERE id IN (${places(refused.length)}) ORDER BY id FOR UPDATE`,
-          refused
-        )
-      }
+      if (refused.length > 0) yield* History.lockCampaigns(db, refused)
       const kept = new Set((yield* update).map((row) => numberOf(row["id"])))
       const seqs = new Map<number, number>()
       const toStop = new Map<string, string>()
@@ -1081,7 +1075,12 @@ class Engine {
     for (const row of over) {
       const id = textOf(row["id"])
       const rest = row["status"] === "cancelled" ? "Cancelled" : "Expired"
-      const count = yield* db.transaction(Effect.zipLeft(History.giveUp(db, id, rest), History.finish(db, [id])))
+      const count = yield* db.transaction(
+        History.lockCampaigns(db, [id]).pipe(
+          Effect.zipRight(History.giveUp(db, id, rest)),
+          Effect.zipLeft(History.finish(db, [id]))
+        )
+      )
       if (count > 0 && rest === "Expired") {
         yield* Effect.annotateLogs(
           Effect.logWarning(
@@ -1126,12 +1125,21 @@ class Engine {
       )
       const found = old.map((row) => textOf(row["id"]))
       if (found.length === 0) break
-      const list = places(found.length)
       yield* db.transaction(Effect.gen(function*() {
-        yield* db.run(`DELETE FROM @outcomes WHERE campaign IN (${list})`, found)
-        yield* db.run(`DELETE FROM @tokens WHERE batch IN (SELECT id FROM @batches WHERE campaign IN (${list}))`, found)
-        yield* db.run(`DELETE FROM @batches WHERE campaign IN (${list})`, found)
-        yield* db.run(`UPDATE @campaigns SET pruned = 1 WHERE id IN (${list})`, found)
+        // those that were revived in the meantime are not over any more; the others cannot be revived from here on
+        const pruned = (yield* db.run(
+          `UPDATE @campaigns SET pruned = 1
+           WHERE id IN (${places(found.length, 2)}) AND finished_at < @now - $1::bigint AND pruned = 0 RETURNING id`,
+          [settings.detailsMillis, ...found]
+        )).map((row) => textOf(row["id"]))
+        if (pruned.length === 0) return
+        const list = places(pruned.length)
+        yield* db.run(`DELETE FROM @outcomes WHERE campaign IN (${list})`, pruned)
+        yield* db.run(
+          `DELETE FROM @tokens WHERE batch IN (SELECT id FROM @batches WHERE campaign IN (${list}))`,
+          pruned
+        )
+        yield* db.run(`DELETE FROM @batches WHERE campaign IN (${list})`, pruned)
       }))
     }
     yield* db.run(
