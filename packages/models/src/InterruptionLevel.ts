@@ -37,7 +37,11 @@ export const InterruptionLevel: Schema.Schema<InterruptionLevel> = Schema.Litera
   "critical"
 ).annotations({
   identifier: "InterruptionLevel",
-  message: () => "An interruption level is \"passive\", \"active\", \"time-sensitive\" or \"critical\"."
+  // instead of one line for each literal
+  message: () => ({
+    message: "An interruption level is \"passive\", \"active\", \"time-sensitive\" or \"critical\".",
+    override: true
+  })
 })
 
 /**

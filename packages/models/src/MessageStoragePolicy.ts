@@ -34,4 +34,10 @@ export type MessageStoragePolicy = "no-message-stored" | "most-recent-message-st
 export const MessageStoragePolicy: Schema.Schema<MessageStoragePolicy, 0 | 1> = Schema.transformLiterals(
   [0, "no-message-stored"],
   [1, "most-recent-message-stored"]
-).annotations({ identifier: "MessageStoragePolicy" })
+).annotations({
+  identifier: "MessageStoragePolicy",
+  message: () => ({
+    message: "A message storage policy is \"no-message-stored\" or \"most-recent-message-stored\".",
+    override: true
+  })
+})

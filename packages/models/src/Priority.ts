@@ -39,7 +39,11 @@ export type Priority = 10 | 5 | 1
  */
 export const Priority: Schema.Literal<[10, 5, 1]> = Schema.Literal(10, 5, 1).annotations({
   identifier: "Priority",
-  message: () => "A priority is 10 (at once), 5 (with regard to the battery) or 1 (never wakes the device)."
+  // instead of one line for each literal
+  message: () => ({
+    message: "A priority is 10 (at once), 5 (with regard to the battery) or 1 (never wakes the device).",
+    override: true
+  })
 })
 
 /**

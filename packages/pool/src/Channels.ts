@@ -34,8 +34,8 @@
 import type { Credentials } from "@effect-apns/core"
 import { Endpoint, Failure, Request, Response } from "@effect-apns/core"
 import * as UnstableConnection from "@effect-apns/core/unstable/Connection"
-import type { MessageStoragePolicy, TimeSpan } from "@effect-apns/models"
-import { Channel, ChannelId, Rejection, Topic } from "@effect-apns/models"
+import type { TimeSpan } from "@effect-apns/models"
+import { Channel, ChannelId, MessageStoragePolicy, Rejection, Topic } from "@effect-apns/models"
 import * as Schemas from "@effect-apns/models/unstable/Schemas"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
@@ -237,14 +237,19 @@ export const endpointOf = (endpoint: Endpoint.Endpoint): Endpoint.Endpoint =>
 
 const decodeBundleId = checks.decoder("bundleId", () => Topic.Topic)
 const decodeChannelId = checks.decoder("channelId", () => ChannelId.ChannelId)
+const decodePolicy = checks.decoder(
+  "messageStoragePolicy",
+  () => Schema.typeSchema(MessageStoragePolicy.MessageStoragePolicy)
+)
 const names = ["bundleId", "channelId", "messageStoragePolicy", "requestId", "timeout"]
 
 const bodyOf = (
   messageStoragePolicy: MessageStoragePolicy.MessageStoragePolicy
 ): Either.Either<Uint8Array, ParseResult.ParseError> =>
   Either.map(
-    Schema.encodeUnknownEither(Channel.Channel)({ messageStoragePolicy }),
-    (channel) => encoder.encode(JSON.stringify(channel))
+    decodePolicy(messageStoragePolicy),
+    (messageStoragePolicy) =>
+      encoder.encode(JSON.stringify(Schema.encodeSync(Channel.Channel)({ messageStoragePolicy })))
   )
 
 interface Asking {

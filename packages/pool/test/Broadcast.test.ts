@@ -1,4 +1,4 @@
-import { Credentials, Endpoint } from "@effect-apns/core"
+import { Credentials, Endpoint, Response } from "@effect-apns/core"
 import { Notification } from "@effect-apns/models"
 import { ApnsPool, Broadcast, Channels } from "@effect-apns/pool"
 import { MockApns } from "@effect-apns/testing"
@@ -131,6 +131,24 @@ const service = (mock: MockApns.Options = {}) =>
   )
 
 describe("Channels", () => {
+  it.effect("a message storage policy that is none -> an error that says what to give", () =>
+    Effect.gen(function*() {
+      const channels = Channels.fromPool(yield* ApnsPool.ApnsPool, "com.example.app")
+      for (const given of [{}, { messageStoragePolicy: 1 }, { messageStoragePolicy: null }]) {
+        const creating: Effect.Effect<unknown, Channels.ChannelsError> = Reflect.apply(channels.create, channels, [
+          given
+        ])
+        const error = yield* Effect.flip(creating)
+        assert.strictEqual(error._tag, "ParseError")
+        for (const word of ["[\"messageStoragePolicy\"]", "\"most-recent-message-stored\""]) {
+          assert.include(error.message, word)
+        }
+        for (const word of ["Expected", "transformation"]) {
+          assert.notInclude(error.message, word)
+        }
+      }
+    }).pipe(Effect.provide(ApnsPool.layerTest(() => Effect.succeed(Response.make())))))
+
   for (const messageStoragePolicy of ["no-message-stored", "most-recent-message-stored"] as const) {
     it.scopedLive(`a channel is created, read, listed and deleted: ${messageStoragePolicy}`, () =>
       Effect.gen(function*() {

@@ -41,7 +41,15 @@ export const make = <const Name extends string>(options: {
 
 /** @internal */
 export const describeKind = (input: unknown): string =>
-  input === null ? "null" : Array.isArray(input) ? "an array" : input === undefined ? "undefined" : `a ${typeof input}`
+  input === null
+    ? "null"
+    : Array.isArray(input)
+    ? "an array"
+    : input === undefined
+    ? "undefined"
+    : typeof input === "object"
+    ? "an object"
+    : `a ${typeof input}`
 
 /**
  * The first character outside the allowed set, named so that a person can find it: control characters by code point.
