@@ -50,6 +50,12 @@ class Thrower extends Recorder {
   }
 }
 
+/** An exchange whose callbacks are async, and reject. */
+class Rejecter extends Recorder {
+  override onAnswer: () => void = () => Promise.reject(new Error("a bug of the caller"))
+  override onFailure: () => void = () => Promise.reject(new Error("a bug of the caller"))
+}
+
 /** Sends this on the connection, and lets it be written. */
 const send = <E extends Exchange.Exchange>(connection: Connection.Connection, exchange: E): Effect.Effect<E> => {
   assert.isTrue(connection.unsafe.exchange(exchange))
@@ -113,6 +119,25 @@ describe("the debug data of GOAWAY", () => {
         peer.accept(1)
         assert.deepStrictEqual(exchange.told, [closes ? "Closed unknown" : "200"])
       }
+    }))
+})
+
+describe("a callback is async and rejects", () => {
+  it.scoped("at an answer and at a failure -> each is logged, and the connection goes on", () =>
+    Effect.gen(function*() {
+      const lines = yield* logs(Effect.gen(function*() {
+        const peer = new Peer()
+        const connection = yield* connect(peer)
+        for (let i = 0; i < 2; i++) yield* send(connection, new Rejecter())
+        peer.accept(1)
+        peer.send(Frame.rstStream(3, code.REFUSED_STREAM))
+        yield* tick
+        const next = yield* send(connection, new Recorder())
+        peer.accept(5)
+        assert.deepStrictEqual(next.told, ["200"])
+        yield* tick
+      }))
+      assert.deepStrictEqual(lines, ["A callback has thrown", "A callback has thrown"])
     }))
 })
 
@@ -395,8 +420,18 @@ describe("the transport", () => {
       }
     }))
 
-  for (const method of ["write", "end"] as const) {
-    it.effect(`its ${method} throws -> the connection is lost, every request is told, and closing does not wait`, () =>
+  const failures: ReadonlyArray<readonly [how: string, fail: () => void]> = [
+    ["throws", () => {
+      throw new Error("boom")
+    }],
+    ["is async and rejects", () => Promise.reject(new Error("boom"))]
+  ]
+  for (
+    const [method, [how, fail]] of (["write", "end"] as const).flatMap((method) =>
+      failures.map((f) => [method, f] as const)
+    )
+  ) {
+    it.effect(`its ${method} ${how} -> the connection is lost, every request is told, and closing does not wait`, () =>
       Effect.gen(function*() {
         const peer = new Peer()
         const scope = yield* Scope.make()
@@ -406,16 +441,13 @@ describe("the transport", () => {
         const broken: Transport.Transport = {
           ...transport,
           write: (bytes, done) => {
-            if (breaks && method === "write") throw new Error("boom")
+            if (breaks && method === "write") return fail()
             transport.write(bytes, done)
           },
-          end: () => {
-            if (breaks) throw new Error("boom")
-            transport.end()
-          },
+          end: () => breaks ? fail() : transport.end(),
           destroy: () => {
             destroyed++
-            throw new Error("boom")
+            return fail()
           }
         }
         const connection = yield* Scope.extend(connect(peer, {}, {}, broken), scope)
@@ -437,6 +469,15 @@ describe("the transport", () => {
         assert.strictEqual(destroyed, 1)
       }).pipe(Effect.provide(Logger.minimumLogLevel(LogLevel.None))))
   }
+
+  it.scoped("its start is async and rejects -> the connection is lost", () =>
+    Effect.gen(function*() {
+      const { transport } = new Peer()
+      const start = (): void => {}
+      const broken = { ...transport, start: Object.assign(() => Promise.reject(new Error("boom")), start) }
+      const connection = yield* connect(new Peer(), {}, {}, broken)
+      assert.deepStrictEqual(yield* connection.closed, { _tag: "Dropped", code: undefined })
+    }).pipe(Effect.provide(Logger.minimumLogLevel(LogLevel.None))))
 
   it.effect("a write has failed -> nothing more is written, and closing does not wait", () =>
     Effect.gen(function*() {

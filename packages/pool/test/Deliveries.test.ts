@@ -1617,37 +1617,46 @@ describe("what a pool says of itself", () => {
       assert.deepStrictEqual(engine.stats.unreachable, { since: DateTime.unsafeMake(start), cause: dropped })
     }))
 
-  it.scoped("callbacks that throw -> logged, with everything counted, and the next delivery is served", () =>
-    Effect.gen(function*() {
-      const { engine, fake, logged, outcomes, places, submit } = yield* make()
-      class Bad extends Dying {
-        override onAnswered(): void {
-          throw new Error("answered")
+  const failures: ReadonlyArray<readonly [how: string, fail: (what: string) => void]> = [
+    ["throw", (what) => {
+      throw new Error(what)
+    }],
+    ["are async and reject", (what) => Promise.reject(new Error(what))]
+  ]
+  for (const [how, fail] of failures) {
+    it.scoped(`callbacks that ${how} -> logged, with everything counted, and the next delivery is served`, () =>
+      Effect.gen(function*() {
+        const { engine, fake, logged, outcomes, places, submit } = yield* make()
+        class Bad extends Dying {
+          override onAnswered(): void {
+            return fail("answered")
+          }
+          override onFailed(): void {
+            return fail("failed")
+          }
+          override onDied(): void {
+            return fail("died")
+          }
         }
-        override onFailed(): void {
-          throw new Error("failed")
-        }
-        override onDied(): void {
-          throw new Error("died")
-        }
-      }
-      const [a, b, c] = [
-        new Bad("a", spec, outcomes),
-        new Bad("b", spec, outcomes),
-        new Bad("c", spec, outcomes)
-      ] as const
-      for (const push of [a, b, c]) engine.submit(push)
-      fake.answer(a, 200)
-      fake.fail(b, unknown)
-      c.onDefect(fake.connection, Cause.die("bug"))
-      assert.deepStrictEqual(
-        logged,
-        ["answered", "failed", "died"].map((what) =>
-          `ERROR A callback of a delivery has thrown: Error: ${what} [pool=mine]`
+        const [a, b, c] = [
+          new Bad("a", spec, outcomes),
+          new Bad("b", spec, outcomes),
+          new Bad("c", spec, outcomes)
+        ] as const
+        for (const push of [a, b, c]) engine.submit(push)
+        fake.answer(a, 200)
+        fake.fail(b, unknown)
+        c.onDefect(fake.connection, Cause.die("bug"))
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        assert.deepStrictEqual(
+          logged,
+          ["answered", "failed", "died"].map((what) =>
+            `ERROR A callback of a delivery has thrown: Error: ${what} [pool=mine]`
+          )
         )
-      )
-      assert.deepStrictEqual(places(), { ...idle, completed: 1, failed: 2 })
-      fake.answer(submit("d"), 200)
-      assert.strictEqual(places().completed, 2)
-    }))
+        assert.deepStrictEqual(places(), { ...idle, completed: 1, failed: 2 })
+        fake.answer(submit("d"), 200)
+        assert.strictEqual(places().completed, 2)
+      }))
+  }
 })

@@ -8,6 +8,7 @@ import type * as Failure from "../Failure.js"
 import type { Listener, Unsafe } from "../unstable/Connection.js"
 import type * as Deadlines from "../unstable/Deadlines.js"
 import type * as Exchange from "../unstable/Exchange.js"
+import { catchRejection } from "./callbacks.js"
 import { makePost } from "./post.js"
 
 const TypeId: Connection.TypeId = "~@effect-apns/core/Connection"
@@ -92,10 +93,10 @@ export abstract class Lifecycle implements Unsafe {
     this.guarded(() => this.listener.onRetired(this.connection, cause))
   }
 
-  /** Runs a callback of a caller: what it throws is logged, and does not affect others. */
-  protected guarded(callback: () => void): void {
+  /** Runs a callback of a caller: what it throws, or rejects with if it is async, is logged, and does not affect others. */
+  protected guarded(callback: () => unknown): void {
     try {
-      callback()
+      catchRejection(callback(), this.deadlines.report)
     } catch (defect) {
       this.deadlines.report(defect)
     }

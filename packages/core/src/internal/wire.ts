@@ -12,6 +12,7 @@ import type * as Transport from "../Transport.js"
 import type { Listener } from "../unstable/Connection.js"
 import type * as Deadlines from "../unstable/Deadlines.js"
 import type * as Exchange from "../unstable/Exchange.js"
+import { catchRejection } from "./callbacks.js"
 import type { Times } from "./keepAlive.js"
 import { KeepAlive } from "./keepAlive.js"
 import { Lifecycle } from "./lifecycle.js"
@@ -109,7 +110,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     )
     this.keepAlive = new KeepAlive(settings.ping, deadlines.now())
     this.useToken()
-    transport.start({
+    const started: unknown = transport.start({
       onData: (bytes) => this.onData(bytes),
       onClose: (close) => {
         this.gone = true
@@ -118,6 +119,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
         this.onFlushed?.()
       }
     })
+    catchRejection(started, this.broken)
     this.scheduleFlush()
     this.arm()
   }
@@ -230,10 +232,15 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
   onResponse(exchange: Exchange.Exchange): void {
     this.timeouts = 0
     if (!this.proven) this.prove()
-    exchange.onAnswer(this.connection, this.readAt)
+    const returned: unknown = exchange.onAnswer(this.connection, this.readAt)
+    if (returned !== undefined) catchRejection(returned, this.deadlines.report)
   }
 
   onStreamFailure(exchange: Exchange.Exchange, failure: Session.StreamFailure): void {
+    catchRejection(this.tellFailure(exchange, failure), this.deadlines.report)
+  }
+
+  private tellFailure(exchange: Exchange.Exchange, failure: Session.StreamFailure): unknown {
     switch (failure.kind) {
       case "reset":
         return exchange.onFailure(this.connection, Failure.streamReset(failure.code))
@@ -367,14 +374,18 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     try {
       this.write()
     } catch (defect) {
-      // a transport of the caller's own
-      this.gone = true
-      this.deadlines.report(defect)
-      this.finish({ _tag: "Dropped", code: undefined })
-      this.deadlines.remove(this)
-      this.guarded(() => this.transport.destroy())
-      this.onFlushed?.()
+      this.broken(defect)
     }
+  }
+
+  /** A transport of the caller's own has failed where it must not. */
+  private readonly broken = (defect: unknown): void => {
+    this.gone = true
+    this.deadlines.report(defect)
+    this.finish({ _tag: "Dropped", code: undefined })
+    this.deadlines.remove(this)
+    this.guarded(() => this.transport.destroy())
+    this.onFlushed?.()
   }
 
   private write(): void {
@@ -382,7 +393,7 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
     if (bytes === undefined) {
       if (this.ending) {
         this.ending = false
-        this.transport.end(this.goodbye)
+        catchRejection(this.transport.end(this.goodbye), this.broken)
         // a peer that broke the protocol may still be sending: that is not read
         if (this.cause?._tag === "ProtocolError") this.transport.destroy()
         this.onFlushed?.()
@@ -390,13 +401,14 @@ export class Wire extends Lifecycle implements Session.Handler<Exchange.Exchange
       return
     }
     this.writing = true
-    this.transport.write(bytes, (error) => {
+    const returned: unknown = this.transport.write(bytes, (error) => {
       this.writing = false
       this.session.releaseOutput(bytes)
       // nothing can be sent any more: output that was not written yet is dropped
       if (error !== undefined && error !== null) this.gone = true
       else this.flush()
     })
+    if (returned !== undefined) catchRejection(returned, this.broken)
   }
 
   // --- keep-alive ---

@@ -32,6 +32,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { setImmediate } from "node:timers"
+import { catchRejection } from "../internal/callbacks.js"
 
 /**
  * Something that is due at a point in time. The fields belong to {@link Deadlines}.
@@ -233,7 +234,7 @@ class Wheel implements Deadlines {
       if (entry.dueAt > now) this.set(entry, entry.dueAt)
       else {
         try {
-          entry.onDue(now)
+          catchRejection(entry.onDue(now), this.report)
         } catch (defect) {
           this.defects.push(defect)
         }

@@ -14,6 +14,7 @@ import type * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Utils from "effect/Utils"
+import { isPromise } from "node:util/types"
 import type { Stats } from "../ApnsPool.js"
 import type { Delivery } from "../unstable/Delivery.js"
 import { log, run } from "./effects.js"
@@ -243,7 +244,7 @@ export class Engine implements Owner {
     this.failedCount++
     this.policy.metrics.failed("Defect")
     try {
-      delivery.onDied(cause)
+      this.watchPromise(delivery.onDied(cause))
     } catch (defect) {
       this.callbackThrew(defect)
     }
@@ -507,7 +508,8 @@ export class Engine implements Owner {
     if (delivery.status >= 300) this.policy.metrics.rejected(reasonOf(delivery.answer))
     this.policy.metrics.answered(delivery.status, now - delivery.sentAt)
     try {
-      delivery.onAnswered(now)
+      const returned: unknown = delivery.onAnswered(now)
+      if (returned !== undefined) this.watchPromise(returned)
     } catch (defect) {
       this.callbackThrew(defect)
     }
@@ -520,11 +522,12 @@ export class Engine implements Owner {
     this.failedCount++
     this.policy.metrics.failed(failure._tag)
     try {
-      delivery.onFailed(
+      const returned: unknown = delivery.onFailed(
         delivery.trouble?.doubtful === true && failure.processed === "no" && failure._tag !== "QueueFull"
           ? { ...failure, processed: "unknown" }
           : failure
       )
+      if (returned !== undefined) this.watchPromise(returned)
     } catch (defect) {
       this.callbackThrew(defect)
     }
@@ -534,6 +537,13 @@ export class Engine implements Owner {
   /** A callback of the caller has thrown: logged, and other deliveries are not affected. */
   private callbackThrew(defect: unknown): void {
     this.report("A callback of a delivery has thrown", Cause.die(defect))
+  }
+
+  /** A callback may be an async function, too, as far as the types say: nothing waits for it, but its rejection is logged. */
+  private watchPromise(returned: unknown): void {
+    if (isPromise(returned)) {
+      void Promise.prototype.then.call(returned, undefined, (defect) => this.callbackThrew(defect))
+    }
   }
 
   private report(message: string, cause: Cause.Cause<unknown>): void {
