@@ -150,7 +150,10 @@ export interface Options<PE = never, PR = never, OE = never, OR = never> {
  * @category models
  */
 export interface Retention {
-  /** Tokens and outcomes of campaigns that have ended; their counts stay. Default 7 days. */
+  /**
+   * Tokens and outcomes of campaigns that have ended; their counts stay. Counts from the end of the campaign, too, for what
+   * `enqueueAll` has written of one that it never completed. Default 7 days.
+   */
   readonly details?: TimeSpan.TimeSpan | undefined
   /** The campaigns themselves: after that their ids are forgotten, and can be used again. Default 30 days. */
   readonly campaigns?: TimeSpan.TimeSpan | undefined

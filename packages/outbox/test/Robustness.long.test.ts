@@ -322,6 +322,25 @@ T.onEachDatabase((name, database) => {
         assert.strictEqual(asked.length, 2)
       }).pipe(Effect.scoped, Effect.provide(still)))
 
+    it.live("deletes what a writer has left of a campaign that it never completed, when it was kept long enough", () =>
+      Effect.gen(function*() {
+        const outbox = yield* Outbox.Outbox
+        const { pool } = yield* T.pool()
+        const tokens = Stream.concat(Stream.fromIterable(T.tokens(60)), Stream.fail("lost the cursor"))
+        const retention = { details: "1 day" } as const
+        for (const id of ["old", "young"]) {
+          yield* Effect.ignore(outbox.enqueueAll({ id, tokens, notification: T.alert, batchSize: 50 }))
+          // each lives for a day
+          if (id === "old") yield* T.moveTime(30 * 3_600_000)
+        }
+        yield* T.moveTime(20 * 3_600_000)
+        yield* T.runner(pool, { retention })
+        while ((yield* count("campaigns")) > 1) yield* Effect.sleep("20 millis")
+        assert.strictEqual((yield* outbox.progress("young")).total, 60)
+        assert.strictEqual(yield* count("batches"), 2)
+        assert.strictEqual(yield* count("tokens"), 1)
+      }).pipe(Effect.scoped, Effect.provide(still)))
+
     it.live("dead letters are sent again by several callers at once -> each of them once", () =>
       Effect.gen(function*() {
         const outbox = yield* Outbox.Outbox

@@ -1142,10 +1142,31 @@ class Engine {
         yield* db.run(`DELETE FROM @batches WHERE campaign IN (${list})`, pruned)
       }))
     }
+    yield* this.pruneUnfilled
     yield* db.run(
       `DELETE FROM @campaigns WHERE finished_at < (SELECT @now) - $1::bigint AND pruned = 1`,
       [settings.campaignsMillis]
     )
+  })
+
+  /** Deletes what writers have left behind of campaigns that they never completed, and whose end is long over. */
+  private readonly pruneUnfilled: Effect.Effect<void, SqlError> = Effect.suspend(() => {
+    const { db, settings: { detailsMillis } } = this
+    const left = `finished_at IS NULL AND status = 'filling' AND expires_at < (SELECT @now) - $1::bigint
+      AND (writer_at IS NULL OR writer_at < (SELECT @now) - $1::bigint)`
+    return db.transaction(Effect.gen(function*() {
+      const deleted = (yield* db.run(
+        `DELETE FROM @campaigns WHERE id IN (SELECT id FROM @campaigns WHERE ${left} LIMIT 100) AND ${left} RETURNING id`,
+        [detailsMillis]
+      )).map((row) => textOf(row["id"]))
+      if (deleted.length === 0) return
+      const list = places(deleted.length)
+      yield* db.run(
+        `DELETE FROM @tokens WHERE batch IN (SELECT id FROM @batches WHERE campaign IN (${list}))`,
+        deleted
+      )
+      yield* db.run(`DELETE FROM @batches WHERE campaign IN (${list})`, deleted)
+    }))
   })
 
   // -------------------------------------------------------------------------
