@@ -817,6 +817,22 @@ describe("Transport", () => {
         assert.strictEqual((yield* refused(port, { proxy: proxyAt(`socks5://127.0.0.1:${garbage}`) })).reason, "Proxy")
       }))
 
+    for (const scheme of ["http", "socks5"]) {
+      it.scopedLive(`a proxy (${scheme}) that closes at once -> an error at once, not the connect timeout`, () =>
+        Effect.gen(function*() {
+          const port = yield* echoServer
+          const closes = yield* listen(net.createServer((socket) => socket.on("error", () => {}).end()))
+          // it may close before something is sent to it, or afterwards
+          for (let i = 0; i < 5; i++) {
+            const error = yield* refused(port, {
+              proxy: proxyAt(`${scheme}://127.0.0.1:${closes}`),
+              connectTimeout: "5 seconds"
+            })
+            assert.deepStrictEqual([error.reason, error.phase], ["Proxy", "proxy"])
+          }
+        }))
+    }
+
     it.scopedLive("a proxy that never answers -> the connect timeout, and its socket is closed", () =>
       Effect.gen(function*() {
         const port = yield* echoServer

@@ -204,6 +204,15 @@ const throughSocks = (
         `The user name or the password for the proxy ${proxy} is longer than SOCKS5 can say (255 bytes, RFC 1929)`
       )))
     }
+    if (socket.destroyed) {
+      // the client would wait for events of the socket that have passed
+      return resume(Effect.fail(failure(
+        endpoint,
+        "Proxy",
+        "SOCKS5",
+        `The proxy ${proxy} closed the connection at once: check that it speaks SOCKS5 at this port, and lets this host in`
+      )))
+    }
     const client = new SocksClient({
       command: "connect",
       destination: { host: endpoint.host, port: endpoint.port },
