@@ -37,6 +37,7 @@ import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as ApnsPool from "./ApnsPool.js"
+import { log } from "./internal/effects.js"
 import { Lane } from "./internal/waiting.js"
 import type { Receipt } from "./Receipt.js"
 import * as Receipts from "./Receipt.js"
@@ -259,8 +260,10 @@ const concurrencyOf = (options: unknown): Effect.Effect<number> =>
     if (given === undefined) return Effect.succeed(defaultConcurrency)
     if (Predicate.isNumber(given) && given >= 1) return Effect.succeed(Math.floor(given))
     return Effect.as(
-      Effect.logWarning(`concurrency is a number, at least 1: ${defaultConcurrency} is taken`).pipe(
-        Effect.annotateLogs({ package: "@effect-apns/pool", module: "SendAll" })
+      log(
+        Effect.logWarning(`concurrency is a number, at least 1: ${defaultConcurrency} is taken`).pipe(
+          Effect.annotateLogs({ package: "@effect-apns/pool", module: "SendAll" })
+        )
       ),
       defaultConcurrency
     )

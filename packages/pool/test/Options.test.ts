@@ -175,6 +175,20 @@ describe("reasons of another kind of request", () => {
 })
 
 describe("sendAll and sendEach", () => {
+  it.effect("a concurrency that is none, and a logger that throws when it is told -> the default all the same", () =>
+    Effect.gen(function*() {
+      const given = { notification, topic: "com.example.app", concurrency: 0 }
+      assert.strictEqual(yield* Stream.runCount(sendAll(Stream.make(token, token), given)), 2)
+    }).pipe(
+      Effect.provide(accepted),
+      Effect.provide(Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(() => {
+          throw new Error("a bug in a logger")
+        })
+      ))
+    ))
+
   it.effect.each([Number.NaN, 0, -1, "many", null, {}])(
     "concurrency %j, which is not a positive number -> the default",
     (concurrency) =>
