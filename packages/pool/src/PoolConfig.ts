@@ -49,7 +49,7 @@ import { TimeSpan } from "@effect-apns/models"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -121,6 +121,15 @@ const duration = (name: string, description: string) =>
     (text) => Either.mapLeft(TimeSpan.decode(text), () => "Give a number and its unit, such as \"10 seconds\"")
   )
 
+/** A span of time that must not be 0: no connection could be opened then. */
+const time = (name: string, description: string) =>
+  variable(name, description, (text) =>
+    Either.filterOrLeft(
+      Either.mapLeft(TimeSpan.decode(text), () => "Give a number and its unit, such as \"10 seconds\""),
+      (span) => Duration.toMillis(span) > 0,
+      () => "Give a time longer than 0, such as \"10 seconds\""
+    ))
+
 const oneOf = <A>(name: string, description: string, values: ReadonlyMap<string, A>) =>
   variable(name, description, (text) =>
     Either.fromNullable(
@@ -146,12 +155,12 @@ export const config: Config.Config<PoolConfig> = Config.all({
   topic: text("APNS_TOPIC", "the topic of notifications that do not name one: the app's bundle ID"),
   proxy: Config.option(Proxy.fromConfigOrEnv("APNS_PROXY")),
   size: whole("APNS_POOL_SIZE", "a whole number of connections, at least 1"),
-  connectTimeout: duration("APNS_CONNECT_TIMEOUT", "how long opening a connection may take, such as \"10 seconds\""),
-  pingInterval: duration(
+  connectTimeout: time("APNS_CONNECT_TIMEOUT", "how long opening a connection may take, such as \"10 seconds\""),
+  pingInterval: time(
     "APNS_PING_INTERVAL",
     "how long a connection may be silent before a PING, such as \"1 minute\""
   ),
-  pingDeadline: duration("APNS_PING_DEADLINE", "how long to wait for the answer to a PING, such as \"10 seconds\""),
+  pingDeadline: time("APNS_PING_DEADLINE", "how long to wait for the answer to a PING, such as \"10 seconds\""),
   drainTimeout: duration("APNS_DRAIN_TIMEOUT", "how long closing waits for outcomes, such as \"5 seconds\""),
   retransmit: oneOf(
     "APNS_RETRANSMIT",

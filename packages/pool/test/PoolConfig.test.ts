@@ -146,6 +146,21 @@ describe("PoolConfig", () => {
       }))
   }
 
+  for (const name of ["APNS_CONNECT_TIMEOUT", "APNS_PING_INTERVAL", "APNS_PING_DEADLINE"]) {
+    it.effect(`${name} of no time at all, or less -> refused, with the name of the variable`, () =>
+      Effect.gen(function*() {
+        for (
+          const [value, hint] of [["0 seconds", "longer than 0"], ["-5 seconds", "a number and its unit"]] as const
+        ) {
+          const error = yield* Effect.flip(PoolConfig.config).pipe(
+            Effect.withConfigProvider(ConfigProvider.fromMap(new Map([[name, value]])))
+          )
+          assert.include(String(error), name)
+          assert.include(String(error), hint)
+        }
+      }))
+  }
+
   it.effect("values in the quotes that docker --env-file keeps -> read without the quotes", () =>
     Effect.gen(function*() {
       const found = yield* PoolConfig.config.pipe(

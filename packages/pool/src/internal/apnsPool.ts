@@ -109,7 +109,7 @@ const checkTime = (
     : Effect.flatMap(checkDuration(field, value, Duration.zero), (time) =>
       Duration.toMillis(time) > 0
         ? Effect.void
-        : invalid(field, `give a time longer than 0, not ${shown(value)}`))
+        : invalid(field, "give a time longer than 0"))
 
 /** Reads each option once: getters may throw. */
 export const copyOptions = <O extends object>(options: O): Effect.Effect<O, ApnsPool.InvalidPoolOptions> =>
