@@ -97,7 +97,7 @@ const lateMillis = 20
  * rest of them. The time is looked at after each {@link entriesPerLook}.
  */
 const turnMillis = 100
-const entriesPerLook = 32
+const entriesPerLook = 256
 
 /** Timers may end a little early: how far the clock may be before the end of a sleep. */
 const earlyMillis = 50
