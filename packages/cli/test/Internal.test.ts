@@ -1,6 +1,6 @@
 import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import {
   Chunk,
   Console,
@@ -17,6 +17,8 @@ import {
 } from "effect"
 import { spawnSync } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
+import nodeFs from "node:fs/promises"
+import { syncBuiltinESMExports } from "node:module"
 import { gzipSync } from "node:zlib"
 import stringWidth from "string-width"
 import { invocation } from "../src/internal/invocation.js"
@@ -310,6 +312,60 @@ describe("Lock", () => {
       since: "2026-01-01T00:00:00.000Z",
       ...more
     })
+
+  const failing = (code: string) => Object.assign(new Error(code), { code })
+  /** A file system without hard links, on which a new file with the name of the lock can be made or not. */
+  const withoutLinks = (made: "can be made" | "cannot be made") =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        vi.spyOn(nodeFs, "link").mockRejectedValue(failing("EPERM"))
+        if (made === "cannot be made") {
+          const { open, writeFile } = nodeFs
+          const isNewLock = (path: unknown, flag: unknown) => String(path).endsWith(".lock") && flag === "wx"
+          vi.spyOn(nodeFs, "open").mockImplementation((path, flag, mode) =>
+            isNewLock(path, flag) ? Promise.reject(failing("EMFILE")) : open(path, flag, mode)
+          )
+          vi.spyOn(nodeFs, "writeFile").mockImplementation((path, data, options) =>
+            isNewLock(path, typeof options === "object" ? options?.flag : undefined)
+              ? Promise.reject(failing("EMFILE"))
+              : writeFile(path, data, options)
+          )
+        }
+        syncBuiltinESMExports()
+      }),
+      () =>
+        Effect.sync(() => {
+          vi.restoreAllMocks()
+          syncBuiltinESMExports()
+        })
+    )
+
+  it.live("no hard links, many start at the same time -> one gets it, and releases it", () =>
+    inDirectory((file) =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        yield* withoutLinks("can be made")
+        const scope = yield* Scope.make()
+        const results = yield* Effect.all(
+          Array.from({ length: 20 }, () => Effect.either(Scope.extend(Lock.make(file, silent), scope))),
+          { concurrency: "unbounded" }
+        )
+        assert.strictEqual(results.filter(Either.isRight).length, 1)
+        yield* Scope.close(scope, Exit.void)
+        assert.isFalse(yield* fs.exists(`${file}.lock`))
+      }).pipe(Effect.scoped)
+    ))
+
+  it.live("no hard links, and too many files are open -> the lock of another holder stays", () =>
+    inDirectory((file) =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        yield* Lock.make(file, silent)
+        yield* withoutLinks("cannot be made")
+        assert.isTrue(Either.isLeft(yield* Effect.either(Effect.scoped(Lock.make(file, silent)))))
+        assert.isTrue(yield* fs.exists(`${file}.lock`))
+      }).pipe(Effect.scoped)
+    ))
 
   it.live("many start at the same time -> one gets it, and releases it", () =>
     inDirectory((file) =>

@@ -84,11 +84,25 @@ const linked = async (draft: string, file: string, text: string): Promise<boolea
   } catch (error) {
     if (code(error) === "EEXIST") return false
     // a file system without hard links
-    return await fs.writeFile(file, text, { flag: "wx", mode: 0o600 }).then(() => true, async (error: unknown) => {
-      if (code(error) === "EEXIST") return false
-      await fs.rm(file, { force: true })
-      throw error
-    })
+    return await written(file, text)
+  }
+}
+
+/** Makes a file; false if there is one already. One that could not be written is removed, and never that of another holder. */
+const written = async (file: string, text: string): Promise<boolean> => {
+  const made = await fs.open(file, "wx", 0o600).catch((error: unknown) => {
+    if (code(error) === "EEXIST") return undefined
+    throw error
+  })
+  if (made === undefined) return false
+  try {
+    await made.writeFile(text)
+    return true
+  } catch (error) {
+    await fs.rm(file, { force: true })
+    throw error
+  } finally {
+    await made.close()
   }
 }
 
